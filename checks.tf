@@ -1,0 +1,45 @@
+# What the validations in variables.tf compare with.
+locals {
+  notification_events = [
+    "s3:ObjectCreated:*",
+    "s3:ObjectCreated:CompleteMultipartUpload",
+    "s3:ObjectCreated:Copy",
+    "s3:ObjectCreated:Post",
+    "s3:ObjectCreated:Put",
+    "s3:ObjectRemoved:*",
+    "s3:ObjectRemoved:Delete",
+    "s3:ObjectRemoved:DeleteMarkerCreated",
+    "s3:ObjectRestore:*",
+    "s3:ObjectRestore:Completed",
+    "s3:ObjectRestore:Delete",
+    "s3:ObjectRestore:Post",
+    "s3:ObjectTagging:*",
+    "s3:ObjectTagging:Delete",
+    "s3:ObjectTagging:Put",
+    "s3:ObjectAcl:Put",
+    "s3:IntelligentTiering",
+    "s3:LifecycleExpiration:*",
+    "s3:LifecycleExpiration:Delete",
+    "s3:LifecycleExpiration:DeleteMarkerCreated",
+    "s3:LifecycleTransition",
+    "s3:ReducedRedundancyLostObject",
+    "s3:Replication:*",
+    "s3:Replication:OperationFailedReplication",
+    "s3:Replication:OperationMissedThreshold",
+    "s3:Replication:OperationNotTracked",
+    "s3:Replication:OperationReplicatedAfterThreshold",
+  ]
+
+  log_retention_days = [
+    0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+  ]
+
+  endpoint_patterns = {
+    email      = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$"
+    email-json = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$"
+    https      = "^https://[^\\s]+$"
+    lambda     = "^arn:[^:]+:lambda:.+$"
+    sms        = "^\\+[1-9][0-9]{6,14}$"
+    sqs        = "^arn:[^:]+:sqs:.+$"
+  }
+}

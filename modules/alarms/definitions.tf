@@ -1,0 +1,95 @@
+# What each alarm watches. A threshold here is the default, in the metric's own unit.
+locals {
+  wanted = {
+    for key, alarm in local.definitions : key => merge(local.common, alarm)
+    if var.alarms.create && var.alarms[key].enabled
+  }
+  given = { for key, alarm in local.wanted : key => var.alarms[key] }
+
+  # CloudWatch looks back a day at most, or a week where periods are an hour or longer.
+  longest = { for key, alarm in local.given : key => alarm.period_seconds >= 3600 ? 604800 : 86400 }
+
+  common = {
+    statistic  = "Sum"
+    comparison = "GreaterThanOrEqualToThreshold"
+    threshold  = 1
+    missing    = "notBreaching"
+  }
+
+  of_table    = { TableName = var.table_name }
+  of_function = { FunctionName = var.function_name }
+
+  definitions = {
+    write_activity = {
+      name        = "DynamoDBWriteActivityAlert"
+      description = "The event table takes nearly as many writes as its capacity allows: raise table.write_units or find out who uploads so much."
+      namespace   = "AWS/DynamoDB"
+      metric      = "ConsumedWriteCapacityUnits"
+      dimensions  = local.of_table
+      threshold   = 0.8 * var.write_units * var.alarms.write_activity.period_seconds
+    }
+    write_throttle = {
+      name        = "DynamoDBWriteThrottleAlert"
+      description = "The event table refused writes for want of capacity: they are retried; raise table.write_units if this stays."
+      namespace   = "AWS/DynamoDB"
+      metric      = "WriteThrottleEvents"
+      dimensions  = local.of_table
+    }
+    failures = {
+      name        = "FailureQueueAlert"
+      description = "Events that could not be recorded wait in the failure queue: find the cause in the function's log, then replay them."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateNumberOfMessagesVisible"
+      dimensions  = { QueueName = var.failure_queue_name }
+      statistic   = "Maximum"
+    }
+    errors = {
+      name        = "LambdaErrorsAlert"
+      description = "The function failed: its log names each record and the reason."
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      dimensions  = local.of_function
+    }
+    throttles = {
+      name        = "LambdaThrottlesAlert"
+      description = "Lambda refused to start the function: the account's or the function's concurrency is used up."
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      dimensions  = local.of_function
+    }
+    duration = {
+      name        = "LambdaDurationAlert"
+      description = "The function ran nearly into its timeout (threshold in milliseconds)."
+      namespace   = "AWS/Lambda"
+      metric      = "Duration"
+      dimensions  = local.of_function
+      statistic   = "Maximum"
+      threshold   = 0.8 * var.timeout_seconds * 1000
+    }
+    event_age = {
+      name        = "LambdaEventAgeAlert"
+      description = "Events wait long before the function gets them (threshold in milliseconds); they expire after delivery.max_event_age_seconds."
+      namespace   = "AWS/Lambda"
+      metric      = "AsyncEventAge"
+      dimensions  = local.of_function
+      statistic   = "Maximum"
+      threshold   = 600 * 1000
+    }
+    delivery_failures = {
+      name        = "LambdaDeliveryFailuresAlert"
+      description = "A failed event could not be handed to the failure queue and is lost: check the role's policy and the queue."
+      namespace   = "AWS/Lambda"
+      metric      = "DestinationDeliveryFailures"
+      dimensions  = local.of_function
+    }
+    silence = {
+      name        = "UploadSilenceAlert"
+      description = "No event came for as long as the alarm's period."
+      namespace   = "AWS/Lambda"
+      metric      = "AsyncEventsReceived"
+      dimensions  = local.of_function
+      comparison  = "LessThanThreshold"
+      missing     = "breaching"
+    }
+  }
+}

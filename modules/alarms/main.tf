@@ -1,0 +1,47 @@
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.wanted
+
+  alarm_name          = coalesce(local.given[each.key].name, "${var.prefix}${each.value.name}")
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = each.value.statistic
+  comparison_operator = each.value.comparison
+  threshold           = coalesce(local.given[each.key].threshold, each.value.threshold)
+  period              = local.given[each.key].period_seconds
+  evaluation_periods  = local.given[each.key].evaluation_periods
+  treat_missing_data  = each.value.missing
+  alarm_actions       = var.actions
+  ok_actions          = local.given[each.key].notify_ok ? var.actions : []
+  tags                = var.tags
+
+  lifecycle {
+    precondition {
+      condition = (
+        contains([10, 20, 30], local.given[each.key].period_seconds)
+        || local.given[each.key].period_seconds >= 60 && local.given[each.key].period_seconds % 60 == 0
+      )
+      error_message = "alarms.${each.key}.period_seconds is ${local.given[each.key].period_seconds}; write 10, 20, 30 or a multiple of 60 seconds."
+    }
+
+    precondition {
+      condition = (
+        local.given[each.key].evaluation_periods >= 1
+        && floor(local.given[each.key].evaluation_periods) == local.given[each.key].evaluation_periods
+        && local.given[each.key].evaluation_periods * local.given[each.key].period_seconds <= local.longest[each.key]
+      )
+      error_message = "alarms.${each.key}.evaluation_periods is ${local.given[each.key].evaluation_periods} of ${local.given[each.key].period_seconds} seconds; write a whole number, 1 or more, and at most ${local.longest[each.key]} seconds in all."
+    }
+
+    precondition {
+      condition     = local.given[each.key].threshold == null ? true : local.given[each.key].threshold > 0
+      error_message = "alarms.${each.key}.threshold is ${coalesce(local.given[each.key].threshold, 1)}; write a number above 0, or leave it out for the default."
+    }
+
+    precondition {
+      condition     = local.given[each.key].name == null ? true : length(local.given[each.key].name) <= 255
+      error_message = "alarms.${each.key}.name has ${length(coalesce(local.given[each.key].name, "-"))} characters; write at most 255."
+    }
+  }
+}

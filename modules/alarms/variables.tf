@@ -1,0 +1,127 @@
+variable "alarms" {
+  description = "Whether to make alarms, and each alarm's name, threshold in its metric's unit, period in seconds and whether it tells when it is over."
+  type = object({
+    create = bool
+    write_activity = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    write_throttle = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    failures = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    errors = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    throttles = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    duration = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    event_age = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    delivery_failures = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+    silence = object({
+      name               = string
+      enabled            = bool
+      threshold          = number
+      period_seconds     = number
+      evaluation_periods = number
+      notify_ok          = bool
+    })
+  })
+  nullable = false
+}
+
+variable "prefix" {
+  description = "What stands before each default name."
+  type        = string
+  nullable    = false
+}
+
+variable "actions" {
+  description = "ARNs that each alarm notifies."
+  type        = list(string)
+  nullable    = false
+}
+
+variable "table_name" {
+  description = "Table whose writes are watched."
+  type        = string
+  nullable    = false
+}
+
+variable "write_units" {
+  description = "The table's write capacity in units a second."
+  type        = number
+  nullable    = false
+}
+
+variable "function_name" {
+  description = "Function that is watched."
+  type        = string
+  nullable    = false
+}
+
+variable "timeout_seconds" {
+  description = "The function's timeout in seconds."
+  type        = number
+  nullable    = false
+}
+
+variable "failure_queue_name" {
+  description = "Queue whose depth is watched."
+  type        = string
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for each alarm."
+  type        = map(string)
+  nullable    = false
+}

@@ -1,0 +1,56 @@
+locals {
+  provisioned = var.table.billing_mode == "PROVISIONED"
+  write_units = local.provisioned ? var.table.write_units : null
+  read_units  = local.provisioned ? var.table.read_units : null
+}
+
+resource "aws_dynamodb_table" "this" {
+  # checkov:skip=CKV_AWS_28:Point-in-time recovery costs money; table.point_in_time_recovery switches it on.
+  # checkov:skip=CKV_AWS_119:The AWS-owned key encrypts at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV2_AWS_16:Autoscaling would leave the always-free 25 units.
+  name                        = var.table.name
+  billing_mode                = var.table.billing_mode
+  write_capacity              = local.write_units
+  read_capacity               = local.read_units
+  hash_key                    = "objectId"
+  stream_enabled              = true
+  stream_view_type            = var.table.stream_view_type
+  deletion_protection_enabled = var.table.deletion_protection
+  tags                        = var.tags
+
+  attribute {
+    name = "objectId"
+    type = "S"
+  }
+
+  dynamic "attribute" {
+    for_each = var.table.object_index ? { objectKey = "S", timestamp = "N" } : {}
+
+    content {
+      name = attribute.key
+      type = attribute.value
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = var.table.object_index ? ["ObjectKeyIndex"] : []
+
+    content {
+      name            = global_secondary_index.value
+      hash_key        = "objectKey"
+      range_key       = "timestamp"
+      projection_type = "ALL"
+      write_capacity  = local.write_units
+      read_capacity   = local.read_units
+    }
+  }
+
+  ttl {
+    attribute_name = "ttl"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = var.table.point_in_time_recovery
+  }
+}

@@ -1,0 +1,20 @@
+variable "table" {
+  description = "Event table: name, capacity in units a second, stream and safeguards."
+  type = object({
+    name                   = string
+    billing_mode           = string
+    write_units            = number
+    read_units             = number
+    stream_view_type       = string
+    point_in_time_recovery = bool
+    deletion_protection    = bool
+    object_index           = bool
+  })
+  nullable = false
+}
+
+variable "tags" {
+  description = "Tags for the table."
+  type        = map(string)
+  nullable    = false
+}

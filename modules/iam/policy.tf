@@ -1,0 +1,70 @@
+data "aws_iam_policy_document" "pipeline" {
+  # checkov:skip=CKV_AWS_111:X-Ray and the network interfaces of a VPC function know no narrower resource, and both are off by default.
+  # checkov:skip=CKV_AWS_356:As above.
+  statement {
+    sid       = "WriteRecords"
+    actions   = ["dynamodb:PutItem", "dynamodb:BatchWriteItem"]
+    resources = [var.table_arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${var.log_group_arn}:*"]
+  }
+
+  statement {
+    sid       = "HandOverFailures"
+    actions   = ["sqs:SendMessage"]
+    resources = [var.failure_queue_arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.tracing ? [1] : []
+
+    content {
+      sid       = "SendTraces"
+      actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.vpc ? [1] : []
+
+    content {
+      sid       = "ManageNetworkInterfaces"
+      actions   = local.network_interface_actions
+      resources = ["*"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.vpc ? [1] : []
+
+    content {
+      sid       = "NoNetworkInterfacesFromCode"
+      effect    = "Deny"
+      actions   = local.network_interface_actions
+      resources = ["*"]
+
+      # The service makes these calls with the role, the code never does: only the code's carry this key.
+      condition {
+        test     = "ArnEquals"
+        variable = "lambda:SourceFunctionArn"
+        values   = [var.function_arn]
+      }
+    }
+  }
+}
+
+locals {
+  network_interface_actions = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+  ]
+}

@@ -1,0 +1,52 @@
+variable "role" {
+  description = "The function's role: name, path, permissions boundary, and what a team's own code may do more."
+  type = object({
+    name                 = string
+    path                 = string
+    permissions_boundary = string
+    policy_json          = string
+  })
+  nullable = false
+}
+
+variable "function_arn" {
+  description = "ARN of the function that assumes the role."
+  type        = string
+  nullable    = false
+}
+
+variable "table_arn" {
+  description = "ARN of the one table that records are written to."
+  type        = string
+  nullable    = false
+}
+
+variable "log_group_arn" {
+  description = "ARN of the one log group that log lines go to."
+  type        = string
+  nullable    = false
+}
+
+variable "failure_queue_arn" {
+  description = "ARN of the queue that takes events which kept failing."
+  type        = string
+  nullable    = false
+}
+
+variable "tracing" {
+  description = "Whether the function sends traces to X-Ray."
+  type        = bool
+  nullable    = false
+}
+
+variable "vpc" {
+  description = "Whether the function runs in a VPC and so needs network interfaces."
+  type        = bool
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for the role."
+  type        = map(string)
+  nullable    = false
+}

@@ -1,0 +1,78 @@
+# Made before the function: a group that Lambda makes itself has no retention and outlives destroy.
+resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_158:CloudWatch encrypts logs at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_338:A year of logs leaves the free tier; function.log_retention_days sets it.
+  name              = var.log.group_name
+  retention_in_days = var.log.retention_days
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_50:PassThrough tracing never leaves the free tier; function.tracing switches it.
+  # checkov:skip=CKV_AWS_115:Reserved concurrency fails in new accounts, whose whole limit can be 10.
+  # checkov:skip=CKV_AWS_116:Failed events go to the on-failure destination, which keeps more than a dead-letter queue.
+  # checkov:skip=CKV_AWS_117:The function calls DynamoDB only; function.vpc puts it in a VPC.
+  # checkov:skip=CKV_AWS_173:The environment holds no secret; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_272:The package's bytes are reproducible and compared in CI.
+  function_name                  = var.function.name
+  role                           = var.function.role_arn
+  filename                       = var.function.package
+  source_code_hash               = filebase64sha256(var.function.package)
+  handler                        = var.function.handler
+  runtime                        = var.function.runtime
+  architectures                  = [var.function.architecture]
+  memory_size                    = var.function.memory_mb
+  timeout                        = var.function.timeout_seconds
+  reserved_concurrent_executions = var.function.reserved_concurrency
+  layers                         = var.function.layers
+  tags                           = var.tags
+
+  environment {
+    variables = var.function.environment
+  }
+
+  logging_config {
+    log_group             = aws_cloudwatch_log_group.this.name
+    log_format            = "JSON"
+    application_log_level = var.log.level
+    system_log_level      = "INFO"
+  }
+
+  tracing_config {
+    mode = var.function.tracing
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.function.vpc == null ? [] : [var.function.vpc]
+
+    content {
+      subnet_ids         = vpc_config.value.subnet_ids
+      security_group_ids = vpc_config.value.security_group_ids
+    }
+  }
+}
+
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = aws_lambda_function.this.function_name
+  maximum_retry_attempts       = var.delivery.max_retries
+  maximum_event_age_in_seconds = var.delivery.max_event_age_seconds
+
+  destination_config {
+    on_failure {
+      destination = var.delivery.failure_queue_arn
+    }
+  }
+}
+
+resource "aws_lambda_permission" "bucket" {
+  action         = "lambda:InvokeFunction"
+  function_name  = aws_lambda_function.this.function_name
+  principal      = "s3.amazonaws.com"
+  source_arn     = var.delivery.bucket_arn
+  source_account = var.delivery.account_id
+
+  # Another bucket's permission exists before this one's goes: no event meets a closed door.
+  lifecycle {
+    create_before_destroy = true
+  }
+}

@@ -1,0 +1,50 @@
+variable "function" {
+  description = "The function: package path, runtime settings, memory in MB, timeout in seconds, and its environment."
+  type = object({
+    name                 = string
+    role_arn             = string
+    package              = string
+    handler              = string
+    runtime              = string
+    architecture         = string
+    memory_mb            = number
+    timeout_seconds      = number
+    reserved_concurrency = number
+    environment          = map(string)
+    layers               = list(string)
+    tracing              = string
+    vpc = object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    })
+  })
+  nullable = false
+}
+
+variable "log" {
+  description = "Log group name, the lowest level that is kept, and retention in days."
+  type = object({
+    group_name     = string
+    level          = string
+    retention_days = number
+  })
+  nullable = false
+}
+
+variable "delivery" {
+  description = "Who invokes the function, how often and for how many seconds a failed event is retried, and where it ends."
+  type = object({
+    max_retries           = number
+    max_event_age_seconds = number
+    failure_queue_arn     = string
+    bucket_arn            = string
+    account_id            = string
+  })
+  nullable = false
+}
+
+variable "tags" {
+  description = "Tags for the function and its log group."
+  type        = map(string)
+  nullable    = false
+}

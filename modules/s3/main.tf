@@ -1,0 +1,110 @@
+resource "aws_s3_bucket" "this" {
+  # checkov:skip=CKV_AWS_18:Access logs cost storage; bucket.access_log switches them on.
+  # checkov:skip=CKV_AWS_144:Replication to another region doubles the cost.
+  # checkov:skip=CKV_AWS_145:SSE-S3 encrypts at no cost; a key of one's own costs a dollar a month.
+  count = var.bucket.create ? 1 : 0
+
+  bucket        = var.bucket.name
+  force_destroy = var.bucket.force_destroy
+  tags          = var.tags
+}
+
+locals {
+  # An existing bucket is only named: nothing of it is read or changed but its notifications.
+  name = var.bucket.create ? one(aws_s3_bucket.this[*].id) : var.bucket.name
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  count = var.bucket.create ? 1 : 0
+
+  bucket = aws_s3_bucket.this[0].id
+
+  versioning_configuration {
+    # A bucket that was ever versioned can only be suspended, and a new one takes that word too.
+    status = var.bucket.versioning ? "Enabled" : "Suspended"
+  }
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  count = var.bucket.create ? 1 : 0
+
+  bucket = aws_s3_bucket.this[0].id
+
+  rule {
+    id     = "abort-multipart-uploads"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = var.bucket.abort_multipart_days
+    }
+  }
+
+  rule {
+    id     = "expire-old-versions"
+    status = "Enabled"
+
+    filter {}
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.bucket.noncurrent_days
+    }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
+  }
+
+  # S3 refuses two configuration changes of one bucket at a time.
+  depends_on = [aws_s3_bucket_versioning.this]
+}
+
+resource "aws_s3_bucket_logging" "this" {
+  count = var.bucket.create && var.bucket.access_log != null ? 1 : 0
+
+  bucket        = aws_s3_bucket.this[0].id
+  target_bucket = var.bucket.access_log.bucket
+  target_prefix = var.bucket.access_log.prefix
+
+  lifecycle {
+    precondition {
+      condition     = var.bucket.access_log.bucket != var.bucket.name
+      error_message = "bucket.access_log.bucket is \"${var.bucket.access_log.bucket}\", the bucket itself: each log file would be logged in turn. Name another bucket."
+    }
+  }
+}
+
+resource "aws_s3_bucket_notification" "this" {
+  bucket = local.name
+
+  dynamic "lambda_function" {
+    for_each = var.filters
+
+    content {
+      id                  = "filter-${lambda_function.key}"
+      lambda_function_arn = var.function_arn
+      events              = lambda_function.value.events
+      filter_prefix       = local.encoded[lambda_function.key].prefix
+      filter_suffix       = local.encoded[lambda_function.key].suffix
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = length(local.overlaps) == 0
+      error_message = "delivery.filters overlap, which S3 refuses: ${join("; ", local.overlaps)}. Make their prefixes, suffixes or events exclude each other."
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this, aws_s3_bucket_policy.this]
+}
+
+locals {
+  # S3 compares with percent-encoded keys and keeps the slash; urlencode() writes a space as "+".
+  encoded = [for filter in var.filters : {
+    for part in ["prefix", "suffix"] : part => (
+      filter[part] == "" ? null : replace(replace(urlencode(filter[part]), "%2F", "/"), "+", "%20")
+    )
+  }]
+}

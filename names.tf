@@ -1,0 +1,33 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+# The one source of the region that neither provider 5.100 nor 6.x deprecates.
+data "aws_service_principal" "s3" {
+  service_name = "s3"
+}
+
+# ARNs are derived from names: policies are then whole at plan time, and no policy waits for the
+# resource that it protects.
+locals {
+  account_id = data.aws_caller_identity.current.account_id
+  partition  = data.aws_partition.current.partition
+  region     = data.aws_service_principal.s3.region
+  prefix     = var.name_prefix == null ? "" : var.name_prefix
+
+  bucket_name        = coalesce(var.bucket.name, "${local.prefix}event-driven-lab-${local.account_id}-${local.region}")
+  table_name         = coalesce(var.table.name, "${local.prefix}S3ObjectEvents")
+  function_name      = coalesce(var.function.name, "${local.prefix}S3ToDynamoProcessor")
+  role_name          = coalesce(var.function.role_name, "${local.prefix}Lambda-S3-DDB-Role")
+  topic_name         = coalesce(var.topic.name, "${local.prefix}event-driven-alerts")
+  failure_queue_name = coalesce(var.delivery.failure_queue_name, "${local.prefix}event-driven-failures")
+  log_group_name     = "/aws/lambda/${local.function_name}"
+
+  bucket_arn        = "arn:${local.partition}:s3:::${local.bucket_name}"
+  table_arn         = "arn:${local.partition}:dynamodb:${local.region}:${local.account_id}:table/${local.table_name}"
+  function_arn      = "arn:${local.partition}:lambda:${local.region}:${local.account_id}:function:${local.function_name}"
+  topic_arn         = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${local.topic_name}"
+  failure_queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.failure_queue_name}"
+  log_group_arn     = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
+  alarm_arns        = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:*"
+}

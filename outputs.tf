@@ -1,0 +1,78 @@
+output "bucket_name" {
+  description = "Name of the bucket that files are uploaded to."
+  value       = module.bucket.name
+}
+
+output "bucket_arn" {
+  description = "ARN of the bucket that files are uploaded to."
+  value       = module.bucket.arn
+}
+
+output "table_name" {
+  description = "Name of the table that holds one record per event."
+  value       = module.table.name
+}
+
+output "table_arn" {
+  description = "ARN of the table that holds one record per event."
+  value       = module.table.arn
+}
+
+output "table_stream_arn" {
+  description = "ARN of the table's stream, for consumers of new records."
+  value       = module.table.stream_arn
+}
+
+output "function_name" {
+  description = "Name of the function that writes the records."
+  value       = module.function.name
+}
+
+output "function_arn" {
+  description = "ARN of the function that writes the records."
+  value       = module.function.arn
+}
+
+output "role_name" {
+  description = "Name of the function's role."
+  value       = module.role.name
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = module.role.arn
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that alarms publish to."
+  value       = module.topic.arn
+}
+
+output "failure_queue_url" {
+  description = "URL of the queue that holds the events which kept failing."
+  value       = module.failures.url
+}
+
+output "failure_queue_arn" {
+  description = "ARN of the queue that holds the events which kept failing."
+  value       = module.failures.arn
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = module.function.log_group_name
+}
+
+output "alarm_names" {
+  description = "Names of the alarms, sorted."
+  value       = module.alarms.names
+}
+
+output "delivery" {
+  description = "How events reach the function: where from, which ones, and whether a queue stands between."
+  value = {
+    via      = var.delivery.via
+    filters  = var.delivery.filters
+    buffered = false
+  }
+}

@@ -1,0 +1,463 @@
+variable "name_prefix" {
+  description = "What stands before every default name, so that several pipelines live in one account."
+  type        = string
+  default     = null
+
+  validation {
+    condition = (
+      var.name_prefix == null || var.bucket.name != null
+      ? can(regex("^[A-Za-z0-9_-]{0,45}$", coalesce(var.name_prefix, "-")))
+      : can(regex("^([a-z0-9][a-z0-9-]{0,18})?$", var.name_prefix))
+    )
+    error_message = (
+      var.bucket.name != null
+      ? "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; write at most 45 of A-Z, a-z, 0-9, _ and -, since function names end at 64."
+      : "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; write at most 19 of a-z, 0-9 and -, not - first, since the bucket's name starts with it and ends at 63, or set bucket.name too."
+    )
+  }
+
+  validation {
+    condition = (
+      var.name_prefix == null || var.bucket.name != null
+      ? true
+      : !anytrue([for reserved in ["xn--", "sthree-", "amzn-s3-demo-"] : startswith(var.name_prefix, reserved)])
+    )
+    error_message = "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; S3 reserves bucket names that start with xn--, sthree- or amzn-s3-demo-: start it otherwise, or set bucket.name."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything that takes tags; what you set replaces the default."
+  type        = map(string)
+  default     = { Environment = "Lab" }
+  nullable    = false
+}
+
+variable "alarm_emails" {
+  description = "E-mail addresses that get each alarm, once each has confirmed the message that AWS sends."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition = alltrue([
+      for address in var.alarm_emails :
+      can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
+    ])
+    error_message = "alarm_emails holds ${join(", ", [
+      for address in var.alarm_emails : format("%q", address)
+      if !can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
+    ])}, no e-mail address; write one address an element, like \"ops@example.com\"."
+  }
+}
+
+variable "bucket" {
+  description = "Bucket: made here or existing, its safeguards, and after how many days leftovers go."
+  type = object({
+    create               = optional(bool, true)
+    name                 = optional(string) # event-driven-lab-<account id>-<region>
+    force_destroy        = optional(bool, false)
+    versioning           = optional(bool, true)
+    abort_multipart_days = optional(number, 7)
+    noncurrent_days      = optional(number, 30)
+    access_log = optional(object({
+      bucket = string
+      prefix = optional(string, "")
+    }))
+    take_over_notifications = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = var.bucket.name == null ? true : alltrue([
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket.name)),
+      !can(regex("\\.\\.|^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$", var.bucket.name)),
+      !can(regex("^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\\.mrap|--x-s3|--table-s3|-an)$", var.bucket.name)),
+    ])
+    error_message = "bucket.name is \"${coalesce(var.bucket.name, "null")}\", which S3 refuses; write 3 to 63 of a-z, 0-9, . and -, a letter or digit first and last, no two dots in a row, no IP address, and none of the reserved beginnings (xn--, sthree-, amzn-s3-demo-) and endings (-s3alias, --ol-s3, .mrap, --x-s3, --table-s3, -an)."
+  }
+
+  validation {
+    condition     = var.bucket.create || var.bucket.name != null
+    error_message = "bucket.create is false and bucket.name is not set; name the existing bucket."
+  }
+
+  validation {
+    condition     = var.bucket.create || var.delivery.via != "notification" || var.bucket.take_over_notifications
+    error_message = "bucket.create is false: delivery by notification replaces the whole notification configuration of \"${coalesce(var.bucket.name, "null")}\", and destroying this stack empties it; if nobody else uses it, set bucket.take_over_notifications = true."
+  }
+
+  validation {
+    condition     = var.bucket.abort_multipart_days >= 1 && floor(var.bucket.abort_multipart_days) == var.bucket.abort_multipart_days
+    error_message = "bucket.abort_multipart_days is ${var.bucket.abort_multipart_days}; write a whole number of days, 1 or more."
+  }
+
+  validation {
+    condition     = var.bucket.noncurrent_days >= 1 && floor(var.bucket.noncurrent_days) == var.bucket.noncurrent_days
+    error_message = "bucket.noncurrent_days is ${var.bucket.noncurrent_days}; write a whole number of days, 1 or more."
+  }
+
+  validation {
+    condition     = var.bucket.access_log == null || var.bucket.name == null ? true : var.bucket.access_log.bucket != var.bucket.name
+    error_message = "bucket.access_log.bucket is \"${try(var.bucket.access_log.bucket, "null")}\", the bucket itself: each log file would be logged in turn. Name another bucket."
+  }
+}
+
+variable "delivery" {
+  description = "How events reach the function: source, filters, retries, the age in seconds at which an event is given up, and the queue for failures."
+  type = object({
+    via = optional(string, "notification")
+    filters = optional(list(object({
+      prefix = string
+      suffix = string
+      events = optional(list(string), ["s3:ObjectCreated:*"])
+    })), [{ prefix = "", suffix = "" }])
+    max_retries           = optional(number, 2)
+    max_event_age_seconds = optional(number, 21600)
+    failure_queue_name    = optional(string) # event-driven-failures
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.delivery.via == "notification"
+    error_message = "delivery.via is \"${var.delivery.via}\"; write \"notification\", the one way that this version delivers."
+  }
+
+  validation {
+    condition     = length(var.delivery.filters) > 0
+    error_message = "delivery.filters is empty, so that nothing would be delivered; leave it out to take everything, or write [{ prefix = \"\", suffix = \"\" }]."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for filter in var.delivery.filters : [
+        length(filter.events) > 0,
+        [for event in filter.events : contains(local.notification_events, event)],
+      ]
+    ]))
+    error_message = "delivery.filters[].events holds ${join(", ", flatten([
+      for filter in var.delivery.filters : length(filter.events) == 0 ? ["nothing"] : [
+        for event in filter.events : format("%q", event) if !contains(local.notification_events, event)
+      ]
+    ]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
+  }
+
+  validation {
+    condition     = contains([0, 1, 2], var.delivery.max_retries)
+    error_message = "delivery.max_retries is ${var.delivery.max_retries}; write 0, 1 or 2, which is all that Lambda offers."
+  }
+
+  validation {
+    condition     = var.delivery.max_event_age_seconds >= 60 && var.delivery.max_event_age_seconds <= 21600 && floor(var.delivery.max_event_age_seconds) == var.delivery.max_event_age_seconds
+    error_message = "delivery.max_event_age_seconds is ${var.delivery.max_event_age_seconds}; write 60 to 21600 seconds."
+  }
+
+  validation {
+    condition     = var.delivery.failure_queue_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,80}$", var.delivery.failure_queue_name))
+    error_message = "delivery.failure_queue_name is \"${coalesce(var.delivery.failure_queue_name, "null")}\"; write 1 to 80 of A-Z, a-z, 0-9, _ and -."
+  }
+}
+
+variable "function" {
+  description = "Function: package, runtime, memory in MB, timeout in seconds, log level and retention in days, role, and what a team's own code needs."
+  type = object({
+    name                 = optional(string) # S3ToDynamoProcessor
+    package              = optional(string) # lambda_src/dist/lambda.zip of this module
+    handler              = optional(string, "lambda_function.lambda_handler")
+    runtime              = optional(string, "python3.12")
+    architecture         = optional(string, "arm64")
+    memory_mb            = optional(number, 256)
+    timeout_seconds      = optional(number, 30)
+    reserved_concurrency = optional(number)
+    environment          = optional(map(string), {})
+    layers               = optional(list(string), [])
+    vpc = optional(object({
+      subnet_ids         = list(string)
+      security_group_ids = list(string)
+    }))
+    tracing              = optional(string, "PassThrough")
+    log_level            = optional(string, "INFO")
+    log_retention_days   = optional(number, 14)
+    role_name            = optional(string) # Lambda-S3-DDB-Role
+    role_path            = optional(string, "/")
+    permissions_boundary = optional(string)
+    policy_json          = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.function.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,64}$", var.function.name))
+    error_message = "function.name is \"${coalesce(var.function.name, "null")}\"; write 1 to 64 of A-Z, a-z, 0-9, _ and -."
+  }
+
+  validation {
+    condition     = var.function.package == null ? true : fileexists(var.function.package)
+    error_message = "function.package is \"${coalesce(var.function.package, "null")}\", and no such file exists; write the path of a zip file, like \"$${path.module}/handler.zip\", or leave it out to run this module's own handler."
+  }
+
+  validation {
+    condition     = var.function.package != null || can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.function.runtime))
+    error_message = "function.runtime is \"${var.function.runtime}\"; this module's own handler needs python3.12 or newer, another runtime needs function.package."
+  }
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.function.architecture)
+    error_message = "function.architecture is \"${var.function.architecture}\"; write arm64 (a fifth cheaper) or x86_64."
+  }
+
+  validation {
+    condition     = var.function.memory_mb >= 128 && var.function.memory_mb <= 10240 && floor(var.function.memory_mb) == var.function.memory_mb
+    error_message = "function.memory_mb is ${var.function.memory_mb}; write a whole number of MB, 128 to 10240."
+  }
+
+  validation {
+    condition     = var.function.timeout_seconds >= 1 && var.function.timeout_seconds <= 900 && floor(var.function.timeout_seconds) == var.function.timeout_seconds
+    error_message = "function.timeout_seconds is ${var.function.timeout_seconds}; write a whole number of seconds, 1 to 900."
+  }
+
+  validation {
+    condition     = var.function.reserved_concurrency == null ? true : var.function.reserved_concurrency >= 0 && floor(var.function.reserved_concurrency) == var.function.reserved_concurrency
+    error_message = "function.reserved_concurrency is ${coalesce(var.function.reserved_concurrency, -1)}; write a whole number, 0 or more, or leave it out for the account's shared pool."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.function.environment), ["TABLE_NAME", "TTL_SECONDS"])) == 0
+    error_message = "function.environment sets ${join(" and ", setintersection(keys(var.function.environment), ["TABLE_NAME", "TTL_SECONDS"]))}, which this module sets itself; use table.name and table.ttl_hours."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.function.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
+    error_message = "function.environment has the key ${join(", ", [for key in keys(var.function.environment) : format("%q", key) if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}; Lambda takes a letter, then letters, digits and _, two characters at least."
+  }
+
+  validation {
+    condition     = length(var.function.layers) <= 5
+    error_message = "function.layers names ${length(var.function.layers)} layers; Lambda takes 5 at most."
+  }
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.function.tracing)
+    error_message = "function.tracing is \"${var.function.tracing}\"; write PassThrough (free) or Active."
+  }
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], var.function.log_level)
+    error_message = "function.log_level is \"${var.function.log_level}\"; write TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+  }
+
+  validation {
+    condition     = contains(local.log_retention_days, var.function.log_retention_days)
+    error_message = "function.log_retention_days is ${var.function.log_retention_days}; CloudWatch takes one of ${join(", ", local.log_retention_days)} (0: for ever)."
+  }
+
+  validation {
+    condition     = var.function.role_name == null ? true : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.function.role_name))
+    error_message = "function.role_name is \"${coalesce(var.function.role_name, "null")}\"; write 1 to 64 of A-Z, a-z, 0-9 and +=,.@_-."
+  }
+
+  validation {
+    condition     = can(regex("^/([!-~]{1,510}/)?$", var.function.role_path))
+    error_message = "function.role_path is \"${var.function.role_path}\"; write a path that starts and ends with /, like \"/pipelines/\"."
+  }
+
+  validation {
+    condition     = var.function.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::[^:]*:policy/.+$", var.function.permissions_boundary))
+    error_message = "function.permissions_boundary is \"${coalesce(var.function.permissions_boundary, "null")}\"; write the ARN of an IAM policy."
+  }
+
+  validation {
+    condition     = var.function.policy_json == null ? true : can(jsondecode(var.function.policy_json).Statement)
+    error_message = "function.policy_json is no IAM policy document; write JSON that has a Statement, such as data.aws_iam_policy_document.….json."
+  }
+}
+
+variable "table" {
+  description = "Event table: name, capacity in units a second, and how many hours a record lives."
+  type = object({
+    name                   = optional(string) # S3ObjectEvents
+    billing_mode           = optional(string, "PROVISIONED")
+    write_units            = optional(number, 5)
+    read_units             = optional(number, 5)
+    ttl_hours              = optional(number, 24)
+    stream_view_type       = optional(string, "NEW_IMAGE")
+    point_in_time_recovery = optional(bool, false)
+    deletion_protection    = optional(bool, false)
+    object_index           = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.table.name == null ? true : can(regex("^[A-Za-z0-9_.-]{3,255}$", var.table.name))
+    error_message = "table.name is \"${coalesce(var.table.name, "null")}\"; write 3 to 255 of A-Z, a-z, 0-9, _, . and -."
+  }
+
+  validation {
+    condition     = contains(["PROVISIONED", "PAY_PER_REQUEST"], var.table.billing_mode)
+    error_message = "table.billing_mode is \"${var.table.billing_mode}\"; write PROVISIONED (free up to 25 units) or PAY_PER_REQUEST."
+  }
+
+  validation {
+    condition     = var.table.write_units >= 1 && floor(var.table.write_units) == var.table.write_units
+    error_message = "table.write_units is ${var.table.write_units}; write a whole number of units a second, 1 or more (25 are free)."
+  }
+
+  validation {
+    condition     = var.table.read_units >= 1 && floor(var.table.read_units) == var.table.read_units
+    error_message = "table.read_units is ${var.table.read_units}; write a whole number of units a second, 1 or more (25 are free)."
+  }
+
+  validation {
+    condition     = var.table.ttl_hours >= 1 && floor(var.table.ttl_hours) == var.table.ttl_hours
+    error_message = "table.ttl_hours is ${var.table.ttl_hours}; write a whole number of hours, 1 or more."
+  }
+
+  validation {
+    condition     = contains(["NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES", "KEYS_ONLY"], var.table.stream_view_type)
+    error_message = "table.stream_view_type is \"${var.table.stream_view_type}\"; write NEW_IMAGE, OLD_IMAGE, NEW_AND_OLD_IMAGES or KEYS_ONLY."
+  }
+}
+
+variable "topic" {
+  description = "Topic that alarms publish to, made here or existing, and who else gets its messages than alarm_emails."
+  type = object({
+    create = optional(bool, true)
+    arn    = optional(string)
+    name   = optional(string) # event-driven-alerts
+    subscriptions = optional(map(object({
+      protocol      = string
+      endpoint      = string
+      raw           = optional(bool, false)
+      filter_policy = optional(string)
+    })), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = var.topic.create ? var.topic.arn == null : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.topic.arn))
+    error_message = (
+      var.topic.create
+      ? "topic.arn is \"${coalesce(var.topic.arn, "null")}\" and topic.create is true; set topic.create = false to use that topic, or leave topic.arn out."
+      : "topic.create is false and topic.arn is \"${coalesce(var.topic.arn, "null")}\"; write the ARN of the existing topic."
+    )
+  }
+
+  validation {
+    condition     = var.topic.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,256}$", var.topic.name))
+    error_message = "topic.name is \"${coalesce(var.topic.name, "null")}\"; write 1 to 256 of A-Z, a-z, 0-9, _ and - (alarms can't publish to a FIFO topic)."
+  }
+
+  validation {
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : contains(keys(local.endpoint_patterns), subscription.protocol)])
+    error_message = "topic.subscriptions has ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} with protocol \"${subscription.protocol}\"" if !contains(keys(local.endpoint_patterns), subscription.protocol)])}; write one of ${join(", ", keys(local.endpoint_patterns))}."
+  }
+
+  validation {
+    condition = alltrue([
+      for subscription in values(var.topic.subscriptions) :
+      can(regex(lookup(local.endpoint_patterns, subscription.protocol, ""), subscription.endpoint))
+    ])
+    error_message = "topic.subscriptions has ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} with endpoint \"${subscription.endpoint}\" for ${subscription.protocol}" if !can(regex(lookup(local.endpoint_patterns, subscription.protocol, ""), subscription.endpoint))])}; write an address for email, an https:// URL for https, an ARN for sqs and lambda, a number like +4915112345678 for sms."
+  }
+
+  validation {
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : !subscription.raw || contains(["sqs", "https"], subscription.protocol)])
+    error_message = "topic.subscriptions has raw = true at ${join(", ", [for key, subscription in var.topic.subscriptions : key if subscription.raw && !contains(["sqs", "https"], subscription.protocol)])}; SNS delivers raw to sqs and https only."
+  }
+
+  validation {
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy)))])
+    error_message = "topic.subscriptions has a filter_policy that is no JSON object at ${join(", ", [for key, subscription in var.topic.subscriptions : key if subscription.filter_policy == null ? false : !can(keys(jsondecode(subscription.filter_policy)))])}; write it with jsonencode()."
+  }
+}
+
+variable "alarms" {
+  description = "Alarms: whether to make them, what else they notify, and each one's name, threshold in its metric's unit, period in seconds and whether it tells when it is over."
+  type = object({
+    create        = optional(bool, true)
+    extra_actions = optional(list(string), [])
+    write_activity = optional(object({
+      name               = optional(string) # DynamoDBWriteActivityAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 80 % of what the write units give in a period
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    write_throttle = optional(object({
+      name               = optional(string) # DynamoDBWriteThrottleAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 throttled write
+      period_seconds     = optional(number, 60)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    failures = optional(object({
+      name               = optional(string) # FailureQueueAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 message
+      period_seconds     = optional(number, 60)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, true)
+    }), {})
+    errors = optional(object({
+      name               = optional(string) # LambdaErrorsAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 error
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    throttles = optional(object({
+      name               = optional(string) # LambdaThrottlesAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 throttled invoke
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    duration = optional(object({
+      name               = optional(string) # LambdaDurationAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 80 % of the timeout, in milliseconds
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    event_age = optional(object({
+      name               = optional(string) # LambdaEventAgeAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 600000 milliseconds
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    delivery_failures = optional(object({
+      name               = optional(string) # LambdaDeliveryFailuresAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 event
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+    silence = optional(object({
+      name               = optional(string) # UploadSilenceAlert
+      enabled            = optional(bool, false)
+      threshold          = optional(number) # fewer than 1 event
+      period_seconds     = optional(number, 86400)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for action in var.alarms.extra_actions : can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])
+    error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : format("%q", action) if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
+  }
+}
