@@ -1,0 +1,1 @@
+"""The Python tooling: `python -m lab --help` lists what it does."""

@@ -1,0 +1,61 @@
+"""`python -m lab`: what it offers, and how it ends.
+
+Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from lab.errors import LabError
+
+app = typer.Typer(
+    help="Package, run and look after the event-driven integration.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Check = Annotated[
+    bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
+]
+
+
+@app.command()
+def package(check: Check = False) -> None:
+    """Build the function's package, lambda_src/dist/lambda.zip."""
+    from lab import package as command
+
+    raise typer.Exit(command.run(check))
+
+
+@app.command()
+def docs(check: Check = False) -> None:
+    """Write the inputs and outputs tables of every README from the HCL."""
+    from lab import docs as command
+
+    raise typer.Exit(command.run(check))
+
+
+def main() -> None:
+    """Run the command line; every way out passes the `finally`s of what was started."""
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of objects are anything; a terminal that lacks a character must not end the run.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        app(prog_name="python -m lab")
+    except LabError as error:
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        sys.exit(2)
+
+
+def _leave(signum: int, _frame: FrameType | None) -> None:
+    # Once is enough: a second signal must not cut the cleaning up short.
+    signal.signal(signum, signal.SIG_IGN)
+    sys.exit(128 + signum)

@@ -1,0 +1,281 @@
+"""Run ministack, an AWS emulator, on loopback and nowhere else, as long as it is wanted."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+# ministack's own account for the root keys "test".
+ACCOUNT_ID = "000000000000"
+
+_REPAIRED = Path(__file__).with_name("ministack_repairs.py").resolve()
+_START_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.05
+# What the emulator may inherit: its own environment reaches every function that it runs.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulator.
+
+    `endpoint` is its URL, `pid` its own process, `log` what it printed, `environment` what AWS
+    clients and Terraform need to reach it and nothing else (root keys, region, endpoint).
+    """
+
+    endpoint: str
+    port: int
+    pid: int
+    log: Path
+    environment: dict[str, str] = field(repr=False)
+
+
+@contextlib.contextmanager
+def emulator(
+    work_dir: Path,
+    *,
+    auth: bool = True,
+    state_dir: Path | None = None,
+    port: int | None = None,
+    repaired: bool = True,
+) -> Iterator[Emulator]:
+    """An emulator that ends with the block and with this process, however that dies.
+
+    `work_dir` receives its log and its temporary files. With `auth` IAM policies and signatures
+    count. `state_dir` makes what it holds survive: it is saved there at the end, and found again
+    by the next emulator that is given the same folder, whatever its port. Without a `port` it takes
+    a free one. `repaired=False` leaves out `lab.ministack_repairs`.
+
+    Raises LabError when the port is taken or the emulator does not come up.
+    """
+    process, running = _start(work_dir, auth, state_dir, port, repaired, tied=True)
+    try:
+        yield running
+    finally:
+        _stop(process)
+
+
+def start_detached(
+    work_dir: Path, *, state_dir: Path | None = None, port: int | None = None
+) -> Emulator:
+    """Like `emulator`, but it outlives this process; `stop_detached` ends it. Raises LabError."""
+    return _start(work_dir, True, state_dir, port, True, tied=False)[1]
+
+
+def stop_detached(pid: int) -> bool:
+    """End an emulator of `start_detached`; False where `pid` is none (any more)."""
+    if not is_emulator(pid):
+        return False
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_SECONDS
+    while is_emulator(pid):
+        if time.monotonic() > deadline:
+            _kill_group(pid)
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def is_emulator(pid: int) -> bool:
+    """Whether the process `pid` is one of our emulators, and not a number used again."""
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    status, _, command = shown.stdout.strip().partition(" ")
+    return _REPAIRED.name in command and not status.startswith("Z")
+
+
+def client_environment(endpoint: str) -> dict[str, str]:
+    """What an AWS client needs to talk to `endpoint` with an emulator's root keys."""
+    no_proxy = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", HOST]
+    bypass = ",".join(filter(None, no_proxy))
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "3",
+        # botocore sends even loopback through a proxy.
+        "NO_PROXY": bypass,
+        "no_proxy": bypass,
+    }
+
+
+def _start(
+    work_dir: Path,
+    auth: bool,
+    state_dir: Path | None,
+    port: int | None,
+    repaired: bool,
+    tied: bool,
+) -> tuple[subprocess.Popen[bytes], Emulator]:
+    if port is not None and not _is_free(port):
+        raise LabError(
+            f"Port {port} on {HOST} is taken{_user_of(port)}: "
+            "end what listens there, or give another port (none takes a free one)."
+        )
+    work_dir.mkdir(parents=True, exist_ok=True)
+    log = work_dir.resolve() / "emulator.log"
+    # Between finding a free port and listening on it somebody else may take it.
+    for attempt in range(3):
+        chosen = port or _free_port()
+        try:
+            return _start_on(chosen, work_dir.resolve(), log, auth, state_dir, repaired, tied)
+        except _PortTakenError:
+            if port is not None or attempt == 2:
+                raise
+    raise AssertionError("unreachable")
+
+
+class _PortTakenError(LabError):
+    """Somebody took the port while the emulator started."""
+
+
+def _start_on(
+    port: int,
+    work_dir: Path,
+    log: Path,
+    auth: bool,
+    state_dir: Path | None,
+    repaired: bool,
+    tied: bool,
+) -> tuple[subprocess.Popen[bytes], Emulator]:
+    private_tmp = Path(tempfile.mkdtemp(prefix="emulator-", dir=work_dir))
+    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    environment |= {
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": REGION,
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true" if auth else "false",
+        "TMPDIR": str(private_tmp),
+        # No state of a service that we do not use may land in /tmp.
+        "STATE_DIR": str((state_dir or private_tmp / "state").resolve()),
+        "S3_DATA_DIR": str((state_dir or private_tmp / "state").resolve() / "s3"),
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.05",
+        "PYTHONUTF8": "1",
+    }
+    if state_dir is not None:
+        (state_dir / "s3").mkdir(parents=True, exist_ok=True)
+        environment |= {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
+    command = [sys.executable, "-I", str(_REPAIRED), str(private_tmp)]
+    command += [*(["--tied"] if tied else []), *([] if repaired else ["--unrepaired"])]
+    with log.open("ab") as output:
+        started_at = output.tell()
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=private_tmp,
+            stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        endpoint = f"http://{HOST}:{port}"
+        _await_ready(process, endpoint, log, started_at)
+    except BaseException:
+        _stop(process)
+        shutil.rmtree(private_tmp, ignore_errors=True)
+        raise
+    return process, Emulator(endpoint, port, process.pid, log, client_environment(endpoint))
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes], endpoint: str, log: Path, started_at: int
+) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        # The pause between two looks is a wait for the process to fail.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            status = process.wait(_POLL_SECONDS)
+            said = _last_lines(log, started_at)
+            kind = _PortTakenError if "in use" in said else LabError
+            raise kind(
+                f"The emulator ended at start with status {status} (all of it: {log}): {said}"
+            )
+        with contextlib.suppress(OSError), opener.open(f"{endpoint}/_ministack/ready", timeout=2):
+            return
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"The emulator did not answer on {endpoint} within {_START_SECONDS:.0f} s "
+                f"(all of it: {log}): {_last_lines(log, started_at)}"
+            )
+
+
+def _last_lines(log: Path, started_at: int) -> str:
+    said = log.read_bytes()[started_at:].decode(errors="replace").strip()
+    return "\n".join(said.splitlines()[-5:]) or "it said nothing"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        # Function workers are in its group; one that is busy would outlive it.
+        _kill_group(process.pid)
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers do: a port that only has closed connections left is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _user_of(port: int) -> str:
+    """` by process 123 (name)` where the system lets us see it."""
+    with contextlib.suppress(OSError, ValueError):
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        listening = "0A"
+        inodes = {
+            f"socket:[{row[9]}]"
+            for row in rows
+            if row[3] == listening and int(row[1].split(":")[1], 16) == port
+        }
+        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
+            with contextlib.suppress(OSError):
+                if str(descriptor.readlink()) in inodes:
+                    process = descriptor.parents[1]
+                    name = (process / "comm").read_text().strip()
+                    return f" by process {process.name} ({name})"
+    return ""

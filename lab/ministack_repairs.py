@@ -1,0 +1,196 @@
+"""Start ministack with the few answers mended that stand between Terraform and the truth.
+
+`python -I lab/ministack_repairs.py TMPDIR [--tied] [--unrepaired]` runs ministack as its
+environment says and deletes TMPDIR at the end. `--tied`: until stdin closes, which is when whoever
+started it is gone.
+
+Every repair wraps one function of ministack and has a test that fails as soon as the unrepaired
+one answers right: then the repair goes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+Response = tuple[int, dict[str, str], bytes]
+_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_STOP_SECONDS = 20.0
+
+
+def describe_alarms_in_full() -> None:
+    """The Query (XML) answer to DescribeAlarms names as many fields as the JSON answer.
+
+    Provider 5.x speaks Query: without period, dimensions, actions, description and the rest it
+    plans a change to every alarm that it has just made.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._describe_alarms
+
+    def describe(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Response:
+        if is_cbor or is_json:
+            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
+        status, _headers, body = original(params, _query_values(params), False, True)
+        if status != 200:
+            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
+        inner = _query_xml("DescribeAlarmsResult", json.loads(body))
+        return cloudwatch._xml(200, "DescribeAlarmsResponse", inner)  # type: ignore[no-any-return]
+
+    cloudwatch._describe_alarms = describe
+
+
+def list_versions_as_asked() -> None:
+    """ListObjectVersions honours `encoding-type=url`, which the provider and boto3 always send.
+
+    Without it both decode keys that were never encoded, so that `a+b` and `100%` can't be deleted
+    and `force_destroy` never ends.
+    """
+    from ministack.services import s3
+
+    original = s3._list_object_versions
+
+    def list_versions(bucket_name: str, query_params: Any) -> Response:
+        status, headers, body = original(bucket_name, query_params)
+        if status != 200 or s3._qp(query_params, "encoding-type", "") != "url":
+            return status, headers, body
+        ElementTree.register_namespace("", _S3_NAMESPACE)
+        root = ElementTree.fromstring(body)  # noqa: S314 - ministack's own answer
+        for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker", "Key"):
+            for element in root.iter(f"{{{_S3_NAMESPACE}}}{name}"):
+                element.text = s3._url_encode(element.text or "")
+        ElementTree.SubElement(root, f"{{{_S3_NAMESPACE}}}EncodingType").text = "url"
+        return status, headers, ElementTree.tostring(root, "utf-8", xml_declaration=True)
+
+    s3._list_object_versions = list_versions
+
+
+def alarms_watch_their_own_metric() -> None:
+    """An alarm counts the datapoints that have exactly its dimensions, as in AWS.
+
+    Without this a table's alarm goes off for another table, and a function's for another function.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._evaluate_alarm
+
+    def evaluate(alarm: Mapping[str, Any]) -> None:
+        # The same code over a view of the metrics: other threads go on writing to the real ones.
+        view = {"_metrics": _datapoints_of(cloudwatch, alarm)}
+        FunctionType(original.__code__, {**vars(cloudwatch), **view})(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
+def silence_counts_as_the_alarm_says() -> None:
+    """An alarm without recent datapoints takes the state that `treat_missing_data` gives it.
+
+    Evaluated, as ministack does it, whenever any datapoint or the alarm itself is put.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._evaluate_alarm
+    states = {"notBreaching": "OK", "breaching": "ALARM"}
+
+    def evaluate(alarm: dict[str, Any]) -> None:
+        since = time.time() - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+        known = _datapoints_of(cloudwatch, alarm).values()
+        new = states.get(alarm.get("TreatMissingData", ""))
+        old = alarm["StateValue"]
+        if new is None or any(point["Timestamp"] >= since for points in known for point in points):
+            original(alarm)
+        elif alarm.get("MetricName") and old != new:
+            reason = f"no datapoints were received, and missing is {alarm['TreatMissingData']}"
+            alarm |= {"StateValue": new, "StateReason": reason}
+            alarm["StateUpdatedTimestamp"] = int(time.time())
+            cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
+            cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
+            cloudwatch._evaluate_parent_alarms(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
+REPAIRS: tuple[Callable[[], None], ...] = (
+    describe_alarms_in_full,
+    list_versions_as_asked,
+    alarms_watch_their_own_metric,
+    silence_counts_as_the_alarm_says,
+)
+
+
+def _datapoints_of(cloudwatch: ModuleType, alarm: Mapping[str, Any]) -> dict[Any, list[Any]]:
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+    key = (alarm.get("Namespace"), alarm.get("MetricName"), dimensions)
+    points = cloudwatch._metrics.get(key)
+    return {key: list(points)} if points else {}
+
+
+def _query_values(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Query parameters as the JSON protocol has them: `Names.member.1=a` is `Names: ["a"]`."""
+    values: dict[str, Any] = {}
+    for name, given in params.items():
+        value = given[0] if isinstance(given, list) else given
+        field, member, _ = name.partition(".member.")
+        if member:
+            values.setdefault(field, []).append(value)
+        else:
+            values[field] = value
+    return values
+
+
+def _query_xml(name: str, value: Any) -> str:
+    """A JSON value as the Query protocol writes it; what has no value is left out."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        inner = "".join(_query_xml(key, item) for key, item in value.items())
+    elif isinstance(value, list):
+        inner = "".join(_query_xml("member", item) for item in value)
+    elif isinstance(value, bool):
+        inner = str(value).lower()
+    elif name.endswith("Timestamp"):
+        inner = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(value)))
+    else:
+        inner = escape(str(value))
+    return f"<{name}>{inner}</{name}>"
+
+
+def _end_when_orphaned() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    """Mend ministack, then run it until it is told to stop."""
+    private_tmp, *options = arguments
+    if "--tied" in options:
+        threading.Thread(target=_end_when_orphaned, daemon=True).start()
+    if "--unrepaired" not in options:
+        for repair in REPAIRS:
+            repair()
+    from ministack import app
+
+    # ministack reads a command line of its own.
+    sys.argv = ["ministack"]
+    try:
+        app.main()
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir("/")
+        shutil.rmtree(private_tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,131 @@
+"""The emulator: reachable from this machine alone, and gone when it is no longer wanted."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lab.emulator import emulator, is_emulator, start_detached, stop_detached
+from lab.errors import LabError
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def ended(pid: int, seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while is_emulator(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_emulator(pid)
+
+
+def listening(pid: int) -> set[str]:
+    """The addresses in /proc/net/tcp and tcp6 on which a process listens, as hex address:port."""
+    sockets = {str(f.readlink()) for f in Path(f"/proc/{pid}/fd").iterdir() if f.is_symlink()}
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets}
+
+
+def s3(environment: dict[str, str]) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
+
+
+def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with (
+            pytest.raises(LabError, match=rf"Port {port} on 127\.0\.0\.1 is taken") as raised,
+            emulator(tmp_path, port=port),
+        ):
+            pass
+    if sys.platform == "linux":
+        assert f"by process {os.getpid()}" in str(raised.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_it_listens_on_one_loopback_port_and_nothing_else(tmp_path: Path) -> None:
+    with emulator(tmp_path) as running:
+        assert listening(running.pid) == {f"0100007F:{running.port:04X}"}
+
+
+def test_it_leaves_its_log_and_nothing_else(tmp_path: Path) -> None:
+    with emulator(tmp_path) as running:
+        s3(running.environment).create_bucket(Bucket="some")
+    assert not is_emulator(running.pid)
+    assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
+
+
+def test_what_it_held_is_found_again_on_another_port(tmp_path: Path) -> None:
+    with emulator(tmp_path, state_dir=tmp_path / "state") as first:
+        s3(first.environment).create_bucket(Bucket="kept")
+        s3(first.environment).put_object(Bucket="kept", Key="a b", Body=b"content")
+    with emulator(tmp_path, state_dir=tmp_path / "state") as second:
+        kept = s3(second.environment).get_object(Bucket="kept", Key="a b")
+        assert kept["Body"].read() == b"content"
+
+
+def test_a_crash_at_start_shows_the_last_lines_of_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crashing = tmp_path / "crashing.py"
+    crashing.write_text("raise SystemExit('the disk is full')")
+    monkeypatch.setattr("lab.emulator._REPAIRED", crashing)
+    log = tmp_path / "work/emulator.log"
+    with (
+        pytest.raises(LabError, match=rf"status 1 .*{re.escape(str(log))}.*the disk is full"),
+        emulator(tmp_path / "work"),
+    ):
+        pass
+    assert list((tmp_path / "work").iterdir()) == [log]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+def test_it_ends_when_whoever_started_it_dies(tmp_path: Path, signum: signal.Signals) -> None:
+    script = (
+        "import sys, pathlib; from lab.emulator import emulator\n"
+        "with emulator(pathlib.Path(sys.argv[1])) as running:\n"
+        "    print(running.pid, flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert is_emulator(pid)
+        parent.send_signal(signum)
+        parent.wait()
+    assert ended(pid)
+    assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
+
+
+def test_a_detached_one_stays_until_it_is_stopped(tmp_path: Path) -> None:
+    running = start_detached(tmp_path)
+    assert is_emulator(running.pid)
+    assert stop_detached(running.pid)
+    assert not is_emulator(running.pid)
+    assert not stop_detached(running.pid)
+
+
+def test_a_process_that_is_no_emulator_is_never_stopped() -> None:
+    assert not stop_detached(os.getpid())
