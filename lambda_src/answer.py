@@ -1,0 +1,64 @@
+"""Answer whoever invoked: SQS with the messages to bring again, Lambda with success or an error."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from events import Delivery
+
+# Lambda hands the message on to the failure queue, whose messages have a largest size.
+_LONGEST_MESSAGE = 4000
+
+
+class Failure(NamedTuple):
+    """A record that is not in the table. Field names are those of its log line."""
+
+    messageId: str | None  # noqa: N815
+    objectId: str | None  # noqa: N815
+    bucket: str | None
+    key: str | None
+    sequencer: str | None
+    reason: str
+
+
+class NotStoredError(Exception):
+    """Raised so that Lambda counts an error and retries; its text names each failed record."""
+
+
+def match(delivery: Delivery, ids: list[str], reasons: dict[str, str]) -> list[Failure]:
+    """Every record that did not make it: refused ones, and those whose `objectId` has a reason."""
+    refused = [Failure(message, None, *one[1:], one[0]) for message, one in delivery.refusals]
+    return refused + [
+        Failure(message, id_, event.bucket, event.key, event.sequencer, reasons[id_])
+        for (message, event), id_ in zip(delivery.events, ids, strict=True)
+        if id_ in reasons
+    ]
+
+
+def to(delivery: Delivery, failures: list[Failure]) -> dict[str, Any]:
+    """The handler's return value.
+
+    SQS: `batchItemFailures` with exactly the failed messages. Anybody else: the success answer.
+    Raises NotStoredError when a direct record failed, or a message that has no id to be named by.
+    """
+    if delivery.buffered and all(failure.messageId for failure in failures):
+        failed = dict.fromkeys(failure.messageId for failure in failures)
+        return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+    if failures:
+        raise NotStoredError(_text(failures))
+    return {"statusCode": 200, "body": '"Item stored"'}
+
+
+def _text(failures: list[Failure]) -> str:
+    text = f"{len(failures)} of the records not stored: "
+    for number, one in enumerate(failures):
+        name = f"s3://{one.bucket}/{one.key} ({one.sequencer})" if one.key else "unreadable"
+        part = f"[{name}: {one.reason}] "
+        if len(text) + len(part) > _LONGEST_MESSAGE:
+            return f"{text}and {len(failures) - number} more, each in the log"
+        text += part
+    return text.rstrip()

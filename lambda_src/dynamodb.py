@@ -1,0 +1,292 @@
+"""Write items to one table: PutItem for one, BatchWriteItem in 25s side by side for more.
+
+Nothing counts as written before DynamoDB said so, and writing an item twice is harmless, so
+whatever fails in between is simply sent again for as long as there is time.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from binascii import crc32
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import http11
+import sigv4
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from records import Item
+
+CONNECTIONS = 16
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+BATCH = 25
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 4.0
+# A connection idle for longer may have been dropped on the way without a word.
+IDLE_SECONDS = 60.0
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 1.0
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "TooManyRequestsException",
+}
+_TOKEN = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException"}
+_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException"}
+_DOMAINS = {
+    "cn": "amazonaws.com.cn",
+    "us-iso": "c2s.ic.gov",
+    "us-isob": "sc2s.sgov.gov",
+    "us-isof": "csp.hci.ic.gov",
+    "eu-isoe": "cloud.adc-e.uk",
+    "eusc": "amazonaws.eu",
+}
+
+
+class WriteError(Exception):
+    """A call that DynamoDB refused, or that found no time to succeed; `code` is DynamoDB's."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class _RetryableError(Exception):
+    """This attempt failed; another may not."""
+
+    def __init__(self, reason: str, *, throttled: bool = False, at_once: bool = False) -> None:
+        super().__init__(reason)
+        self.throttled = throttled
+        self.at_once = at_once
+
+
+class Limits(NamedTuple):
+    """When to give up, in `time.monotonic()` seconds: on anything, and on throttling."""
+
+    deadline: float
+    throttled: float
+
+
+def endpoint(environ: Mapping[str, str]) -> str:
+    """DynamoDB's URL: the one configured, or the region's in its partition, FIPS if asked for."""
+    for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"):
+        if environ.get(name):
+            return environ[name]
+    region = environ["AWS_REGION"]
+    domain = _DOMAINS.get(region.rpartition("-")[0].rpartition("-")[0], "amazonaws.com")
+    # GovCloud's ordinary endpoint is its FIPS one.
+    fips = environ.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true" and "us-gov-" not in region
+    return f"https://dynamodb{'-fips' if fips else ''}.{region}.{domain}"
+
+
+class Table:
+    """A table and the connections to it, which outlive the invoke that opened them."""
+
+    def __init__(self, name: str, region: str, url: str) -> None:
+        self.name = name
+        self.region = region
+        self._endpoint = http11.parse(url)
+        self._idle: list[http11.Connection] = []
+        self._clock_offset = 0.0
+
+    def write(self, items: dict[str, Item], limits: Limits) -> dict[str, str]:
+        """Put `items`, keyed by `objectId`. Returns the reason for each one that is not written."""
+        # Every item counts as failed until its write is confirmed, whatever happens to a thread.
+        failures = dict.fromkeys(items, "not tried: the writer stopped unexpectedly")
+        if len(items) == 1:
+            self._put_each(items, failures, limits)
+            return failures
+        ids = list(items)
+        batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+
+        def work() -> None:
+            while batches:
+                try:
+                    batch = batches.pop()
+                except IndexError:
+                    return
+                self._put_batch({one: items[one] for one in batch}, failures, limits)
+
+        helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(batches)) - 1)]
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+        return failures
+
+    def _put_each(self, items: dict[str, Item], failures: dict[str, str], limits: Limits) -> None:
+        for object_id, item in items.items():
+            try:
+                self._call("PutItem", {"TableName": self.name, "Item": item}, limits)
+                del failures[object_id]
+            except WriteError as error:
+                failures[object_id] = str(error)
+
+    def _put_batch(self, items: dict[str, Item], failures: dict[str, str], limits: Limits) -> None:
+        attempt = 0
+        while items:
+            puts = [{"PutRequest": {"Item": item}} for item in items.values()]
+            try:
+                left = self._call("BatchWriteItem", {"RequestItems": {self.name: puts}}, limits)
+            except WriteError as error:
+                if error.code == "ValidationException":
+                    # It does not say which item is at fault, and none of the batch was written.
+                    self._put_each(items, failures, limits)
+                else:
+                    failures.update(dict.fromkeys(items, str(error)))
+                return
+            again = {
+                put["PutRequest"]["Item"]["objectId"]["S"]
+                for put in left["UnprocessedItems"].get(self.name, [])
+            }
+            for object_id in items.keys() - again:
+                del failures[object_id]
+            items = {object_id: item for object_id, item in items.items() if object_id in again}
+            if items and not _pause(attempt, limits.throttled):
+                failures.update(dict.fromkeys(items, "throttled: DynamoDB left it unprocessed"))
+                return
+            attempt += 1
+
+    def _call(self, operation: str, payload: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """DynamoDB's answer, after as many attempts as it takes. Raises WriteError."""
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        attempt = 0
+        while True:
+            try:
+                return self._attempt(operation, body, limits.deadline)
+            except _RetryableError as failed:
+                until = limits.throttled if failed.throttled else limits.deadline
+                if not failed.at_once and not _pause(attempt, until):
+                    text = f"gave up after {attempt + 1} attempts: {failed}"
+                    raise WriteError("", text) from failed
+                attempt += not failed.at_once
+
+    def _attempt(self, operation: str, body: bytes, deadline: float) -> dict[str, Any]:
+        credentials = _credentials()
+        now = time.time() + self._clock_offset
+        headers = {
+            "content-type": "application/x-amz-json-1.0",
+            "host": self._endpoint.authority,
+            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)),
+            "x-amz-target": f"DynamoDB_20120810.{operation}",
+        }
+        if credentials.token:
+            headers["x-amz-security-token"] = credentials.token
+        headers["authorization"] = sigv4.authorization(
+            headers, body, credentials, self.region, "dynamodb"
+        )
+        answer = self._exchange(headers, body, deadline)
+        document = _document(answer, operation)
+        if answer.status == 200:
+            return document
+        code = str(document.get("__type", "")).rpartition("#")[2]
+        message = document.get("message") or document.get("Message") or "no message"
+        reason = f"{code or answer.status}: {_clean(str(message), credentials)}"
+        if code in _THROTTLED or answer.status == 429:
+            raise _RetryableError(reason, throttled=True)
+        if answer.status >= 500 or not code:
+            raise _RetryableError(reason)
+        if code in _CLOCK and self._clock_corrected(answer.headers.get("date", "")):
+            raise _RetryableError(reason, at_once=True)
+        if code in _TOKEN and credentials != _credentials():
+            raise _RetryableError(reason, at_once=True)
+        raise WriteError(code, reason)
+
+    def _exchange(self, headers: dict[str, str], body: bytes, deadline: float) -> http11.Answer:
+        connection = self._idle_connection()
+        reused = connection is not None
+        now = time.monotonic()
+        try:
+            if connection is None:
+                connection = http11.Connection(self._endpoint, min(deadline, now + CONNECT_SECONDS))
+            answer = connection.post(headers, body, min(deadline, now + ANSWER_SECONDS))
+        except OSError as error:
+            if connection is not None:
+                connection.close()
+            # A kept connection may have died in its sleep, which says nothing about the server.
+            stale = reused and not isinstance(error, TimeoutError)
+            raise _RetryableError(f"{type(error).__name__}: {error}", at_once=stale) from error
+        if connection.reusable:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return answer
+
+    def _idle_connection(self) -> http11.Connection | None:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                break
+            # Wall clock: the monotonic one may stand still while Lambda freezes the environment.
+            if 0 <= time.time() - connection.answered < IDLE_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    def _clock_corrected(self, date: str) -> bool:
+        """Set our clock to the server's `Date`. False if it was right, so isn't what is wrong."""
+        try:
+            server = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        offset = server.timestamp() - time.time()
+        if abs(offset - self._clock_offset) < 60:
+            return False
+        self._clock_offset = offset
+        return True
+
+
+def _credentials() -> sigv4.Credentials:
+    try:
+        return sigv4.Credentials.current()
+    except KeyError as error:
+        raise WriteError("", f"no credentials: {error} is not set") from error
+
+
+def _document(answer: http11.Answer, operation: str) -> dict[str, Any]:
+    """The answer's JSON object. Raises _RetryableError for damaged ones, even with a 200."""
+    checksum = answer.headers.get("x-amz-crc32", "")
+    if checksum.isdecimal() and int(checksum) != crc32(answer.body):
+        raise _RetryableError("the answer does not match its checksum")
+    try:
+        document = json.loads(answer.body)
+    except ValueError:
+        document = None
+    wanted = "UnprocessedItems" if operation == "BatchWriteItem" and answer.status == 200 else None
+    if not isinstance(document, dict) or (wanted and not isinstance(document.get(wanted), dict)):
+        raise _RetryableError(
+            f"HTTP {answer.status} without DynamoDB's answer: {answer.body[:80]!r}"
+        )
+    return document
+
+
+def _clean(message: str, credentials: sigv4.Credentials) -> str:
+    # A refused signature comes with the whole request that was signed, session token included.
+    message = message.partition("\n")[0][:300]
+    for secret in (credentials.token, credentials.secret_key):
+        if secret:
+            message = message.replace(secret, "***")
+    return message
+
+
+def _pause(attempt: int, until: float) -> bool:
+    """Sleep a random part of a growing span, so that clients spread out. False past `until`."""
+    span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
+    pause = span * int.from_bytes(os.urandom(2)) / 65536
+    if time.monotonic() + pause >= until:
+        return False
+    time.sleep(pause)
+    return True

@@ -1,0 +1,131 @@
+"""One kept-alive HTTP/1.1 connection whose every step ends by a deadline.
+
+`http.client` bounds each read, not the answer as a whole, so that a server which drips holds it for
+ever; and its import costs as much as this whole function's.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import time
+from functools import cache
+from typing import NamedTuple
+
+_URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/:@]+)(?::([0-9]{1,5}))?/?")
+_LARGEST_HEAD = 64 * 1024
+
+
+class Endpoint(NamedTuple):
+    """Where to connect. `authority` is what the Host header says."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: str
+
+
+class Answer(NamedTuple):
+    """What the server said; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def parse(url: str) -> Endpoint:
+    """`https://host[:port]` taken apart. Raises ValueError for anything else."""
+    match = _URL.fullmatch(url)
+    if not match:
+        raise ValueError(f"{url!r} is no endpoint; write http(s)://host[:port]")
+    secure = match[1] == "https"
+    port = int(match[3] or (443 if secure else 80))
+    authority = match[2] if port == (443 if secure else 80) else f"{match[2]}:{port}"
+    return Endpoint(secure, match[2].strip("[]"), port, authority)
+
+
+class Connection:
+    """Opens at once. Not to be used again once anything raised, or `reusable` is false."""
+
+    def __init__(self, endpoint: Endpoint, deadline: float) -> None:
+        """Connect by `deadline` (`time.monotonic()` seconds). Raises OSError."""
+        self.reusable = True
+        self.answered = 0.0
+        plain = socket.create_connection((endpoint.host, endpoint.port), _left(deadline))
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plain.settimeout(_left(deadline))
+            self._socket = (
+                _tls(os.environ.get("AWS_CA_BUNDLE")).wrap_socket(
+                    plain, server_hostname=endpoint.host
+                )
+                if endpoint.secure
+                else plain
+            )
+        except BaseException:
+            plain.close()
+            raise
+
+    def post(self, headers: dict[str, str], body: bytes, deadline: float) -> Answer:
+        """Send to `/` and read the whole answer by `deadline`.
+
+        Raises OSError: TimeoutError past the deadline, ConnectionError for an answer that is cut
+        short or isn't HTTP/1.1 with a length.
+        """
+        self.reusable = False
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
+        self._socket.settimeout(_left(deadline))
+        self._socket.sendall(head.encode("latin-1") + body)
+
+        data = b""
+        while (end := data.find(b"\r\n\r\n")) < 0:
+            data += self._receive(deadline)
+            if len(data) > _LARGEST_HEAD and b"\r\n\r\n" not in data:
+                raise ConnectionError("the answer's head does not end")
+        status, answer_headers = _head(data[:end].decode("latin-1"))
+        data = data[end + 4 :]
+        length = answer_headers.get("content-length", "")
+        if not length.isdecimal():
+            raise ConnectionError("the answer does not say its length")
+        while len(data) < int(length):
+            data += self._receive(deadline)
+        # More than was announced would be taken for the next answer.
+        closing = answer_headers.get("connection", "").lower() == "close"
+        self.reusable = len(data) == int(length) and not closing
+        self.answered = time.time()
+        return Answer(status, answer_headers, data[: int(length)])
+
+    def close(self) -> None:
+        """Close the socket; nothing is said to the other side."""
+        self._socket.close()
+
+    def _receive(self, deadline: float) -> bytes:
+        self._socket.settimeout(_left(deadline))
+        data = self._socket.recv(65536)
+        if not data:
+            raise ConnectionError("the connection was closed before the answer was complete")
+        return data
+
+
+def _head(text: str) -> tuple[int, dict[str, str]]:
+    start, *lines = text.split("\r\n")
+    version, _, rest = start.partition(" ")
+    if version != "HTTP/1.1" or not rest[:3].isdecimal():
+        raise ConnectionError(f"the answer is not HTTP/1.1: {start!r:.80}")
+    pairs = (line.partition(":") for line in lines)
+    return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+@cache
+def _tls(bundle: str | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=bundle)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("out of time")
+    return left

@@ -1,0 +1,92 @@
+"""Turn events into table items. An item is a pure function of its event, but for late TTLs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from events import ObjectEvent
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# A DynamoDB item in its wire form: {"size": {"N": "5"}, ...}.
+Item = dict[str, dict[str, str]]
+
+# Frozen: another namespace would give every object of every installation a new identity.
+NAMESPACE = bytes.fromhex("5b9aca6c30a94133b9ca5ff848fd892d")
+
+
+def build(
+    events: Iterable[ObjectEvent], now: int, retention: int
+) -> tuple[dict[str, Item], list[str]]:
+    """Items by `objectId`, and the `objectId` of each event in its order.
+
+    `now` in epoch seconds, `retention` in seconds. Events of one identity fold into one item.
+    Should they differ, the one that says most wins, so that arrival order decides nothing.
+    """
+    items: dict[str, Item] = {}
+    ids = []
+    for event in events:
+        identity = object_id(event)
+        item = _item(identity, event, now, retention)
+        known = items.setdefault(identity, item)
+        if known != item:
+            items[identity] = max(known, item, key=_weight)
+        ids.append(identity)
+    return items, ids
+
+
+def object_id(event: ObjectEvent) -> str:
+    """UUIDv5 (RFC 9562) of what makes an event one of its kind, in `NAMESPACE`.
+
+    The name is a JSON array of strings, UTF-8, no white space, nothing escaped but what JSON must:
+    `["bucket","key","version","ObjectCreated"]` for a created version, otherwise
+    `["bucket","key","version","family","sequencer"]`, and for an event without a sequencer
+    `["bucket","key","version","family:action","time","eTag"]`. What an event lacks is `""`.
+    """
+    family = event.name.partition(":")[0]
+    parts = [event.bucket, event.key, event.version_id or ""]
+    if event.version_id and family == "ObjectCreated":
+        parts += [family]
+    elif event.sequencer:
+        parts += [family, event.sequencer]
+    else:
+        # The whole name: tags put and deleted within one second are two events.
+        parts += [event.name, event.time, event.etag or ""]
+    name = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
+    digest = bytearray(hashlib.sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _item(identity: str, event: ObjectEvent, now: int, retention: int) -> Item:
+    expiry = event.timestamp + retention
+    if expiry <= now:
+        # Replayed long after: TTL would take it before anybody saw it.
+        expiry = now + retention
+    item = {
+        "objectId": {"S": identity},
+        "bucket": {"S": event.bucket},
+        "objectKey": {"S": event.key},
+        "timestamp": {"N": str(event.timestamp)},
+        "ttl": {"N": str(expiry)},
+        "eventName": {"S": event.name},
+        "eventTime": {"S": event.time},
+    }
+    if event.sequencer:
+        item["sequencer"] = {"S": event.sequencer}
+    if event.version_id:
+        item["versionId"] = {"S": event.version_id}
+    if event.etag:
+        item["eTag"] = {"S": event.etag}
+    if event.size is not None:
+        item["size"] = {"N": str(event.size)}
+    return item
+
+
+def _weight(item: Item) -> tuple[int, str]:
+    return len(item), json.dumps(item, sort_keys=True)

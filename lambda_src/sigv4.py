@@ -1,0 +1,69 @@
+"""AWS Signature Version 4, as much of it as two DynamoDB calls need.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from functools import lru_cache
+from typing import NamedTuple
+
+
+class Credentials(NamedTuple):
+    """Access keys; `token` is empty for keys that don't expire."""
+
+    access_key: str
+    secret_key: str
+    token: str
+
+    @classmethod
+    def current(cls) -> Credentials:
+        """The environment's, read anew each time, so that refreshed ones are used at once.
+
+        Raises KeyError where the environment has none.
+        """
+        get = os.environ
+        token = get.get("AWS_SESSION_TOKEN", "")
+        return cls(get["AWS_ACCESS_KEY_ID"], get["AWS_SECRET_ACCESS_KEY"], token)
+
+
+def authorization(
+    headers: dict[str, str],
+    body: bytes,
+    credentials: Credentials,
+    region: str,
+    service: str,
+    method: str = "POST",
+    path: str = "/",
+) -> str:
+    """The `Authorization` value for a request without a query.
+
+    `headers` are all to be signed, with lower-case names, `x-amz-date` (`20261122T094000Z`) and,
+    where there is a token, `x-amz-security-token` among them.
+    """
+    date = headers["x-amz-date"]
+    names = sorted(headers)
+    signed = ";".join(names)
+    # Runs of blanks count as one, or a proxy that folds them would break the signature.
+    canonical = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    request = f"{method}\n{path}\n\n{canonical}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
+    scope = f"{date[:8]}/{region}/{service}/aws4_request"
+    hashed = hashlib.sha256(request.encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashed}"
+    key = _signing_key(credentials.secret_key, date[:8], region, service)
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    return (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
+        f"SignedHeaders={signed}, Signature={signature}"
+    )
+
+
+@lru_cache(maxsize=4)
+def _signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
