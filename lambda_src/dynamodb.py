@@ -118,9 +118,15 @@ class Table:
                     return
                 self._put_batch({one: items[one] for one in batch}, failures, limits)
 
-        helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(batches)) - 1)]
-        for helper in helpers:
-            helper.start()
+        helpers: list[threading.Thread] = []
+        try:
+            for _ in range(min(CONNECTIONS, len(batches)) - 1):
+                helper = threading.Thread(target=work)
+                helper.start()
+                helpers.append(helper)
+        except RuntimeError:
+            # No more threads to be had: those that run, and this one, do all of it.
+            pass
         work()
         for helper in helpers:
             helper.join()
@@ -147,10 +153,10 @@ class Table:
                 else:
                     failures.update(dict.fromkeys(items, str(error)))
                 return
-            again = {
-                put["PutRequest"]["Item"]["objectId"]["S"]
-                for put in left["UnprocessedItems"].get(self.name, [])
-            }
+            again = _unprocessed(left, self.name)
+            if not again <= items.keys():
+                failures.update(dict.fromkeys(items, "DynamoDB's answer makes no sense"))
+                return
             for object_id in items.keys() - again:
                 del failures[object_id]
             items = {object_id: item for object_id, item in items.items() if object_id in again}
@@ -265,12 +271,21 @@ def _document(answer: http11.Answer, operation: str) -> dict[str, Any]:
         document = json.loads(answer.body)
     except ValueError:
         document = None
-    wanted = "UnprocessedItems" if operation == "BatchWriteItem" and answer.status == 200 else None
-    if not isinstance(document, dict) or (wanted and not isinstance(document.get(wanted), dict)):
+    batch = operation == "BatchWriteItem" and answer.status == 200
+    if not isinstance(document, dict) or (batch and "UnprocessedItems" not in document):
         raise _RetryableError(
             f"HTTP {answer.status} without DynamoDB's answer: {answer.body[:80]!r}"
         )
     return document
+
+
+def _unprocessed(answer: dict[str, Any], table: str) -> set[str]:
+    """The `objectId`s that DynamoDB hands back; `{""}`, which is nobody's, if it can't be told."""
+    try:
+        puts = answer["UnprocessedItems"].get(table, [])
+        return {put["PutRequest"]["Item"]["objectId"]["S"] for put in puts}
+    except (KeyError, TypeError, AttributeError):
+        return {""}
 
 
 def _clean(message: str, credentials: sigv4.Credentials) -> str:

@@ -79,71 +79,69 @@ class _UnreadableError(Exception):
 def read(event: Any) -> Delivery:
     """Everything in `event`, good and bad side by side. Raises nothing, whatever it is given."""
     records = event.get("Records") if isinstance(event, dict) else None
-    messages = [r for r in records if _is_message(r)] if isinstance(records, list) else []
-    delivery = Delivery(bool(messages), [], [], 0)
-    if not messages:
-        return _collect(delivery, None, _in_envelope(event))
-    for record in records or []:
-        message_id = record.get("messageId") if isinstance(record, dict) else None
-        delivery = _collect(delivery, message_id, _in_message(record))
-    return delivery
+    records = records if isinstance(records, list) else []
+    buffered = any(_is_message(record) for record in records)
+    delivery = Delivery(buffered, [], [], 0)
+    found = (
+        [_in_message(record) for record in records] if buffered else [(None, _in_envelope(event))]
+    )
+    for message_id, readings in found:
+        for reading in readings:
+            if isinstance(reading, ObjectEvent):
+                delivery.events.append((message_id, reading))
+            else:
+                delivery.refusals.append((message_id, reading))
+    return delivery._replace(ignored=sum(not readings for _, readings in found))
 
 
 def _is_message(record: Any) -> bool:
     return isinstance(record, dict) and (record.get("eventSource") == "aws:sqs" or "body" in record)
 
 
-def _collect(
-    delivery: Delivery, message_id: Any, found: Iterator[ObjectEvent | Refusal]
-) -> Delivery:
-    message_id = message_id if isinstance(message_id, str) and message_id else None
-    empty = True
-    for one in found:
-        empty = False
-        if isinstance(one, ObjectEvent):
-            delivery.events.append((message_id, one))
-        else:
-            delivery.refusals.append((message_id, one))
-    return delivery._replace(ignored=delivery.ignored + empty)
-
-
-def _in_message(message: Any) -> Iterator[ObjectEvent | Refusal]:
-    body = message.get("body") if isinstance(message, dict) else None
+def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Refusal]]:
+    message = message if isinstance(message, dict) else {}
+    name = message.get("messageId")
+    message_id = name if isinstance(name, str) and name else None
     try:
-        envelope = json.loads(body)  # type: ignore[arg-type]
+        envelope = json.loads(message["body"])
         if isinstance(envelope, dict) and envelope.get("Type") == "Notification":
             envelope = json.loads(envelope["Message"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        yield Refusal(f"the SQS message holds no JSON document: {error!r:.200}")
-        return
-    yield from _in_envelope(envelope)
+        return message_id, [Refusal(f"the SQS message holds no JSON document: {error!r:.200}")]
+    return message_id, _in_envelope(envelope)
 
 
-def _in_envelope(envelope: Any) -> Iterator[ObjectEvent | Refusal]:
+def _in_envelope(envelope: Any) -> list[ObjectEvent | Refusal]:
     if not isinstance(envelope, dict):
-        yield Refusal(f"a JSON object was expected, not {type(envelope).__name__}")
-    elif isinstance(envelope.get("Records"), list):
-        for record in envelope["Records"]:
-            yield _read_one(_of_notification, record)
-    elif "detail-type" in envelope:
-        yield _read_one(_of_eventbridge, envelope)
-    elif envelope.get("Event") != "s3:TestEvent":
-        yield Refusal(
+        return [Refusal(f"a JSON object was expected, not {type(envelope).__name__}")]
+    if isinstance(envelope.get("Records"), list):
+        return [_read_one(_of_notification, record) for record in envelope["Records"]]
+    if "detail-type" in envelope:
+        return [_read_one(_of_eventbridge, envelope)]
+    if envelope.get("Event") == "s3:TestEvent":
+        return []
+    return [
+        Refusal(
             "neither an S3 notification (a list of Records) nor an EventBridge event (detail-type)"
             f" nor an s3:TestEvent; it has {sorted(map(str, envelope))[:10]}"
         )
+    ]
 
 
 def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Refusal:
     try:
         return parse(record)
     except _UnreadableError as error:
+        return Refusal(str(error), *_identity(record))
+
+
+def _identity(record: Any) -> Iterator[str | None]:
+    """Bucket, key and sequencer of a record that is wrong in no one knows what way."""
+    for path in (("bucket", "name"), ("object", "key"), ("object", "sequencer")):
         place = record.get("s3", record.get("detail")) if isinstance(record, dict) else None
-        place = place if isinstance(place, dict) else {}
-        about = [place.get("bucket"), place.get("object"), place.get("object")]
-        names = zip(about, ("name", "key", "sequencer"), strict=True)
-        known = [part.get(name) if isinstance(part, dict) else None for part, name in names]
-        return Refusal(str(error), *(one if isinstance(one, str) else None for one in known))
+        for name in path:
+            place = place.get(name) if isinstance(place, dict) else None
+        yield place if isinstance(place, str) else None
 
 
 def _of_notification(record: Any) -> ObjectEvent:
@@ -154,87 +152,67 @@ def _of_notification(record: Any) -> ObjectEvent:
         # S3 raises the first number when a reader of the old one would go wrong.
         raise _UnreadableError(f"eventVersion is {version!r:.40}; this function reads 2.x")
     s3 = _part(record, "s3")
-    thing = _part(s3, "object")
+    item = _part(s3, "object")
+    names = _optional(item, "versionId"), _optional(item, "eTag")
     name = _text(record, "eventName").removeprefix("s3:")
-    key = _decoded(_text(thing, "key"))
-    return _event(name, s3, key, _text(record, "eventTime"), thing, "versionId", "eTag")
+    return _event(s3, _decoded(_text(item, "key")), name, _text(record, "eventTime"), *names)
 
 
 def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
     if envelope.get("source") != "aws.s3":
-        raise _UnreadableError(
-            f"source is {envelope.get('source')!r:.80}; this function reads aws.s3"
-        )
+        raise _UnreadableError(f"source is {envelope.get('source')!r:.80}, not aws.s3")
     detail = _part(envelope, "detail")
-    thing = _part(detail, "object")
+    item = _part(detail, "object")
+    names = _optional(item, "version-id"), _optional(item, "etag")
     name = _eventbridge_name(_text(envelope, "detail-type"), detail)
-    key = _text(thing, "key")
-    return _event(name, detail, key, _text(envelope, "time"), thing, "version-id", "etag")
+    return _event(detail, _text(item, "key"), name, _text(envelope, "time"), *names)
 
 
 def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:
-    reason = _optional_text(detail, "reason") or ""
+    reason = _optional(detail, "reason") or ""
     if detail_type == "Object Created":
         action = _REASONS.get(reason, reason.replace(" ", ""))
-        return f"ObjectCreated:{action}" if action else "ObjectCreated"
+        return f"ObjectCreated:{action}".rstrip(":")
     if detail_type == "Object Deleted":
         family = "LifecycleExpiration" if reason == "Lifecycle Expiration" else "ObjectRemoved"
         marker = detail.get("deletion-type") == "Delete Marker Created"
-        return f"{family}:DeleteMarkerCreated" if marker else f"{family}:Delete"
+        return f"{family}:{'DeleteMarkerCreated' if marker else 'Delete'}"
     # A type that S3 adds tomorrow is stored under its own name rather than lost.
     return _DETAIL_TYPES.get(detail_type) or detail_type.replace(" ", "")
 
 
 def _event(
-    name: str,
-    place: dict[str, Any],
-    key: str,
-    time: str,
-    thing: dict[str, Any],
-    version_field: str,
-    etag_field: str,
+    place: dict[str, Any], key: str, name: str, time: str, version: str | None, etag: str | None
 ) -> ObjectEvent:
+    item = _part(place, "object")
+    # Hexadecimal, so case says nothing. Zeros do: AWS compares them padded on the right.
+    sequencer = (_optional(item, "sequencer") or "").upper() or None
+    version = None if version == "null" else version
+    etag = (etag or "").strip('"') or None
     bucket = _text(_part(place, "bucket"), "name")
-    sequencer = _optional_text(thing, "sequencer")
-    version_id = _optional_text(thing, version_field)
-    etag = _optional_text(thing, etag_field)
     try:
-        "".join((bucket, key, name, sequencer or "", version_id or "", etag or "")).encode()
+        "".join((bucket, key, name, sequencer or "", version or "", etag or "")).encode()
     except UnicodeEncodeError as error:
-        raise _UnreadableError("a lone surrogate: S3 names are UTF-8, which has none") from error
-    return ObjectEvent(
-        bucket,
-        key,
-        name,
-        *_moment(time),
-        # Hexadecimal, so case says nothing. Zeros do: AWS compares them padded on the right.
-        sequencer.upper() if sequencer else None,
-        None if version_id == "null" else version_id,
-        etag.strip('"') or None if etag else None,
-        _size(thing),
-    )
+        raise _UnreadableError("a lone surrogate: S3's names are UTF-8, which has none") from error
+    return ObjectEvent(bucket, key, name, *_moment(time), sequencer, version, etag, _size(item))
 
 
 def _moment(time: str) -> tuple[str, int]:
+    """Spelled alike and in epoch seconds. EventBridge has no fractions, so nobody gets any."""
     try:
         moment = datetime.fromisoformat(time)
-    except ValueError as error:
-        raise _UnreadableError(f"the event time is {time!r:.60}, not ISO 8601") from error
-    if moment.tzinfo is None:
-        raise _UnreadableError(f"the event time is {time!r:.60}, without its time zone")
-    try:
-        moment = moment.astimezone(UTC).replace(microsecond=0)
-    except OverflowError as error:
-        raise _UnreadableError(f"the event time is {time!r:.60}, out of range") from error
-    return moment.isoformat()[:19] + "Z", int(moment.timestamp())
+        if moment.tzinfo is None:
+            raise ValueError("no time zone")
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _UnreadableError(f"the event time is {time!r:.60}: {error}") from error
+    return moment.isoformat()[:19] + "Z", int(moment.timestamp() // 1)
 
 
-def _size(thing: dict[str, Any]) -> int | None:
-    size = thing.get("size")
-    if size is None:
-        return None
-    if type(size) is not int or not 0 <= size <= _LARGEST_SIZE:
-        raise _UnreadableError(f"size is {size!r:.60}; a whole number of bytes was expected")
+def _size(item: dict[str, Any]) -> int | None:
+    size = item.get("size")
+    if size is not None and (type(size) is not int or not 0 <= size <= _LARGEST_SIZE):
+        raise _UnreadableError(f"size is {size!r:.60}, not a whole number of bytes")
     return size
 
 
@@ -266,13 +244,13 @@ def _part(parent: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _text(parent: dict[str, Any], name: str) -> str:
-    text = _optional_text(parent, name)
-    if not text:
+    text = _optional(parent, name)
+    if text is None:
         raise _UnreadableError(f"{name} is missing or empty")
     return text
 
 
-def _optional_text(parent: dict[str, Any], name: str) -> str | None:
+def _optional(parent: dict[str, Any], name: str) -> str | None:
     text = parent.get(name)
     if text is not None and not isinstance(text, str):
         raise _UnreadableError(f"{name} is {type(text).__name__}, not text")

@@ -11,7 +11,6 @@ import re
 import socket
 import ssl
 import time
-from functools import cache
 from typing import NamedTuple
 
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/:@]+)(?::([0-9]{1,5}))?/?")
@@ -21,7 +20,7 @@ _LARGEST_HEAD = 64 * 1024
 class Endpoint(NamedTuple):
     """Where to connect. `authority` is what the Host header says."""
 
-    secure: bool
+    tls: ssl.SSLContext | None
     host: str
     port: int
     authority: str
@@ -36,14 +35,17 @@ class Answer(NamedTuple):
 
 
 def parse(url: str) -> Endpoint:
-    """`https://host[:port]` taken apart. Raises ValueError for anything else."""
+    """`http(s)://host[:port]` taken apart. Raises ValueError for anything else."""
     match = _URL.fullmatch(url)
     if not match:
         raise ValueError(f"{url!r} is no endpoint; write http(s)://host[:port]")
-    secure = match[1] == "https"
-    port = int(match[3] or (443 if secure else 80))
-    authority = match[2] if port == (443 if secure else 80) else f"{match[2]}:{port}"
-    return Endpoint(secure, match[2].strip("[]"), port, authority)
+    usual = 443 if match[1] == "https" else 80
+    port = int(match[3] or usual)
+    # Made once: reading a hundred certificate authorities takes 20 ms.
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    tls = ssl.create_default_context(cafile=bundle) if usual == 443 else None
+    authority = match[2] if port == usual else f"{match[2]}:{port}"
+    return Endpoint(tls, match[2].strip("[]"), port, authority)
 
 
 class Connection:
@@ -57,13 +59,8 @@ class Connection:
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(_left(deadline))
-            self._socket = (
-                _tls(os.environ.get("AWS_CA_BUNDLE")).wrap_socket(
-                    plain, server_hostname=endpoint.host
-                )
-                if endpoint.secure
-                else plain
-            )
+            tls = endpoint.tls
+            self._socket = tls.wrap_socket(plain, server_hostname=endpoint.host) if tls else plain
         except BaseException:
             plain.close()
             raise
@@ -117,11 +114,6 @@ def _head(text: str) -> tuple[int, dict[str, str]]:
         raise ConnectionError(f"the answer is not HTTP/1.1: {start!r:.80}")
     pairs = (line.partition(":") for line in lines)
     return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}
-
-
-@cache
-def _tls(bundle: str | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=bundle)
 
 
 def _left(deadline: float) -> float:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # A DynamoDB item in its wire form: {"size": {"N": "5"}, ...}.
 Item = dict[str, dict[str, str]]
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 # Frozen: another namespace would give every object of every installation a new identity.
 NAMESPACE = bytes.fromhex("5b9aca6c30a94133b9ca5ff848fd892d")
 
@@ -55,7 +57,7 @@ def object_id(event: ObjectEvent) -> str:
     else:
         # The whole name: tags put and deleted within one second are two events.
         parts += [event.name, event.time, event.etag or ""]
-    name = json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()
+    name = _encode(parts).encode()
     digest = bytearray(hashlib.sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
