@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import FunctionType, ModuleType
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +26,25 @@ from xml.sax.saxutils import escape
 Response = tuple[int, dict[str, str], bytes]
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _STOP_SECONDS = 20.0
+
+
+def stand_behind_tls() -> None:
+    """Requests count as made over TLS, unless they say `X-Forwarded-Proto: http`.
+
+    No fault of ministack's: it enforces `aws:SecureTransport`, and we speak plain HTTP on loopback
+    with policies that refuse that. ministack knows proxies that end TLS; this plays one.
+    """
+    from ministack import app
+    from ministack.core import iam_evaluator
+
+    inner = app.app
+
+    async def behind_tls(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope | {"scheme": "https"}, receive, send)
+
+    app.app = behind_tls
+    # For what ministack delivers by itself, outside any request.
+    iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
 
 
 def describe_alarms_in_full() -> None:
@@ -120,6 +140,7 @@ def silence_counts_as_the_alarm_says() -> None:
 
 
 REPAIRS: tuple[Callable[[], None], ...] = (
+    stand_behind_tls,
     describe_alarms_in_full,
     list_versions_as_asked,
     alarms_watch_their_own_metric,
