@@ -1,0 +1,260 @@
+"""Each repair of ministack mends something, and is still needed.
+
+A probe runs against a repaired emulator, where it has to give what AWS would, and against an
+untouched one, where it must not: once it does, upstream has caught up and the repair goes.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
+
+from lab.emulator import Emulator, emulator
+
+ALARM: dict[str, Any] = {
+    "AlarmName": "Watch <it>",
+    "AlarmDescription": "Fish & chips",
+    "Namespace": "AWS/DynamoDB",
+    "MetricName": "ConsumedWriteCapacityUnits",
+    "Dimensions": [{"Name": "TableName", "Value": "ours"}],
+    "Statistic": "Sum",
+    "Period": 300,
+    "EvaluationPeriods": 2,
+    "Threshold": 1200.0,
+    "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+    "TreatMissingData": "notBreaching",
+    "AlarmActions": ["arn:aws:sns:us-east-1:000000000000:alerts"],
+    "OKActions": ["arn:aws:sns:us-east-1:000000000000:alerts"],
+    "ActionsEnabled": True,
+}
+
+
+@pytest.fixture(scope="module")
+def repaired(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("repaired")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("untouched"), repaired=False) as running:
+        yield running
+
+
+def client(service: str, running: Emulator, **settings: Any) -> Any:
+    make: Any = boto3.client
+    return make(
+        service,
+        endpoint_url=running.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}, **settings),
+    )
+
+
+def raw(service: str, running: Emulator, method: str, path: str, body: str = "") -> str:
+    """A signed request as it stands, since SDKs hide what is not as it should be."""
+    request = AWSRequest(method=method, url=running.endpoint + path, data=body)
+    if body:
+        request.headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+    SigV4Auth(Credentials("test", "test"), service, "us-east-1").add_auth(request)
+    with_session: Any = URLLib3Session(proxies={})
+    answer = with_session.send(request.prepare())
+    return str(answer.content.decode())
+
+
+def mends(probe: Callable[[Emulator], bool], repaired: Emulator, untouched: Emulator) -> None:
+    assert probe(repaired), "the repair does not repair"
+    assert not probe(untouched), "upstream has caught up: remove this repair"
+
+
+def test_the_query_answer_to_describe_alarms_is_complete(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        client("cloudwatch", running).put_metric_alarm(**ALARM)
+        query = {"Action": "DescribeAlarms", "Version": "2010-08-01"}
+        names = {"AlarmNames.member.1": ALARM["AlarmName"]}
+        answer = raw("monitoring", running, "POST", "/", urlencode(query | names))
+        expected = (
+            "<AlarmName>Watch &lt;it&gt;</AlarmName>",
+            "<AlarmDescription>Fish &amp; chips</AlarmDescription>",
+            "<Dimensions><member><Name>TableName</Name><Value>ours</Value></member></Dimensions>",
+            "<Statistic>Sum</Statistic>",
+            "<Period>300</Period>",
+            "<EvaluationPeriods>2</EvaluationPeriods>",
+            "<TreatMissingData>notBreaching</TreatMissingData>",
+            "<ActionsEnabled>true</ActionsEnabled>",
+            f"<AlarmActions><member>{ALARM['AlarmActions'][0]}</member></AlarmActions>",
+            f"<OKActions><member>{ALARM['OKActions'][0]}</member></OKActions>",
+            "<StateUpdatedTimestamp>20",
+        )
+        return all(part in answer for part in expected)
+
+    mends(probe, repaired, untouched)
+
+
+def test_the_query_answer_names_only_the_alarms_asked_for(repaired: Emulator) -> None:
+    client("cloudwatch", repaired).put_metric_alarm(**ALARM)
+    client("cloudwatch", repaired).put_metric_alarm(**ALARM | {"AlarmName": "other"})
+    asked = {"Action": "DescribeAlarms", "AlarmNames.member.1": "other"}
+    answer = raw("monitoring", repaired, "POST", "/", urlencode(asked))
+    assert "<AlarmName>other</AlarmName>" in answer
+    assert "Watch" not in answer
+
+
+def test_versions_are_listed_url_encoded_where_that_was_asked_for(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        s3 = client("s3", running)
+        s3.create_bucket(Bucket="versions")
+        s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_object(Bucket="versions", Key="ü/a+b 100%.txt")
+        plain = raw("s3", running, "GET", "/versions?versions=")
+        assert "<Key>ü/a+b 100%.txt</Key>" in plain
+        encoded = raw("s3", running, "GET", "/versions?encoding-type=url&versions=")
+        return (
+            "<Key>%C3%BC/a%2Bb%20100%25.txt</Key>" in encoded
+            and "<EncodingType>url</EncodingType>" in encoded
+        )
+
+    mends(probe, repaired, untouched)
+
+
+@pytest.mark.parametrize("key", ["a b", "a+b", "100%", "%41", "ü/ä", "<&>"])
+def test_boto3_reads_every_key_of_a_version_back(repaired: Emulator, key: str) -> None:
+    s3 = client("s3", repaired)
+    bucket = f"keys-{key.encode().hex()}"
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key=key)
+    s3.delete_object(Bucket=bucket, Key=key)
+    listed = s3.list_object_versions(Bucket=bucket, Prefix=key[:1])
+    assert [version["Key"] for version in listed["Versions"]] == [key]
+    assert [marker["Key"] for marker in listed["DeleteMarkers"]] == [key]
+
+
+def test_an_alarm_ignores_the_same_metric_of_another_table(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        cloudwatch = client("cloudwatch", running)
+        cloudwatch.put_metric_alarm(**ALARM | {"AlarmName": "dimensions"})
+        put_units(cloudwatch, "theirs", 5000)
+        others = state(cloudwatch, "dimensions")
+        put_units(cloudwatch, "ours", 5000)
+        assert state(cloudwatch, "dimensions") == "ALARM"
+        return others != "ALARM"
+
+    mends(probe, repaired, untouched)
+
+
+def test_missing_data_counts_as_the_alarm_says(repaired: Emulator, untouched: Emulator) -> None:
+    def probe(running: Emulator) -> bool:
+        cloudwatch = client("cloudwatch", running)
+        quiet = ALARM | {"MetricName": "Nothing"}
+        cloudwatch.put_metric_alarm(**quiet | {"AlarmName": "fine"})
+        cloudwatch.put_metric_alarm(
+            **quiet | {"AlarmName": "silent", "TreatMissingData": "breaching"}
+        )
+        cloudwatch.put_metric_alarm(
+            **quiet | {"AlarmName": "unknown", "TreatMissingData": "missing"}
+        )
+        assert state(cloudwatch, "unknown") == "INSUFFICIENT_DATA"
+        return (state(cloudwatch, "fine"), state(cloudwatch, "silent")) == ("OK", "ALARM")
+
+    mends(probe, repaired, untouched)
+
+
+def test_an_alarm_returns_to_ok_and_says_so_once_its_metric_falls_silent(
+    repaired: Emulator,
+) -> None:
+    cloudwatch, sns, sqs = (client(s, repaired) for s in ("cloudwatch", "sns", "sqs"))
+    topic = sns.create_topic(Name="recovering")["TopicArn"]
+    queue = sqs.create_queue(QueueName="recovering")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+    sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=arn["Attributes"]["QueueArn"],
+        Attributes={"RawMessageDelivery": "true"},
+    )
+    allow = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn["Attributes"]["QueueArn"],
+    }
+    policy = json.dumps({"Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    short = {
+        "AlarmName": "recovering",
+        "Dimensions": [{"Name": "TableName", "Value": "recovering"}],
+        "Period": 10,
+        "EvaluationPeriods": 1,
+        "AlarmActions": [topic],
+        "OKActions": [topic],
+    }
+    cloudwatch.put_metric_alarm(**ALARM | short)
+    put_units(cloudwatch, "recovering", 5000, seconds_ago=8)
+    deadline = time.monotonic() + 15
+    while state(cloudwatch, "recovering") == "ALARM" and time.monotonic() < deadline:
+        put_units(cloudwatch, "theirs", 1)
+    received: list[str] = []
+    while len(received) < 3 and time.monotonic() < deadline + 5:
+        messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+        received += [message["Body"] for message in messages.get("Messages", [])]
+    assert [json.loads(body)["NewStateValue"] for body in received] == ["OK", "ALARM", "OK"]
+
+
+def test_requests_count_as_made_over_tls_unless_they_say_otherwise(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    policy = (
+        '{"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*",'
+        ' "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}'
+    )
+
+    def probe(running: Emulator) -> bool:
+        sqs = client("sqs", running)
+        queue = sqs.create_queue(QueueName="tls", Attributes={"Policy": policy})["QueueUrl"]
+        try:
+            sqs.send_message(QueueUrl=queue, MessageBody="hello")
+        except ClientError:
+            return False
+        sqs.meta.events.register(
+            "before-sign.sqs",
+            lambda request, **_: request.headers.add_header("X-Forwarded-Proto", "http"),
+        )
+        with pytest.raises(ClientError, match="AccessDenied"):
+            sqs.send_message(QueueUrl=queue, MessageBody="hello")
+        return True
+
+    mends(probe, repaired, untouched)
+
+
+def put_units(cloudwatch: Any, table: str, value: float, seconds_ago: float = 0) -> None:
+    datum = {
+        "MetricName": ALARM["MetricName"],
+        "Dimensions": [{"Name": "TableName", "Value": table}],
+        "Value": value,
+        "Timestamp": time.time() - seconds_ago,
+    }
+    cloudwatch.put_metric_data(Namespace=ALARM["Namespace"], MetricData=[datum])
+
+
+def state(cloudwatch: Any, name: str) -> str:
+    alarms = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    return str(alarms[0]["StateValue"])
