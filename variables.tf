@@ -45,7 +45,7 @@ variable "alarm_emails" {
       can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
     ])
     error_message = "alarm_emails holds ${join(", ", [
-      for address in var.alarm_emails : format("%q", address)
+      for address in var.alarm_emails : "\"${address}\""
       if !can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
     ])}, no e-mail address; write one address an element, like \"ops@example.com\"."
   }
@@ -139,7 +139,7 @@ variable "delivery" {
     ]))
     error_message = "delivery.filters[].events holds ${join(", ", flatten([
       for filter in var.delivery.filters : length(filter.events) == 0 ? ["nothing"] : [
-        for event in filter.events : format("%q", event) if !contains(local.notification_events, event)
+        for event in filter.events : "\"${event}\"" if !contains(local.notification_events, event)
       ]
     ]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
   }
@@ -230,7 +230,7 @@ variable "function" {
 
   validation {
     condition     = alltrue([for key in keys(var.function.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
-    error_message = "function.environment has the key ${join(", ", [for key in keys(var.function.environment) : format("%q", key) if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}; Lambda takes a letter, then letters, digits and _, two characters at least."
+    error_message = "function.environment has the key ${join(", ", [for key in keys(var.function.environment) : "\"${key}\"" if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])}; Lambda takes a letter, then letters, digits and _, two characters at least."
   }
 
   validation {
@@ -458,6 +458,6 @@ variable "alarms" {
 
   validation {
     condition     = alltrue([for action in var.alarms.extra_actions : can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])
-    error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : format("%q", action) if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
+    error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : "\"${action}\"" if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
   }
 }

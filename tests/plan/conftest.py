@@ -1,0 +1,191 @@
+"""One plan for every scenario: each test names its variables, all are planned in one root.
+
+Starting Terraform costs more than planning one more instance of the module, so the scenarios of the
+collected tests become instances in one generated root, and the refusals those of a second one.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import plan_server, provider, terraform
+from tests.support.paths import ROOT
+
+# Known to nobody before apply: what a value computed by another resource looks like at plan.
+LATER = "${terraform_data.later.output}"
+OUTPUTS = re.findall(r'^output "(\w+)"', (ROOT / "outputs.tf").read_text(), flags=re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan would make of one scenario.
+
+    `resources` holds the planned attributes by address, `bucket.aws_s3_bucket.this[0]` standing for
+    `module.<scenario>.module.bucket.aws_s3_bucket.this[0]`; `unknown` has the attributes that only
+    apply will tell; `outputs` the module's outputs, None where only apply will tell.
+    """
+
+    resources: Mapping[str, dict[str, Any]]
+    unknown: Mapping[str, dict[str, Any]]
+    outputs: Mapping[str, Any]
+
+    def policy(self, address: str, attribute: str = "policy") -> dict[str, dict[str, Any]]:
+        """The statements of a resource's policy, by sid."""
+        document = json.loads(self.resources[address][attribute])
+        return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "variables(**values): the module's variables in this test's scenario",
+        "refused(**values): variables that the module must refuse",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def _scenarios(session: pytest.Session, marker: str) -> dict[str, dict[str, Any]]:
+    """Scenario by name, for every collected test; equal variables share one."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for item in session.items:
+        found = item.get_closest_marker(marker)
+        if found is None and marker == "variables" and "planned" in item.fixturenames:  # type: ignore[attr-defined]
+            wanted[_key({})] = {}
+        elif found is not None:
+            wanted[_key(found.kwargs)] = dict(found.kwargs)
+    return {f"s{number}": values for number, values in enumerate(wanted.values())}
+
+
+def _module(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+    # Relative: Terraform copies a module whose path is absolute, once for each call.
+    return {"source": os.path.relpath(ROOT, folder), **values}
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Terraform's environment, with an answer to its one remote call."""
+    work = tmp_path_factory.mktemp("terraform")
+    with plan_server.plan_server() as endpoint:
+        yield provider.terraform_environment(work) | endpoint
+
+
+@pytest.fixture(scope="session")
+def reattached(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The same, with one provider process for the session."""
+    work = tmp_path_factory.mktemp("provider")
+    with provider.shared_provider(environment, work) as attach:
+        yield environment | attach
+
+
+@pytest.fixture(scope="session")
+def every_plan(
+    request: pytest.FixtureRequest,
+    reattached: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Planned]:
+    folder = tmp_path_factory.mktemp("scenarios")
+    scenarios = _scenarios(request.session, "variables")
+    terraform.write_root(
+        folder,
+        {
+            "resource": {"terraform_data": {"later": {"input": "later"}}},
+            "module": {name: _module(folder, values) for name, values in scenarios.items()},
+            # One by one: Terraform tells nothing of an object that has one unknown attribute.
+            "output": {
+                f"{name}_{output}": {"value": f"${{module.{name}.{output}}}"}
+                for name in scenarios
+                for output in OUTPUTS
+            },
+        },
+    )
+    terraform.init(folder, reattached)
+    planned = terraform.plan(folder, reattached)
+    return {
+        _key(values): Planned(
+            resources=_part(planned.resource_changes, name, "after"),
+            unknown=_part(planned.resource_changes, name, "after_unknown"),
+            outputs={output: planned.outputs.get(f"{name}_{output}") for output in OUTPUTS},
+        )
+        for name, values in scenarios.items()
+    }
+
+
+def _part(changes: Mapping[str, Any], scenario: str, part: str) -> dict[str, dict[str, Any]]:
+    prefix = f"module.{scenario}."
+    return {
+        address.removeprefix(prefix).removeprefix("module."): change["change"][part]
+        for address, change in changes.items()
+        if address.startswith(prefix) and change["mode"] == "managed"
+    }
+
+
+@pytest.fixture
+def planned(request: pytest.FixtureRequest, every_plan: dict[str, Planned]) -> Planned:
+    """The plan of this test's `variables`, or of the defaults."""
+    marker = request.node.get_closest_marker("variables")
+    return every_plan[_key(marker.kwargs if marker else {})]
+
+
+@pytest.fixture(scope="session")
+def every_refusal(
+    request: pytest.FixtureRequest,
+    reattached: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("refusals")
+    scenarios = _scenarios(request.session, "refused")
+    for name, values in scenarios.items():
+        # A file each: Terraform names the file of a refused argument.
+        call = {"module": {name: _module(folder, values)}}
+        (folder / f"{name}.tf.json").write_text(json.dumps(call, indent=2), encoding="utf-8")
+    said: dict[str, list[str]] = {name: [] for name in scenarios}
+    unplaced: list[str] = []
+    # What one variable's value alone decides stops Terraform before it looks at the rest.
+    while any((folder / f"{name}.tf.json").exists() for name in scenarios):
+        terraform.init(folder, reattached)
+        done = terraform.run(folder, reattached, "plan", "-json", "-input=false", expected=(0, 1))
+        refused = set()
+        for file, text in _errors(done.stdout):
+            if found := re.fullmatch(r"(s\d+)\.tf\.json", file):
+                refused.add(found[1])
+                said[found[1]].append(text)
+            else:
+                unplaced.append(text)
+        if not refused:
+            break
+        for name in refused:
+            (folder / f"{name}.tf.json").unlink()
+    # Terraform does not tell which instance of a module broke a precondition: these scenarios are
+    # told apart by the values in their messages.
+    return {_key(values): "\n".join(said[name] or unplaced) for name, values in scenarios.items()}
+
+
+def _errors(output: str) -> Iterator[tuple[str, str]]:
+    """File and text of each error in Terraform's JSON output."""
+    for line in output.splitlines():
+        message = json.loads(line)
+        if message["type"] == "diagnostic" and message["diagnostic"]["severity"] == "error":
+            found = message["diagnostic"]
+            yield (
+                found.get("range", {}).get("filename", ""),
+                f"{found['summary']}: {found['detail']}",
+            )
+
+
+@pytest.fixture
+def refusal(request: pytest.FixtureRequest, every_refusal: dict[str, str]) -> str:
+    """What Terraform said of this test's `refused` variables; empty if it took them."""
+    marker = request.node.get_closest_marker("refused")
+    assert marker is not None
+    return every_refusal[_key(marker.kwargs)]

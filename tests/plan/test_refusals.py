@@ -1,0 +1,263 @@
+"""What cannot work is refused before anything is made, naming the thing and the fix."""
+
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+EVERYTHING = {"prefix": "", "suffix": ""}
+
+
+def case(message: str, **values: Any) -> ParameterSet:
+    return pytest.param(message, marks=pytest.mark.refused(**values), id=message[:60])
+
+
+def alarm(**values: Any) -> dict[str, Any]:
+    return {"errors": values}
+
+
+def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
+    return {"subscriptions": {"x": {"protocol": protocol, "endpoint": endpoint, **more}}}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        case('name_prefix is "Acme-"; write at most 19 of a-z, 0-9 and -', name_prefix="Acme-"),
+        case(
+            'name_prefix is "twenty-characters-xx"; write at most 19',
+            name_prefix="twenty-characters-xx",
+        ),
+        case(
+            'name_prefix is "-a"; write at most 19 of a-z, 0-9 and -, not - first', name_prefix="-a"
+        ),
+        case('name_prefix is "xn--a"; S3 reserves bucket names', name_prefix="xn--a"),
+        case(
+            'name_prefix is "a b"; write at most 45 of A-Z',
+            name_prefix="a b",
+            bucket={"name": "given"},
+        ),
+        case(
+            'alarm_emails holds "ops", no e-mail address', alarm_emails=["dev@example.com", "ops"]
+        ),
+        case('alarm_emails holds "a@b.com, c@d.com"', alarm_emails=["a@b.com, c@d.com"]),
+        case('alarm_emails holds "Ops <a@b.com>"', alarm_emails=["Ops <a@b.com>"]),
+        case('alarm_emails holds "a@localhost"', alarm_emails=["a@localhost"]),
+        case('alarm_emails holds ""', alarm_emails=[""]),
+        case(
+            'bucket.name is "My_Bucket", which S3 refuses; write 3 to 63',
+            bucket={"name": "My_Bucket"},
+        ),
+        case('bucket.name is "ab", which', bucket={"name": "ab"}),
+        case('bucket.name is "a..b", which', bucket={"name": "a..b"}),
+        case('bucket.name is "192.168.1.1", which', bucket={"name": "192.168.1.1"}),
+        case('bucket.name is "-ab", which', bucket={"name": "-ab"}),
+        case('bucket.name is "sthree-x", which', bucket={"name": "sthree-x"}),
+        case('bucket.name is "data-s3alias", which', bucket={"name": "data-s3alias"}),
+        case(f'bucket.name is "{"a" * 64}", which', bucket={"name": "a" * 64}),
+        case(
+            "bucket.create is false and bucket.name is not set; name the existing bucket",
+            bucket={"create": False},
+        ),
+        case(
+            'replaces the whole notification configuration of "theirs"',
+            bucket={"create": False, "name": "theirs"},
+        ),
+        case(
+            "bucket.abort_multipart_days is 0; write a whole number of days",
+            bucket={"abort_multipart_days": 0},
+        ),
+        case(
+            "bucket.noncurrent_days is 1.5; write a whole number of days",
+            bucket={"noncurrent_days": 1.5},
+        ),
+        case(
+            'bucket.access_log.bucket is "same", the bucket itself',
+            bucket={"name": "same", "access_log": {"bucket": "same"}},
+        ),
+        case(
+            'bucket.access_log.bucket is "event-driven-lab-123456789012-us-east-1", the',
+            bucket={"access_log": {"bucket": "event-driven-lab-123456789012-us-east-1"}},
+        ),
+        case(
+            'delivery.via is "eventbridge"; write "notification"', delivery={"via": "eventbridge"}
+        ),
+        case(
+            "delivery.filters is empty, so that nothing would be delivered",
+            delivery={"filters": []},
+        ),
+        case(
+            'delivery.filters[].events holds "s3:ObjectMade"',
+            delivery={"filters": [EVERYTHING | {"events": ["s3:ObjectMade"]}]},
+        ),
+        case(
+            "delivery.filters[].events holds nothing",
+            delivery={"filters": [EVERYTHING | {"events": []}]},
+        ),
+        case('attribute "prefix" is required', delivery={"filters": [{"suffix": ".txt"}]}),
+        case('attribute "suffix" is required', delivery={"filters": [{"prefix": "in/"}]}),
+        case("delivery.max_retries is 3; write 0, 1 or 2", delivery={"max_retries": 3}),
+        case(
+            "delivery.max_event_age_seconds is 59; write 60 to 21600",
+            delivery={"max_event_age_seconds": 59},
+        ),
+        case(
+            'delivery.failure_queue_name is "a.fifo"; write 1 to 80',
+            delivery={"failure_queue_name": "a.fifo"},
+        ),
+        case('function.name is "a b"; write 1 to 64', function={"name": "a b"}),
+        case(
+            'function.package is "no/such.zip", and no such file exists',
+            function={"package": "no/such.zip"},
+        ),
+        case(
+            'function.runtime is "python3.11"; this module\'s own handler needs python3.12',
+            function={"runtime": "python3.11"},
+        ),
+        case('function.architecture is "arm"; write arm64', function={"architecture": "arm"}),
+        case(
+            "function.memory_mb is 64; write a whole number of MB, 128 to 10240",
+            function={"memory_mb": 64},
+        ),
+        case(
+            "function.timeout_seconds is 901; write a whole number of seconds",
+            function={"timeout_seconds": 901},
+        ),
+        case(
+            "function.reserved_concurrency is -2; write a whole number",
+            function={"reserved_concurrency": -2},
+        ),
+        case(
+            "function.environment sets TABLE_NAME, which this module sets itself",
+            function={"environment": {"TABLE_NAME": "x"}},
+        ),
+        case('function.environment has the key "a-b"', function={"environment": {"a-b": "x"}}),
+        case("function.layers names 6 layers; Lambda takes 5", function={"layers": ["arn"] * 6}),
+        case('function.tracing is "On"; write PassThrough', function={"tracing": "On"}),
+        case('function.log_level is "info"; write TRACE, DEBUG', function={"log_level": "info"}),
+        case(
+            "function.log_retention_days is 2; CloudWatch takes one of 0, 1, 3",
+            function={"log_retention_days": 2},
+        ),
+        case('function.role_name is "a/b"; write 1 to 64', function={"role_name": "a/b"}),
+        case(
+            'function.role_path is "teams"; write a path that starts and ends with /',
+            function={"role_path": "teams"},
+        ),
+        case(
+            'function.permissions_boundary is "boundary"; write the ARN',
+            function={"permissions_boundary": "boundary"},
+        ),
+        case("function.policy_json is no IAM policy document", function={"policy_json": "{}"}),
+        case('table.name is "ab"; write 3 to 255', table={"name": "ab"}),
+        case(
+            'table.billing_mode is "ON_DEMAND"; write PROVISIONED',
+            table={"billing_mode": "ON_DEMAND"},
+        ),
+        case("table.write_units is 0; write a whole number of units", table={"write_units": 0}),
+        case("table.read_units is 0.5; write a whole number of units", table={"read_units": 0.5}),
+        case(
+            "table.ttl_hours is 0; write a whole number of hours, 1 or more", table={"ttl_hours": 0}
+        ),
+        case(
+            "table.ttl_hours is 0.5; write a whole number of hours, 1 or more",
+            table={"ttl_hours": 0.5},
+        ),
+        case('table.stream_view_type is "ALL"; write NEW_IMAGE', table={"stream_view_type": "ALL"}),
+        case('topic.create is false and topic.arn is "null"', topic={"create": False}),
+        case(
+            'topic.create is false and topic.arn is "pager"',
+            topic={"create": False, "arn": "pager"},
+        ),
+        case(
+            "topic.create is true; set topic.create = false to use that topic",
+            topic={"arn": "arn:aws:sns:us-east-1:123456789012:x"},
+        ),
+        case('topic.name is "a.fifo"; write 1 to 256', topic={"name": "a.fifo"}),
+        case(
+            'topic.subscriptions has x with protocol "http"',
+            topic=subscription("http", "http://example.com"),
+        ),
+        case(
+            'topic.subscriptions has x with endpoint "http://example.com" for https',
+            topic=subscription("https", "http://example.com"),
+        ),
+        case(
+            'topic.subscriptions has x with endpoint "on-call" for sqs',
+            topic=subscription("sqs", "on-call"),
+        ),
+        case(
+            'topic.subscriptions has x with endpoint "0151" for sms',
+            topic=subscription("sms", "0151"),
+        ),
+        case(
+            "topic.subscriptions has raw = true at x",
+            topic=subscription("sms", "+4915112345678", raw=True),
+        ),
+        case(
+            "topic.subscriptions has a filter_policy that is no JSON object at x",
+            topic=subscription("sms", "+4915112345678", filter_policy="["),
+        ),
+        case(
+            "alarms.errors.period_seconds is 45; write 10, 20, 30 or a multiple of 60",
+            alarms=alarm(period_seconds=45),
+        ),
+        case(
+            "alarms.errors.evaluation_periods is 0 of 300 seconds",
+            alarms=alarm(evaluation_periods=0),
+        ),
+        case(
+            "alarms.errors.evaluation_periods is 300 of 300 seconds",
+            alarms=alarm(evaluation_periods=300),
+        ),
+        case("alarms.errors.threshold is 0; write a number above 0", alarms=alarm(threshold=0)),
+        case(
+            "alarms.errors.name has 256 characters; write at most 255", alarms=alarm(name="x" * 256)
+        ),
+        case('alarms.extra_actions holds "pager"; write ARNs', alarms={"extra_actions": ["pager"]}),
+    ],
+)
+def test_it_is_refused_with(message: str, refusal: str) -> None:
+    assert message in refusal
+
+
+def overlap(first: dict[str, Any], second: dict[str, Any], name: str) -> ParameterSet:
+    filters = [{"prefix": "", "suffix": ""} | first, {"prefix": "", "suffix": ""} | second]
+    return pytest.param(filters, marks=pytest.mark.refused(delivery={"filters": filters}), id=name)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        overlap({}, {}, "the same twice"),
+        overlap({"prefix": "in/"}, {"prefix": "in/csv/"}, "a prefix begins another"),
+        overlap({"suffix": ".gz"}, {"suffix": ".tar.gz"}, "a suffix ends another"),
+        overlap({"prefix": "in/"}, {"suffix": ".csv"}, "a prefix and a suffix can meet"),
+        overlap({}, {"prefix": "x", "events": ["s3:ObjectCreated:Put"]}, "a family holds an event"),
+        overlap(
+            {"events": ["s3:ObjectRemoved:*", "s3:ObjectCreated:Copy"]},
+            {"events": ["s3:ObjectCreated:*"]},
+            "one event of several is shared",
+        ),
+    ],
+)
+def test_overlapping_filters_are_refused_with_both_named(
+    filters: list[dict[str, str]], refusal: str
+) -> None:
+    assert "delivery.filters overlap, which S3 refuses" in refusal
+    for number, found in enumerate(filters):
+        named = f'filters[{number}] (prefix "{found["prefix"]}", suffix "{found["suffix"]}"'
+        assert named in refusal
+
+
+@pytest.mark.refused(
+    table={"ttl_hours": 0, "write_units": 0}, delivery={"filters": [], "max_retries": 9}
+)
+def test_every_mistake_is_reported_at_once(refusal: str) -> None:
+    for start in (
+        "table.ttl_hours",
+        "table.write_units",
+        "delivery.filters",
+        "delivery.max_retries",
+    ):
+        assert start in refusal

@@ -1,0 +1,460 @@
+"""Each variable has the effect that its description promises."""
+
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from tests.plan.conftest import LATER, Planned
+from tests.support.paths import ROOT
+
+variables = pytest.mark.variables
+ACCOUNT, REGION = "123456789012", "us-east-1"
+TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:shared"
+QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:on-call"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+
+FUNCTION = "function.aws_lambda_function.this"
+TABLE = "table.aws_dynamodb_table.this"
+NOTIFICATION = "bucket.aws_s3_bucket_notification.this"
+
+
+def alarm(key: str) -> str:
+    return f'alarms.aws_cloudwatch_metric_alarm.this["{key}"]'
+
+
+def case(values: dict[str, Any], address: str, attribute: str, expected: object) -> ParameterSet:
+    name = "-".join(f"{k}.{'.'.join(v) if isinstance(v, dict) else v}" for k, v in values.items())
+    return pytest.param(
+        address, attribute, expected, marks=variables(**values), id=f"{name}-{attribute}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "attribute", "expected"),
+    [
+        case(
+            {"bucket": {"name": "my-bucket"}}, "bucket.aws_s3_bucket.this[0]", "bucket", "my-bucket"
+        ),
+        case(
+            {"bucket": {"force_destroy": True}},
+            "bucket.aws_s3_bucket.this[0]",
+            "force_destroy",
+            True,
+        ),
+        case({"function": {"name": "fn"}}, FUNCTION, "function_name", "fn"),
+        case(
+            {"function": {"name": "fn"}},
+            "function.aws_cloudwatch_log_group.this",
+            "name",
+            "/aws/lambda/fn",
+        ),
+        case(
+            {"function": {"package": str(ROOT / "lambda_src/dist/lambda.zip")}},
+            FUNCTION,
+            "filename",
+            str(ROOT / "lambda_src/dist/lambda.zip"),
+        ),
+        case({"function": {"handler": "app.main"}}, FUNCTION, "handler", "app.main"),
+        case({"function": {"runtime": "python3.13"}}, FUNCTION, "runtime", "python3.13"),
+        case({"function": {"architecture": "x86_64"}}, FUNCTION, "architectures", ["x86_64"]),
+        case({"function": {"memory_mb": 1024}}, FUNCTION, "memory_size", 1024),
+        case({"function": {"timeout_seconds": 90}}, FUNCTION, "timeout", 90),
+        case(
+            {"function": {"timeout_seconds": 90}},
+            "failures.aws_sqs_queue.failures",
+            "visibility_timeout_seconds",
+            540,
+        ),
+        case({"function": {"timeout_seconds": 90}}, alarm("duration"), "threshold", 72_000),
+        case(
+            {"function": {"reserved_concurrency": 7}}, FUNCTION, "reserved_concurrent_executions", 7
+        ),
+        case(
+            {"function": {"environment": {"STAGE": "prod"}}},
+            FUNCTION,
+            "environment",
+            [
+                {
+                    "variables": {
+                        "STAGE": "prod",
+                        "TABLE_NAME": "S3ObjectEvents",
+                        "TTL_SECONDS": "86400",
+                    }
+                }
+            ],
+        ),
+        case(
+            {"function": {"layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}},
+            FUNCTION,
+            "layers",
+            ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"],
+        ),
+        case({"function": {"tracing": "Active"}}, FUNCTION, "tracing_config", [{"mode": "Active"}]),
+        case(
+            {"function": {"log_retention_days": 90}},
+            "function.aws_cloudwatch_log_group.this",
+            "retention_in_days",
+            90,
+        ),
+        case({"function": {"role_name": "writer"}}, "role.aws_iam_role.this", "name", "writer"),
+        case({"function": {"role_path": "/teams/"}}, "role.aws_iam_role.this", "path", "/teams/"),
+        case(
+            {"function": {"permissions_boundary": BOUNDARY}},
+            "role.aws_iam_role.this",
+            "permissions_boundary",
+            BOUNDARY,
+        ),
+        case({"table": {"name": "events"}}, TABLE, "name", "events"),
+        case({"table": {"write_units": 20}}, TABLE, "write_capacity", 20),
+        case({"table": {"write_units": 20}}, alarm("write_activity"), "threshold", 4800),
+        case({"table": {"read_units": 9}}, TABLE, "read_capacity", 9),
+        case({"table": {"stream_view_type": "KEYS_ONLY"}}, TABLE, "stream_view_type", "KEYS_ONLY"),
+        case(
+            {"table": {"point_in_time_recovery": True}},
+            TABLE,
+            "point_in_time_recovery",
+            [{"enabled": True}],
+        ),
+        case({"table": {"deletion_protection": True}}, TABLE, "deletion_protection_enabled", True),
+        case(
+            {"delivery": {"max_retries": 0}},
+            "function.aws_lambda_function_event_invoke_config.this",
+            "maximum_retry_attempts",
+            0,
+        ),
+        case(
+            {"delivery": {"max_event_age_seconds": 600}},
+            "function.aws_lambda_function_event_invoke_config.this",
+            "maximum_event_age_in_seconds",
+            600,
+        ),
+        case(
+            {"delivery": {"failure_queue_name": "lost"}},
+            "failures.aws_sqs_queue.failures",
+            "name",
+            "lost",
+        ),
+        case({"topic": {"name": "pager"}}, "topic.aws_sns_topic.this[0]", "name", "pager"),
+        case({"alarms": {"errors": {"name": "Broken"}}}, alarm("errors"), "alarm_name", "Broken"),
+        case({"alarms": {"errors": {"threshold": 3}}}, alarm("errors"), "threshold", 3),
+        case({"alarms": {"errors": {"period_seconds": 60}}}, alarm("errors"), "period", 60),
+        case(
+            {"alarms": {"errors": {"evaluation_periods": 4}}},
+            alarm("errors"),
+            "evaluation_periods",
+            4,
+        ),
+        case(
+            {"alarms": {"write_activity": {"period_seconds": 60}}},
+            alarm("write_activity"),
+            "threshold",
+            240,
+        ),
+        case(
+            {"alarms": {"silence": {"enabled": True}}},
+            alarm("silence"),
+            "treat_missing_data",
+            "breaching",
+        ),
+        case(
+            {"alarms": {"silence": {"enabled": True}}},
+            alarm("silence"),
+            "comparison_operator",
+            "LessThanThreshold",
+        ),
+        case(
+            {"alarms": {"silence": {"enabled": True}}},
+            alarm("silence"),
+            "metric_name",
+            "AsyncEventsReceived",
+        ),
+        case({"alarms": {"silence": {"enabled": True}}}, alarm("silence"), "period", 86_400),
+        case({"topic": {"create": False, "arn": TOPIC}}, alarm("errors"), "alarm_actions", [TOPIC]),
+    ],
+)
+def test_the_variable_sets(
+    planned: Planned, address: str, attribute: str, expected: object
+) -> None:
+    assert planned.resources[address][attribute] == expected
+
+
+@variables(table={"ttl_hours": 72})
+def test_hours_reach_the_function_as_seconds(planned: Planned) -> None:
+    (environment,) = planned.resources[FUNCTION]["environment"]
+    assert environment["variables"]["TTL_SECONDS"] == "259200"
+
+
+@variables(table={"billing_mode": "PAY_PER_REQUEST", "object_index": True})
+def test_an_on_demand_table_reserves_no_units(planned: Planned) -> None:
+    table = planned.resources[TABLE]
+    assert table["billing_mode"] == "PAY_PER_REQUEST"
+    assert table.get("write_capacity") is None
+    (index,) = table["global_secondary_index"]
+    assert index.get("write_capacity") is None
+
+
+@variables(table={"object_index": True})
+def test_the_object_index_is_by_key_and_time(planned: Planned) -> None:
+    (index,) = planned.resources[TABLE]["global_secondary_index"]
+    assert (index["hash_key"], index["range_key"]) == ("objectKey", "timestamp")
+    assert (index["write_capacity"], index["read_capacity"]) == (5, 5)
+
+
+@variables(function={"log_level": "DEBUG"})
+def test_the_log_level_is_the_applications(planned: Planned) -> None:
+    (logging,) = planned.resources[FUNCTION]["logging_config"]
+    assert logging["application_log_level"] == "DEBUG"
+
+
+@variables(function={"tracing": "Active"})
+def test_tracing_brings_the_right_to_send_traces(planned: Planned) -> None:
+    statement = planned.policy("role.aws_iam_role_policy.pipeline")["SendTraces"]
+    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+
+
+@variables(function={"vpc": {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}})
+def test_in_a_vpc_lambda_manages_interfaces_and_the_code_may_not(planned: Planned) -> None:
+    (vpc,) = planned.resources[FUNCTION]["vpc_config"]
+    assert (vpc["subnet_ids"], vpc["security_group_ids"]) == (["subnet-1"], ["sg-1"])
+    statements = planned.policy("role.aws_iam_role_policy.pipeline")
+    allowed = statements["ManageNetworkInterfaces"]
+    denied = statements["NoNetworkInterfacesFromCode"]
+    assert allowed["Action"] == denied["Action"]
+    assert denied["Effect"] == "Deny"
+    assert denied["Condition"] == {
+        "ArnEquals": {
+            "lambda:SourceFunctionArn": (
+                f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:S3ToDynamoProcessor"
+            )
+        }
+    }
+
+
+POLICY = (
+    '{"Version":"2012-10-17","Statement":[{"Action":"s3:GetObject","Effect":"Allow",'
+    '"Resource":"arn:aws:s3:::x/*"}]}'
+)
+
+
+@variables(function={"policy_json": POLICY})
+def test_a_teams_own_policy_stands_beside_the_pipelines(planned: Planned) -> None:
+    assert planned.resources["role.aws_iam_role_policy.extra[0]"]["policy"] == POLICY
+    assert "WriteRecords" in planned.policy("role.aws_iam_role_policy.pipeline")
+
+
+@variables(bucket={"versioning": False})
+def test_versioning_off_suspends(planned: Planned) -> None:
+    (found,) = planned.resources["bucket.aws_s3_bucket_versioning.this[0]"][
+        "versioning_configuration"
+    ]
+    assert found["status"] == "Suspended"
+
+
+@variables(bucket={"abort_multipart_days": 2, "noncurrent_days": 5})
+def test_days_reach_the_lifecycle(planned: Planned) -> None:
+    rules = planned.resources["bucket.aws_s3_bucket_lifecycle_configuration.this[0]"]["rule"]
+    abort, expire = rules
+    assert abort["abort_incomplete_multipart_upload"] == [{"days_after_initiation": 2}]
+    assert expire["noncurrent_version_expiration"][0]["noncurrent_days"] == 5
+
+
+@variables(bucket={"access_log": {"bucket": "logs", "prefix": "s3/"}})
+def test_access_logs_go_where_they_should(planned: Planned) -> None:
+    logging = planned.resources["bucket.aws_s3_bucket_logging.this[0]"]
+    assert (logging["target_bucket"], logging["target_prefix"]) == ("logs", "s3/")
+
+
+@variables(bucket={"create": False, "name": "theirs", "take_over_notifications": True})
+def test_of_an_existing_bucket_only_the_notifications_are_touched(planned: Planned) -> None:
+    touched = [address for address in planned.resources if address.startswith("bucket.")]
+    assert touched == [NOTIFICATION]
+    assert planned.resources[NOTIFICATION]["bucket"] == "theirs"
+    permission = planned.resources["function.aws_lambda_permission.bucket"]
+    assert permission["source_arn"] == "arn:aws:s3:::theirs"
+
+
+@variables(
+    delivery={
+        "filters": [
+            {"prefix": "a b/", "suffix": ".txt", "events": ["s3:ObjectCreated:Put"]},
+            {"prefix": "für+x/", "suffix": "", "events": ["s3:ObjectRemoved:*"]},
+        ]
+    }
+)
+def test_filters_are_written_decoded_and_reach_s3_encoded(planned: Planned) -> None:
+    first, second = planned.resources[NOTIFICATION]["lambda_function"]
+    assert (first["filter_prefix"], first["filter_suffix"]) == ("a%20b/", ".txt")
+    assert first["events"] == ["s3:ObjectCreated:Put"]
+    assert (second["filter_prefix"], second["filter_suffix"]) == ("f%C3%BCr%2Bx/", None)
+
+
+DISJOINT = [
+    {"prefix": "in/", "suffix": ".csv"},
+    {"prefix": "in/", "suffix": ".json"},
+    {"prefix": "out/", "suffix": ".csv"},
+    {"prefix": "in/", "suffix": ".csv", "events": ["s3:ObjectRemoved:Delete"]},
+]
+
+
+@variables(delivery={"filters": DISJOINT})
+def test_filters_that_exclude_each_other_are_taken(planned: Planned) -> None:
+    assert len(planned.resources[NOTIFICATION]["lambda_function"]) == len(DISJOINT)
+
+
+@variables(tags={"Owner": "data"})
+def test_tags_replace_the_default(planned: Planned) -> None:
+    tags = [values["tags"] for values in planned.resources.values() if "tags" in values]
+    assert tags == [{"Owner": "data"}] * len(tags)
+
+
+@variables(alarm_emails=["ops@example.com", "dev@example.com"])
+def test_each_address_is_subscribed_by_email(planned: Planned) -> None:
+    for address in ("ops@example.com", "dev@example.com"):
+        found = planned.resources[f'topic.aws_sns_topic_subscription.email["{address}"]']
+        assert (found["protocol"], found["endpoint"]) == ("email", address)
+
+
+SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
+    "queue": {"protocol": "sqs", "endpoint": QUEUE, "raw": True, "filter_policy": '{"a":["b"]}'},
+    "page": {"protocol": "https", "endpoint": "https://example.com/alarm"},
+    "function": {
+        "protocol": "lambda",
+        "endpoint": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:page",
+    },
+    "archive": {"protocol": "email-json", "endpoint": "ops@example.com"},
+    "phone": {"protocol": "sms", "endpoint": "+4915112345678"},
+}
+
+
+@variables(topic={"subscriptions": SUBSCRIPTIONS})
+def test_each_protocol_is_subscribed(planned: Planned) -> None:
+    for key, wanted in SUBSCRIPTIONS.items():
+        found = planned.resources[f'topic.aws_sns_topic_subscription.this["{key}"]']
+        assert (found["protocol"], found["endpoint"]) == (wanted["protocol"], wanted["endpoint"])
+        assert found["raw_message_delivery"] is wanted.get("raw", False)
+        assert found["filter_policy"] == wanted.get("filter_policy")
+
+
+@variables(topic={"subscriptions": {"later": {"protocol": "sqs", "endpoint": LATER}}})
+def test_an_endpoint_may_be_known_only_after_apply(planned: Planned) -> None:
+    address = 'topic.aws_sns_topic_subscription.this["later"]'
+    assert planned.unknown[address]["endpoint"] is True
+
+
+@variables(
+    bucket={"name": LATER},
+    function={"permissions_boundary": LATER, "policy_json": POLICY},
+    alarms={"extra_actions": [LATER]},
+)
+def test_computed_names_and_arns_defer_no_resource(planned: Planned) -> None:
+    assert planned.unknown["bucket.aws_s3_bucket.this[0]"]["bucket"] is True
+    assert NOTIFICATION in planned.resources
+
+
+@variables(topic={"create": False, "arn": TOPIC}, alarm_emails=["ops@example.com"])
+def test_an_existing_topic_is_used_and_left_alone(planned: Planned) -> None:
+    assert [address for address in planned.resources if address.startswith("topic.")] == [
+        'topic.aws_sns_topic_subscription.email["ops@example.com"]'
+    ]
+    assert planned.outputs["topic_arn"] == TOPIC
+
+
+@variables(alarms={"create": False})
+def test_no_alarms_on_request(planned: Planned) -> None:
+    assert not [address for address in planned.resources if address.startswith("alarms.")]
+    assert planned.outputs["alarm_names"] == []
+
+
+@variables(alarms={"throttles": {"enabled": False}})
+def test_one_alarm_can_be_switched_off(planned: Planned) -> None:
+    assert alarm("throttles") not in planned.resources
+    assert alarm("errors") in planned.resources
+
+
+@variables(
+    topic={"create": False, "arn": TOPIC},
+    alarms={"extra_actions": [QUEUE], "errors": {"notify_ok": True}},
+)
+def test_extra_actions_are_notified_too(planned: Planned) -> None:
+    errors, throttles = planned.resources[alarm("errors")], planned.resources[alarm("throttles")]
+    assert sorted(errors["alarm_actions"]) == sorted([TOPIC, QUEUE])
+    assert sorted(errors["ok_actions"]) == sorted([TOPIC, QUEUE])
+    assert not throttles["ok_actions"]
+
+
+# The attributes that must be unique in one account and region.
+NAMES: dict[str, str] = {
+    "aws_cloudwatch_metric_alarm": "alarm_name",
+    "aws_s3_bucket": "bucket",
+    "aws_sqs_queue": "name",
+    "aws_cloudwatch_log_group": "name",
+    "aws_lambda_function": "function_name",
+    "aws_iam_role": "name",
+    "aws_dynamodb_table": "name",
+    "aws_sns_topic": "name",
+}
+
+
+def names(planned: Planned) -> set[str]:
+    return {
+        f"{kind} {values[NAMES[kind]]}"
+        for address, values in planned.resources.items()
+        if (kind := address.split(".")[1]) in NAMES
+    }
+
+
+@variables(name_prefix="acme-", alarms={"silence": {"enabled": True}})
+def test_the_prefix_stands_before_every_default_name(planned: Planned) -> None:
+    for named in names(planned):
+        _, name = named.split(" ")
+        assert name.removeprefix("/aws/lambda/").startswith("acme-"), named
+    assert "aws_s3_bucket acme-event-driven-lab-123456789012-us-east-1" in names(planned)
+
+
+@variables(name_prefix="other-")
+def test_two_pipelines_live_side_by_side(planned: Planned, every_plan: dict[str, Planned]) -> None:
+    # Both stand in the same root and the same plan.
+    prefixed, plain = names(planned), names(every_plan["{}"])
+    assert len(prefixed) == len(plain) == len(NAMES) + 7
+    assert not prefixed & plain
+
+
+def test_the_defaults_are_planned_beside_them(planned: Planned) -> None:
+    assert names(planned)
+
+
+@variables(
+    name_prefix="acme-",
+    bucket={"name": "given-bucket"},
+    function={"name": "given", "role_name": "given-role"},
+    table={"name": "given-table"},
+    topic={"name": "given-topic"},
+    alarms={"errors": {"name": "given-alarm"}},
+)
+def test_the_prefix_never_stands_before_a_given_name(planned: Planned) -> None:
+    assert {
+        "aws_s3_bucket given-bucket",
+        "aws_lambda_function given",
+        "aws_iam_role given-role",
+        "aws_dynamodb_table given-table",
+        "aws_sns_topic given-topic",
+        "aws_cloudwatch_metric_alarm given-alarm",
+        "aws_sqs_queue acme-event-driven-failures",
+    } <= names(planned)
+
+
+@variables(name_prefix="Team_A-much-longer-than-nineteen-", bucket={"name": "short"})
+def test_with_a_bucket_name_the_prefix_may_be_longer(planned: Planned) -> None:
+    expected = "Team_A-much-longer-than-nineteen-S3ToDynamoProcessor"
+    assert planned.resources[FUNCTION]["function_name"] == expected
+
+
+@variables(name_prefix="a23456789-123456789")
+def test_the_longest_prefix_fits_the_bucket(planned: Planned) -> None:
+    assert len(planned.resources["bucket.aws_s3_bucket.this[0]"]["bucket"]) <= 63
+
+
+@variables(bucket=None, table=None, delivery=None, function=None, topic=None, alarms=None)
+def test_null_means_the_default(planned: Planned) -> None:
+    assert planned.resources[TABLE]["name"] == "S3ObjectEvents"
