@@ -26,19 +26,19 @@ Check = Annotated[
 
 
 @app.command()
-def package(check: Check = False) -> None:
+def package(check: Check = False, as_json: Json = False) -> None:
     """Build the function's package, lambda_src/dist/lambda.zip."""
     from lab import package as command
 
-    raise typer.Exit(command.run(check))
+    raise typer.Exit(command.run(check, as_json))
 
 
 @app.command()
-def docs(check: Check = False) -> None:
+def docs(check: Check = False, as_json: Json = False) -> None:
     """Write the inputs and outputs tables of every README from the HCL."""
     from lab import docs as command
 
-    raise typer.Exit(command.run(check))
+    raise typer.Exit(command.run(check, as_json))
 
 
 def main() -> None:
