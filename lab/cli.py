@@ -24,6 +24,8 @@ Check = Annotated[
     bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+
 
 @app.command()
 def package(check: Check = False, as_json: Json = False) -> None:
