@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import threading
 import time
 from binascii import crc32
@@ -45,12 +46,12 @@ _THROTTLED = {
 _TOKEN = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException"}
 _CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException"}
 _DOMAINS = {
-    "cn": "amazonaws.com.cn",
-    "us-iso": "c2s.ic.gov",
-    "us-isob": "sc2s.sgov.gov",
-    "us-isof": "csp.hci.ic.gov",
-    "eu-isoe": "cloud.adc-e.uk",
-    "eusc": "amazonaws.eu",
+    "cn-": "amazonaws.com.cn",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+    "eusc-": "amazonaws.eu",
 }
 
 
@@ -84,10 +85,10 @@ def endpoint(environ: Mapping[str, str]) -> str:
         if environ.get(name):
             return environ[name]
     region = environ["AWS_REGION"]
-    domain = _DOMAINS.get(region.rpartition("-")[0].rpartition("-")[0], "amazonaws.com")
+    domains = (domain for prefix, domain in _DOMAINS.items() if region.startswith(prefix))
     # GovCloud's ordinary endpoint is its FIPS one.
     fips = environ.get("AWS_USE_FIPS_ENDPOINT", "").lower() == "true" and "us-gov-" not in region
-    return f"https://dynamodb{'-fips' if fips else ''}.{region}.{domain}"
+    return f"https://dynamodb{'-fips' if fips else ''}.{region}.{next(domains, 'amazonaws.com')}"
 
 
 class Table:
@@ -127,9 +128,11 @@ class Table:
         except RuntimeError:
             # No more threads to be had: those that run, and this one, do all of it.
             pass
-        work()
-        for helper in helpers:
-            helper.join()
+        try:
+            work()
+        finally:
+            for helper in helpers:
+                helper.join()
         return failures
 
     def _put_each(self, items: dict[str, Item], failures: dict[str, str], limits: Limits) -> None:
@@ -168,15 +171,18 @@ class Table:
     def _call(self, operation: str, payload: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """DynamoDB's answer, after as many attempts as it takes. Raises WriteError."""
         body = json.dumps(payload, separators=(",", ":")).encode()
-        attempt = 0
+        attempt, first = 0, ""
         while True:
             try:
                 return self._attempt(operation, body, limits.deadline)
             except _RetryableError as failed:
+                # What the last attempt says is often only that time was up.
+                first = first or str(failed)
                 until = limits.throttled if failed.throttled else limits.deadline
                 if not failed.at_once and not _pause(attempt, until):
-                    text = f"gave up after {attempt + 1} attempts: {failed}"
-                    raise WriteError("", text) from failed
+                    text = f"gave up after {attempt + 1} attempts: {first}"
+                    last = "" if str(failed) == first else f", at last {failed}"
+                    raise WriteError("", text + last) from failed
                 attempt += not failed.at_once
 
     def _attempt(self, operation: str, body: bytes, deadline: float) -> dict[str, Any]:
@@ -221,6 +227,8 @@ class Table:
         except OSError as error:
             if connection is not None:
                 connection.close()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise WriteError("", f"{error}; see AWS_CA_BUNDLE") from error
             # A kept connection may have died in its sleep, which says nothing about the server.
             stale = reused and not isinstance(error, TimeoutError)
             raise _RetryableError(f"{type(error).__name__}: {error}", at_once=stale) from error

@@ -1,0 +1,394 @@
+"""Whatever DynamoDB and the network do, nothing is reported as stored that is not."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import answer
+import dynamodb as writer
+import lambda_function
+from bench import certificate
+from tests.support import faulty_dynamodb as faults
+from tests.support import s3_events as s3
+from tests.support.faulty_dynamodb import Fault, FaultyDynamoDB
+from tests.unit.handler.conftest import Context, Handle
+
+SUCCESS = {"statusCode": 200, "body": '"Item stored"'}
+ONE = s3.notification(s3.record("only"))
+THROTTLES = [
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+]
+
+
+def many(count: int = 60) -> Any:
+    return s3.sqs(*(s3.notification(s3.record(f"key-{number:02}")) for number in range(count)))
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same waits as in production, shorter."""
+    monkeypatch.setattr(writer, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE_SECONDS", 0.05)
+
+
+PASSING: dict[str, list[Fault]] = {
+    **{code: [faults.error(400, code)] * 4 for code in THROTTLES},
+    "throttled by status": [faults.raw(faults.message(429, b"{}"))],
+    "500": [faults.error(500, "InternalServerError")] * 2,
+    "503": [faults.error(503, "ServiceUnavailable")] * 2,
+    "503 without json": [faults.raw(faults.message(503, b"<html>busy</html>"))],
+    "closed before the answer": [faults.hang_up] * 3,
+    "reset": [faults.reset] * 3,
+    "stored, closed before the answer": [faults.store_and_hang_up],
+    "stored, closed within the answer": [faults.store_and_stop_midway],
+    "closed after the answer": [faults.answer_then_hang_up],
+    "slower than we wait": [faults.silence],
+    "byte by byte": [faults.drip],
+    "200 without json": [faults.raw(faults.message(200, b"<html>login</html>"))],
+    "200 with half the json": [faults.raw(faults.message(200, b'{"UnprocessedItems"'))],
+    "200 with a list": [faults.raw(faults.message(200, b"[]"))],
+    "200 and empty": [faults.raw(faults.message(200, b""))],
+    "400 without json": [faults.raw(faults.message(400, b"<html>proxy</html>"))],
+    "checksum of something else": [
+        faults.raw(faults.message(200, b'{"UnprocessedItems":{}}', {"x-amz-crc32": "1"}))
+    ],
+    "no length": [faults.raw(b"HTTP/1.1 200 OK\r\n\r\n{}", then_hang_up=True)],
+    "not http": [faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", then_hang_up=True)],
+    "http 1.0": [faults.raw(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}")],
+    "endless head": [faults.raw(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)],
+    "continue": [faults.raw(b"HTTP/1.1 100 Continue\r\n\r\n")],
+}
+
+
+@pytest.mark.parametrize("script", PASSING.values(), ids=PASSING)
+def test_one_record_survives_a_passing_fault(
+    script: list[Fault], handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.script.extend(script)
+    assert handle(ONE) == SUCCESS
+    assert len(dynamodb.items) == 1
+
+
+@pytest.mark.parametrize("script", PASSING.values(), ids=PASSING)
+def test_a_batch_survives_a_passing_fault(
+    script: list[Fault], handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.script.extend(script)
+    assert handle(many()) == {"batchItemFailures": []}
+    assert len(dynamodb.items) == 60
+
+
+LASTING: dict[str, Fault] = {
+    **{code: faults.error(400, code) for code in THROTTLES},
+    "500": faults.error(500, "InternalServerError"),
+    "reset": faults.reset,
+    "slow": faults.silence,
+    "byte by byte": faults.drip,
+    "200 without json": faults.raw(faults.message(200, b"<html>login</html>")),
+    "denied": faults.error(400, "AccessDeniedException"),
+    "no table": faults.error(400, "ResourceNotFoundException"),
+    "invalid": faults.error(400, "ValidationException"),
+    "expired token": faults.error(400, "ExpiredTokenException"),
+    "bad signature": faults.error(400, "InvalidSignatureException"),
+    "bad token": faults.error(400, "UnrecognizedClientException"),
+}
+
+
+@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
+def test_a_lasting_fault_fails_every_message_within_the_invoke_s_time(
+    fault: Fault, handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
+) -> None:
+    dynamodb.rule = lambda request: fault
+    context = Context(1000)
+    failed = handle(many(), context=context)["batchItemFailures"]
+    assert context.get_remaining_time_in_millis() > 0
+    assert {one["itemIdentifier"] for one in failed} == {f"m{number}" for number in range(60)}
+    assert not dynamodb.items
+    assert len(lines("ERROR")) == 60
+
+
+@pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
+def test_a_lasting_fault_fails_a_direct_invoke_within_its_time(
+    fault: Fault, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.rule = lambda request: fault
+    context = Context(700)
+    with pytest.raises(answer.NotStoredError, match="s3://uploads/only"):
+        handle(ONE, context=context)
+    assert context.get_remaining_time_in_millis() > 0
+
+
+@pytest.mark.parametrize("event", [ONE, many(30)["Records"]], ids=["one", "many"])
+@pytest.mark.parametrize("code", [*THROTTLES, None])
+def test_a_direct_invoke_soon_leaves_throttling_to_lambda(
+    code: str | None,
+    event: Any,
+    handle: Handle,
+    dynamodb: FaultyDynamoDB,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lambda_function, "DIRECT_PATIENCE_SECONDS", 0.3)
+    if isinstance(event, list):
+        event = s3.notification(*(json.loads(one["body"])["Records"][0] for one in event))
+    if code is None and len(event["Records"]) == 1:
+        pytest.skip("PutItem leaves nothing unprocessed")
+    fault = faults.error(400, code) if code else faults.unprocessed(lambda item: False)
+    dynamodb.rule = lambda request: fault
+    context = Context(30_000)
+    with pytest.raises(answer.NotStoredError):
+        handle(event, context=context)
+    assert len(dynamodb.requests) > 1
+    assert context.get_remaining_time_in_millis() > 20_000
+
+
+def test_a_buffered_invoke_goes_on_while_throttled_for_as_long_as_it_may(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lambda_function, "DIRECT_PATIENCE_SECONDS", 0.0)
+    dynamodb.script.extend([faults.error(400, THROTTLES[0])] * 20)
+    assert handle(many(10)) == {"batchItemFailures": []}
+
+
+def test_unprocessed_items_and_only_those_are_sent_again(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    a_few = faults.unprocessed(lambda item: item["objectKey"]["S"].endswith(("0", "5")))
+    dynamodb.script.extend([a_few] * 3)
+    assert handle(many()) == {"batchItemFailures": []}
+    assert len(dynamodb.items) == len(dynamodb.writes) == 60
+
+
+def test_items_never_processed_fail_alone(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
+    dynamodb.rule = lambda request: faults.unprocessed(
+        lambda item: item["objectKey"]["S"] not in {"key-07", "key-42"}
+    )
+    failed = handle(many(), 1200)["batchItemFailures"]
+    assert sorted(one["itemIdentifier"] for one in failed) == ["m42", "m7"]
+    assert len(dynamodb.items) == 58
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"events": "x"},
+        {"events": [{}]},
+        {"events": [{"PutRequest": {"Item": {"objectId": {"S": "somebody else's"}}}}]},
+        [],
+        None,
+        "x",
+    ],
+    ids=repr,
+)
+def test_unprocessed_items_that_make_no_sense_count_as_nothing_stored(
+    left: Any, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    body = json.dumps({"UnprocessedItems": left}).encode()
+    dynamodb.rule = lambda request: faults.raw(faults.message(200, body))
+    assert len(handle(many(5), 800)["batchItemFailures"]) == 5
+
+
+def test_a_bad_item_of_a_batch_is_named_and_its_neighbours_are_stored(
+    handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
+) -> None:
+    dynamodb.rule = faults.refuses("^key-42$")
+    assert handle(many()) == {"batchItemFailures": [{"itemIdentifier": "m42"}]}
+    assert len(dynamodb.items) == 59
+    (line,) = lines("ERROR")
+    assert line["key"] == "key-42"
+    assert "Item size has exceeded" in line["reason"]
+
+
+def test_a_validation_error_is_not_retried(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
+    dynamodb.rule = faults.refuses("only")
+    with pytest.raises(answer.NotStoredError):
+        handle(ONE)
+    assert len(dynamodb.requests) == 1
+
+
+@pytest.mark.parametrize("fault", [faults.hang_up, faults.reset], ids=["closed", "reset"])
+def test_a_connection_that_died_while_frozen_is_replaced_without_a_pause(
+    fault: Fault, handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 3600)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE_SECONDS", 3600)
+    handle(ONE)
+    dynamodb.script.append(fault)
+    assert handle(s3.notification(s3.record("next"))) == SUCCESS
+    assert [request.connection for request in dynamodb.requests] == [0, 0, 1]
+
+
+def test_a_connection_closed_by_the_server_between_invokes_is_replaced(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.script.append(faults.answer_then_hang_up)
+    assert handle(ONE) == handle(s3.notification(s3.record("next"))) == SUCCESS
+    assert len(dynamodb.items) == 2
+
+
+def test_an_answer_that_says_close_is_the_connection_s_last(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    good = faults.message(200, b"{}", {"connection": "close"})
+    dynamodb.script.append(faults.raw(good))
+    handle(ONE)
+    handle(ONE)
+    assert [request.connection for request in dynamodb.requests] == [0, 1]
+
+
+def test_bytes_after_the_answer_are_not_taken_for_the_next_one(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.script.append(faults.raw(faults.message(200, b"{}") + faults.message(200, b"{}")))
+    handle(ONE)
+    assert not dynamodb.items  # the fault stored nothing: the second must reach the table itself
+    assert handle(ONE) == SUCCESS
+    assert len(dynamodb.items) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["InvalidSignatureException", "RequestTimeTooSkewed", "RequestExpired"]
+)
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_wrong_clock_is_set_by_the_server_s(
+    code: str, hours: int, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + hours * 3600))
+    dynamodb.script.append(faults.error(400, code, "Signature expired", {"date": date}))
+    handle(ONE)
+    handle(ONE)
+    wrong, right, later = (request.headers["x-amz-date"] for request in dynamodb.requests)
+    assert wrong != right
+    expected = time.strftime("%Y%m%dT%H", time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT"))
+    assert {right[:11], later[:11]} <= {expected, f"{expected[:9]}{int(expected[9:]) + 1:02}"}
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "now"])
+def test_a_bad_signature_of_the_right_time_is_final(
+    date: str, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    headers = {} if date == "now" else {"date": date}
+    dynamodb.rule = lambda request: faults.error(400, "InvalidSignatureException", "no", headers)
+    with pytest.raises(answer.NotStoredError, match="InvalidSignatureException: no"):
+        handle(ONE)
+    assert len(dynamodb.requests) == 1
+
+
+def test_an_expired_token_is_final_and_says_so(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
+    dynamodb.rule = lambda request: faults.error(400, "ExpiredTokenException", "token is expired")
+    with pytest.raises(answer.NotStoredError, match="ExpiredTokenException: token is expired"):
+        handle(ONE)
+    assert len(dynamodb.requests) == 1
+
+
+def test_a_token_refreshed_meanwhile_is_tried_at_once(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refresh(endpoint: Any, client: Any, request: Any) -> None:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", "fresh")
+        faults.error(400, "ExpiredTokenException")(endpoint, client, request)
+
+    dynamodb.script.append(refresh)
+    assert handle(ONE) == SUCCESS
+    assert dynamodb.requests[1].headers["x-amz-security-token"] == "fresh"
+
+
+def test_a_refusal_that_quotes_the_request_gives_no_secret_away(
+    handle: Handle, dynamodb: FaultyDynamoDB, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quoted = (
+        "bad token-EXAMPLETOKEN\n\nThe Canonical String was\nx-amz-security-token:token-EXAMPLE"
+    )
+    dynamodb.rule = lambda request: faults.error(400, "InvalidSignatureException", quoted)
+    with pytest.raises(answer.NotStoredError) as raised:
+        handle(ONE)
+    said = str(raised.value) + capsys.readouterr().out
+    assert "bad ***" in said
+    assert "EXAMPLETOKEN" not in said
+    assert "Canonical" not in said
+
+
+def test_no_server_at_all_is_a_failure_in_time(
+    handle: Handle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faults.faulty_dynamodb() as gone:
+        url = gone.url
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    context = Context(800)
+    with pytest.raises(answer.NotStoredError, match="ConnectionRefusedError"):
+        handle(ONE, context=context)
+    assert context.get_remaining_time_in_millis() > 0
+
+
+def test_an_invoke_without_time_left_tries_nothing(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    with pytest.raises(answer.NotStoredError, match="out of time"):
+        handle(ONE, 0)
+    assert not dynamodb.requests
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_our_own_in_one_writer_is_not_taken_for_success(
+    dynamodb: FaultyDynamoDB,
+) -> None:
+    items: dict[str, Any] = {
+        str(number): {"objectId": {"S": str(number)}, "objectKey": {"S": "a"}}
+        for number in range(75)
+    }
+    items["30"]["objectKey"] = {"S": object()}  # which no JSON can hold
+    end = time.monotonic() + 20
+    table = writer.Table("events", "eu-central-1", dynamodb.url)
+    try:
+        failures = set(table.write(items, writer.Limits(end, end)))
+    except TypeError:
+        failures = {str(number) for number in range(25, 50)}
+    assert failures == {str(number) for number in range(25, 50)}
+    assert failures.isdisjoint(dynamodb.items)
+
+
+class TestTls:
+    @pytest.fixture
+    def secure(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyDynamoDB]:
+        pem, context = certificate.make(tmp_path)
+        with faults.faulty_dynamodb(context) as endpoint:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(pem))
+            yield endpoint
+
+    def test_records_go_over_tls(self, secure: FaultyDynamoDB) -> None:
+        assert lambda_function.lambda_handler(many(), Context()) == {"batchItemFailures": []}
+        assert len(secure.items) == 60
+
+    @pytest.mark.parametrize(
+        "script",
+        [[faults.hang_up], [faults.store_and_stop_midway], [faults.silence], [faults.drip]],
+        ids=["closed", "cut short", "silent", "byte by byte"],
+    )
+    def test_faults_under_tls_pass(self, script: list[Fault], secure: FaultyDynamoDB) -> None:
+        secure.script.extend(script)
+        assert lambda_function.lambda_handler(ONE, Context()) == SUCCESS
+        assert len(secure.items) == 1
+
+    def test_a_stale_tls_connection_is_replaced(self, secure: FaultyDynamoDB) -> None:
+        secure.script.append(faults.answer_then_hang_up)
+        for key in ("a", "b"):
+            event = s3.notification(s3.record(key))
+            assert lambda_function.lambda_handler(event, Context()) == SUCCESS
+        assert len(secure.items) == 2
+
+    def test_a_certificate_of_nobody_we_trust_is_refused_for_good(
+        self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_CA_BUNDLE")
+        context = Context()
+        with pytest.raises(answer.NotStoredError, match="CERTIFICATE_VERIFY_FAILED"):
+            lambda_function.lambda_handler(ONE, context)
+        assert context.get_remaining_time_in_millis() > 20_000
+        assert not secure.requests

@@ -1,0 +1,32 @@
+"""What goes into the package: our few files, and nothing that they don't need."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lambda_function
+
+SOURCE = Path(lambda_function.__file__).parent
+
+
+def test_the_handler_imports_nothing_but_the_standard_library() -> None:
+    script = (
+        "import sys; before = set(sys.modules); import lambda_function;"
+        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(SOURCE)!r}); {script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    ours = {path.stem for path in SOURCE.glob("*.py")}
+    assert set(run.stdout.split()) - ours <= set(sys.stdlib_module_names)
+
+
+def test_the_handler_logs_through_stdout_not_logging() -> None:
+    assert not any("import logging" in path.read_text() for path in SOURCE.glob("*.py"))
+
+
+def test_the_sources_fit_the_package_s_40_kilobytes() -> None:
+    assert sum(path.stat().st_size for path in SOURCE.glob("*.py")) < 39_000
