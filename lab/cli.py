@@ -5,6 +5,7 @@ Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143
 
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -26,6 +27,17 @@ Check = Annotated[
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
 
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
+    ),
+]
+WorkDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
+]
+
 
 @app.command()
 def package(check: Check = False, as_json: Json = False) -> None:
@@ -41,6 +53,40 @@ def docs(check: Check = False, as_json: Json = False) -> None:
     from lab import docs as command
 
     raise typer.Exit(command.run(check, as_json))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
+    port: Port = None,
+    work_dir: WorkDir = None,
+    as_json: Json = False,
+) -> None:
+    """Apply the module on an emulator, upload files, show each step, destroy it all."""
+    from lab import demo as command
+    from lab import stack
+
+    folder = work_dir or stack.FOLDER
+    raise typer.Exit(command.run(folder, keep=keep, as_json=as_json, port=port))
+
+
+@app.command()
+def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """Apply the module on an emulator and leave it running."""
+    from lab import demo as command
+    from lab import stack
+
+    folder = work_dir or stack.FOLDER
+    raise typer.Exit(command.run(folder, keep=True, upload=False, as_json=as_json, port=port))
+
+
+@app.command()
+def down(work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """Destroy what `up` or `demo --keep` left running."""
+    from lab import demo as command
+    from lab import stack
+
+    raise typer.Exit(command.down(work_dir or stack.FOLDER, as_json=as_json))
 
 
 def main() -> None:

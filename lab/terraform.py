@@ -9,7 +9,7 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +33,8 @@ class Event:
     """One thing that Terraform reported while it applied or destroyed.
 
     `address` and `action` (`create`, `update`, `delete`, `replace`, `read`, …) name the resource,
-    `seconds` is how long it has taken so far, `text` Terraform's own sentence.
+    `identifier` is its id once it has one, `seconds` how long it has taken so far, `text`
+    Terraform's own sentence.
     """
 
     kind: Literal["planned", "started", "waiting", "completed", "failed", "warning", "summary"]
@@ -41,6 +42,7 @@ class Event:
     action: str = ""
     seconds: float = 0.0
     text: str = ""
+    identifier: str = ""
 
 
 def copy_root(source: Path, folder: Path) -> Path:
@@ -153,9 +155,12 @@ def run(
 
 
 def stream(
-    folder: Path, environment: Mapping[str, str], action: Literal["apply", "destroy"]
-) -> Iterator[Event]:
-    """Apply or destroy, and yield each event as Terraform reports it.
+    folder: Path,
+    environment: Mapping[str, str],
+    action: Literal["apply", "destroy"],
+    log: Path | None = None,
+) -> Generator[Event]:
+    """Apply or destroy, and yield each event as Terraform reports it; all of it goes to `log`.
 
     Closing the iterator, or an exception such as KeyboardInterrupt while it waits, interrupts
     Terraform once and waits until it has written its state; a second interrupt kills it.
@@ -163,7 +168,7 @@ def stream(
     Raises LabError with Terraform's errors when it fails.
     """
     command = ["terraform", action, "-json", "-auto-approve", "-input=false"]
-    log = folder / f"{action}.log"
+    log = log or folder / f"{action}.log"
     with log.open("w", encoding="utf-8") as transcript:
         process = subprocess.Popen(
             guarded(command, _STOP_SECONDS),
@@ -292,6 +297,7 @@ def _event(line: str, errors: list[str]) -> Event | None:
         str(hook.get("action", "")),
         float(hook.get("elapsed_seconds", 0)),
         text,
+        str(hook.get("id_value", "")),
     )
 
 

@@ -1,0 +1,297 @@
+"""The lab on a laptop: apply the module, upload files, show every step of the pipeline, destroy."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.markup import escape
+
+from lab import observe, show, stack, terraform
+from lab.emulator import client_environment, is_emulator, stop_detached
+from lab.errors import LabError
+from lab.provider import terraform_environment
+
+FILES = {
+    "quarterly report.pdf": b"%PDF-1.7\n",
+    "notes/größe übersicht.txt": "Maße und Gewichte\n".encode(),
+    "a+b=c.csv": b"a,b,c\n1,2,3\n",
+    "100% done.md": b"# Done\n",
+    "backup-1KiB.bin": bytes(1024),
+}
+BURST = 30
+_NOTIFICATION = ".aws_s3_bucket_notification."
+
+
+@dataclass
+class Result:
+    """What `--json` prints. Durations are in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    first_record_seconds: float | None = None
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    record: dict[str, Any] = field(default_factory=dict)
+    log_lines: list[str] = field(default_factory=list)
+    write_units: dict[str, float] = field(default_factory=dict)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    message: dict[str, Any] = field(default_factory=dict)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, Any] | None = None
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Note how long the block took, whether or not it succeeds."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(time.monotonic() - began, 2)
+
+
+def run(
+    folder: Path = stack.FOLDER,
+    *,
+    keep: bool = False,
+    upload: bool = True,
+    as_json: bool = False,
+    port: int | None = None,
+) -> int:
+    """Run the demo in `folder`; without `upload` only make the lab. Returns the exit status.
+
+    Raises LabError when something is missing or Terraform fails. Whatever happens, nothing stays
+    but logs, unless `keep` was asked for and it all went well.
+    """
+    console = _console(as_json)
+    result = Result()
+    began = time.monotonic()
+    folder = folder.resolve()
+    with stack.exclusive(folder):
+        stack.make_room(folder)
+        try:
+            _run(folder, console, result, began, keep=keep, upload=upload, port=port)
+        except observe.NotSeenError as error:
+            stack.forget(folder)
+            log = folder / "emulator.log"
+            console.print(f"[red]{escape(str(error))}; look what happened in {escape(str(log))}[/]")
+            return 1
+        except BaseException as error:
+            stack.forget(folder)
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                show.note(console, "Interrupted: Terraform and the emulator ended, nothing stays.")
+            raise
+        if not keep:
+            stack.forget(folder)
+    if as_json:
+        json.dump(asdict(result), sys.stdout, indent=2, ensure_ascii=False, default=str)
+        sys.stdout.write("\n")
+    return 0
+
+
+def down(folder: Path = stack.FOLDER, *, as_json: bool = False) -> int:
+    """Destroy a kept lab. Returns the exit status; raises LabError when there is none."""
+    console = _console(as_json)
+    result = Result()
+    folder = folder.resolve()
+    with stack.exclusive(folder):
+        kept = stack.read_kept(folder)
+        if kept is None or not is_emulator(kept.pid):
+            gone = kept is not None
+            stack.forget(folder)
+            raise LabError(
+                f"No lab runs in {folder}"
+                + (" any more, and what it left there is deleted now" if gone else "")
+                + ": start one with `python -m lab up`."
+            )
+        try:
+            if kept.ready:
+                environment = terraform_environment(folder)
+                environment |= client_environment(kept.endpoint)
+                _destroy(folder / "root", environment, console, result)
+        finally:
+            # Whatever Terraform could not destroy goes with the emulator that holds it.
+            stop_detached(kept.pid)
+            stack.forget(folder)
+    show.note(console, "Nothing of it is left.")
+    if as_json:
+        json.dump({"seconds": result.seconds}, sys.stdout)
+        sys.stdout.write("\n")
+    return 0
+
+
+def _run(
+    folder: Path,
+    console: Console,
+    result: Result,
+    began: float,
+    *,
+    keep: bool,
+    upload: bool,
+    port: int | None,
+) -> None:
+    environment = terraform_environment(folder)
+    show.heading(console, "Terraform applies the module, on an AWS emulator of our own")
+    root = stack.write_root(folder)
+    with result.timed("terraform init"):
+        terraform.init(root, environment)
+    with stack.running_emulator(folder, keep=keep, port=port) as running:
+        _point_this_process_at(running.environment)
+        environment |= running.environment
+        show.note(console, f"The emulator listens on {running.endpoint}, and nowhere else.")
+        with result.timed("terraform apply"):
+            made: dict[str, str] = {}
+            for event in _follow(console, root, environment, "apply"):
+                made[event.address] = event.identifier
+                if upload and event.kind == "completed" and _NOTIFICATION in event.address:
+                    _first_record(console, result, began, made)
+        outputs = terraform.outputs(root, environment)
+        result.outputs = outputs["pipeline"]
+        subscriber = outputs["subscriber_queue_url"]
+        if upload:
+            _steps(console, result, subscriber)
+        if keep:
+            stack.write_env(folder, running.endpoint, environment)
+            result.kept = {"endpoint": running.endpoint, "env": str(folder / "env")}
+        else:
+            _destroy(root, environment, console, result)
+    show.durations(console, result.seconds)
+    show.next_steps(console, folder, result.outputs, subscriber, kept=keep)
+
+
+def _steps(console: Console, result: Result, subscriber: str) -> None:
+    names = result.outputs
+    table = names["table_name"]
+    for key in list(FILES)[1:]:
+        _upload(result, names["bucket_name"], key)
+    with result.timed("upload to record"):
+        uploaded = _upload(result, names["bucket_name"], "invoices/2026-11 müller+söhne.pdf")
+        item = observe.record(table, names["bucket_name"], uploaded["key"], uploaded["versionId"])
+    result.record = item
+
+    show.heading(console, "1  The object is in the bucket")
+    show.fields(console, {"bucket": names["bucket_name"], **uploaded})
+    others = ", ".join(one["key"] for one in result.objects[:-1])
+    show.note(console, f"and before it: {others}")
+
+    show.heading(console, f"2  Its record is in the table {table}")
+    show.record(console, item)
+
+    show.heading(console, f"3  The function logged it to {names['log_group_name']}")
+    result.log_lines = observe.log_lines(names["log_group_name"], item["objectId"]["S"])
+    for line in result.log_lines:
+        show.log_line(console, line)
+
+    activity, throttle = _lab_alarms(names["alarm_names"])
+    with result.timed(f"burst of {BURST} uploads to records"):
+        for number in range(BURST):
+            _upload(result, names["bucket_name"], f"burst/{number:02}.txt", b"burst\n")
+        observe.count_records(table, len(result.objects))
+    with result.timed("write units to alarm message"):
+        units = observe.consumed_units(names["table_stream_arn"])
+        observe.publish_units(table, units)
+        watched = [observe.alarm(activity, "ALARM"), observe.alarm(throttle)]
+        message = observe.message(subscriber, activity, "ALARM")
+    result.write_units = asdict(units)
+    result.alarms = [asdict(alarm) for alarm in watched]
+    result.message = {**message, "Message": json.loads(message["Message"])}
+
+    show.heading(console, "4  The alarms watch the table")
+    show.note(
+        console,
+        f"{BURST} more files went up. The table took {units.writes} writes of {units.total:g} "
+        "write units, counted on its stream.",
+    )
+    show.note(
+        console,
+        "The emulator has no metrics of DynamoDB's own, so the lab published that sum; in AWS "
+        f"DynamoDB does. The lab set the threshold to {stack.ALARM_THRESHOLD} (default: 1,200).",
+    )
+    show.alarms(console, watched)
+
+    show.heading(console, "5  A subscriber of the topic received the message")
+    show.fields(console, _readable(message))
+
+
+def _first_record(console: Console, result: Result, began: float, made: Mapping[str, str]) -> None:
+    """Upload as soon as the bucket notifies: the slower resources don't matter to it."""
+    bucket = next(made[address] for address in made if _NOTIFICATION in address)
+    table = next(made[address] for address in made if ".aws_dynamodb_table." in address)
+    with result.timed("first upload to first record"):
+        uploaded = _upload(result, bucket, next(iter(FILES)))
+        observe.record(table, bucket, uploaded["key"], uploaded["versionId"])
+    result.first_record_seconds = round(time.monotonic() - began, 1)
+    console.print(
+        f"  [bold green]The first record is there, {result.first_record_seconds:.0f} s after the "
+        "start.[/] Some resources take longer to settle.",
+        soft_wrap=True,
+    )
+
+
+def _follow(
+    console: Console,
+    root: Path,
+    environment: Mapping[str, str],
+    action: Literal["apply", "destroy"],
+) -> Generator[terraform.Event]:
+    log = root.parent / f"{action}.log"
+    with (
+        closing(terraform.stream(root, environment, action, log)) as events,
+        closing(show.follow(console, "planning", events)) as shown,
+    ):
+        yield from shown
+
+
+def _destroy(root: Path, environment: Mapping[str, str], console: Console, result: Result) -> None:
+    show.heading(console, "Terraform destroys it all")
+    with result.timed("terraform destroy"):
+        for _ in _follow(console, root, environment, "destroy"):
+            pass
+
+
+def _upload(result: Result, bucket: str, key: str, body: bytes | None = None) -> dict[str, Any]:
+    s3 = observe.client("s3")
+    content = FILES.get(key, b"content\n") if body is None else body
+    answer = s3.put_object(Bucket=bucket, Key=key, Body=content)
+    uploaded = {
+        "key": key,
+        "bytes": len(content),
+        "versionId": answer["VersionId"],
+        "eTag": answer["ETag"].strip('"'),
+    }
+    result.objects.append(uploaded)
+    return uploaded
+
+
+def _lab_alarms(names: list[str]) -> tuple[str, str]:
+    activity, throttle = "DynamoDBWriteActivityAlert", "DynamoDBWriteThrottleAlert"
+    missing = {activity, throttle} - set(names)
+    if missing:
+        raise observe.NotSeenError(f"the alarm {' and the alarm '.join(sorted(missing))}")
+    return activity, throttle
+
+
+def _readable(message: Mapping[str, Any]) -> dict[str, object]:
+    change = json.loads(message["Message"])
+    wanted = ("AlarmName", "OldStateValue", "NewStateValue", "NewStateReason", "StateChangeTime")
+    return {
+        "Subject": message.get("Subject", ""),
+        "TopicArn": message.get("TopicArn", ""),
+        **{name: change[name] for name in wanted},
+        "Trigger": json.dumps(change["Trigger"]),
+    }
+
+
+def _console(as_json: bool) -> Console:
+    return Console(stderr=as_json, highlight=False)
+
+
+def _point_this_process_at(environment: Mapping[str, str]) -> None:
+    """Leave boto3 no way to the operator's own account."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)

@@ -1,0 +1,146 @@
+"""How the lab looks on a terminal, and as plain lines where there is none."""
+
+import json
+import time
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lab.observe import Alarm
+from lab.terraform import Event
+
+
+def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[Event]:
+    """Show Terraform's events as they come, and pass each on."""
+    started: dict[str, float] = {}
+    bar = Progress(
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task(title, total=0)
+        total = done = 0
+        for event in events:
+            if event.action == "read":
+                continue
+            label = _label(event.address)
+            if event.kind == "planned":
+                total += 1
+            elif event.kind == "started":
+                started[label] = time.monotonic()
+            elif event.kind == "completed":
+                started.pop(label, None)
+                done += 1
+                console.print(f"  {event.seconds:4.0f} s  {escape(label)}", soft_wrap=True)
+            elif event.kind == "failed":
+                started.pop(label, None)
+                console.print(f"  [red]failed[/]  {escape(label)}", soft_wrap=True)
+            elif event.kind == "warning":
+                console.print(f"  [yellow]{escape(event.text)}[/]", soft_wrap=True)
+            waiting = min(started, key=lambda name: started[name], default="")
+            bar.update(task, total=total, completed=done, description=escape(waiting) or title)
+            yield event
+
+
+def heading(console: Console, text: str) -> None:
+    """A line that opens a part."""
+    console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+
+
+def note(console: Console, text: str) -> None:
+    """A plain sentence."""
+    console.print(f"  {escape(text)}", soft_wrap=True)
+
+
+def fields(console: Console, values: Mapping[str, object]) -> None:
+    """Names and values, one a line; folded to the width only where there is one."""
+    if not console.is_terminal:
+        width = max(map(len, values))
+        for name, value in values.items():
+            console.print(f"  {escape(name):{width}}  {escape(str(value))}", soft_wrap=True)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="cyan")
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        table.add_row(escape(name), escape(str(value)))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
+    """A record with all its attributes; times also as people read them."""
+    shown = {}
+    for name in sorted(item, key=lambda name: (name != "objectId", name)):
+        kind, value = next(iter(item[name].items()))
+        moment = f"  ({_moment(value)})" if name in ("timestamp", "ttl") else ""
+        shown[name] = f"{kind}  {value}{moment}"
+    fields(console, shown)
+
+
+def log_line(console: Console, line: str) -> None:
+    """A log line; JSON is spread over its fields."""
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        note(console, line)
+        return
+    shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()}
+    fields(console, shown)
+
+
+def alarms(console: Console, found: Iterable[Alarm]) -> None:
+    """Alarms with their states."""
+    colours = {"OK": "green", "ALARM": "red"}
+    for alarm in found:
+        colour = colours.get(alarm.state, "yellow")
+        console.print(f"  [bold {colour}]{alarm.state:5}[/] {escape(alarm.name)}", soft_wrap=True)
+        watched = f"{alarm.metric} over {alarm.period} s, threshold {alarm.threshold:g}"
+        console.print(f"        {escape(watched)}", style="dim", soft_wrap=True)
+        console.print(f"        {escape(alarm.reason)}", style="dim", soft_wrap=True)
+
+
+def durations(console: Console, seconds: Mapping[str, float]) -> None:
+    """How long each part took."""
+    heading(console, "How long it took")
+    fields(console, {name: f"{value:6.1f} s" for name, value in seconds.items()})
+
+
+def next_steps(
+    console: Console, folder: Path, outputs: Mapping[str, Any], subscriber: str, *, kept: bool
+) -> None:
+    """What to try after the demo; `subscriber` is the URL of the queue that gets the alarms."""
+    heading(console, "What to try next")
+    if not kept:
+        note(console, "Keep it running and look around: python -m lab demo --keep")
+        note(console, "Read how it is built: main.tf, then modules/")
+        return
+    for command, why in {
+        f". '{folder}/env'": "this shell's aws and terraform now talk to the lab",
+        f"aws s3 cp README.md s3://{outputs['bucket_name']}/": "upload something of your own",
+        f"aws dynamodb scan --table-name {outputs['table_name']}": "read the records",
+        f"aws logs tail {outputs['log_group_name']}": "read what the function logged",
+        f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
+        f"terraform -chdir='{folder}/root' plan": "change main.tf there, and see what would change",
+        "python -m lab down": "destroy everything",
+    }.items():
+        console.print(f"  [green]{escape(command)}[/]", soft_wrap=True)
+        console.print(f"      {escape(why)}", style="dim", soft_wrap=True)
+
+
+def _label(address: str) -> str:
+    return address.removeprefix("module.pipeline.").removeprefix("module.")
+
+
+def _moment(epoch: str) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(epoch)))
