@@ -1,7 +1,7 @@
 """Write items to one table: PutItem for one, BatchWriteItem in 25s side by side for more.
 
 Nothing counts as written before DynamoDB said so, and writing an item twice is harmless, so
-whatever fails in between is simply sent again for as long as there is time.
+whatever fails in between is sent again for as long as there is time.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 """
 
@@ -14,7 +14,6 @@ import threading
 import time
 from binascii import crc32
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import http11
 import sigv4
@@ -31,20 +30,18 @@ CONNECTIONS = 16
 BATCH = 25
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
-# A connection idle for longer may have been dropped on the way without a word.
+# A connection that idled for longer may have been dropped on the way without a word.
 IDLE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
-    "ThrottlingException",
     "RequestLimitExceeded",
-    "Throttling",
-    "TooManyRequestsException",
+    "ThrottlingException",
 }
-_TOKEN = {"ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException"}
-_CLOCK = {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException"}
+_TOKEN = {"ExpiredTokenException", "UnrecognizedClientException"}
+_CLOCK = {"InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"}
 _DOMAINS = {
     "cn-": "amazonaws.com.cn",
     "us-iso-": "c2s.ic.gov",
@@ -58,7 +55,7 @@ _DOMAINS = {
 class WriteError(Exception):
     """A call that DynamoDB refused, or that found no time to succeed; `code` is DynamoDB's."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, reason: str, code: str = "") -> None:
         super().__init__(reason)
         self.code = code
 
@@ -70,13 +67,6 @@ class _RetryableError(Exception):
         super().__init__(reason)
         self.throttled = throttled
         self.at_once = at_once
-
-
-class Limits(NamedTuple):
-    """When to give up, in `time.monotonic()` seconds: on anything, and on throttling."""
-
-    deadline: float
-    throttled: float
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
@@ -92,32 +82,34 @@ def endpoint(environ: Mapping[str, str]) -> str:
 
 
 class Table:
-    """A table and the connections to it, which outlive the invoke that opened them."""
+    """A table and the connections to it. Deadlines are `time.monotonic()` seconds."""
 
     def __init__(self, name: str, region: str, url: str) -> None:
-        self.name = name
-        self.region = region
+        self._name = name
+        self._region = region
         self._endpoint = http11.parse(url)
         self._idle: list[http11.Connection] = []
         self._clock_offset = 0.0
 
-    def write(self, items: dict[str, Item], limits: Limits) -> dict[str, str]:
-        """Put `items`, keyed by `objectId`. Returns the reason for each one that is not written."""
+    def write(self, items: dict[str, Item], deadline: float, patience: float) -> dict[str, str]:
+        """Put `items`, keyed by `objectId`; returns the reason for each that is not written.
+
+        Gives up at `deadline`, and on throttling already at `patience`. (Name resolution has
+        time limits of its own, which no program can set.)
+        """
         # Every item counts as failed until its write is confirmed, whatever happens to a thread.
         failures = dict.fromkeys(items, "not tried: the writer stopped unexpectedly")
-        if len(items) == 1:
-            self._put_each(items, failures, limits)
-            return failures
         ids = list(items)
         batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
 
         def work() -> None:
             while batches:
                 try:
-                    batch = batches.pop()
+                    batch = {one: items[one] for one in batches.pop()}
                 except IndexError:
                     return
-                self._put_batch({one: items[one] for one in batch}, failures, limits)
+                put = self._put_batch if len(items) > 1 else self._put_each
+                put(batch, failures, deadline, patience)
 
         helpers: list[threading.Thread] = []
         try:
@@ -135,72 +127,75 @@ class Table:
                 helper.join()
         return failures
 
-    def _put_each(self, items: dict[str, Item], failures: dict[str, str], limits: Limits) -> None:
+    def _put_each(
+        self, items: dict[str, Item], failures: dict[str, str], deadline: float, patience: float
+    ) -> None:
         for object_id, item in items.items():
             try:
-                self._call("PutItem", {"TableName": self.name, "Item": item}, limits)
+                self._call("PutItem", {"TableName": self._name, "Item": item}, deadline, patience)
                 del failures[object_id]
             except WriteError as error:
                 failures[object_id] = str(error)
 
-    def _put_batch(self, items: dict[str, Item], failures: dict[str, str], limits: Limits) -> None:
+    def _put_batch(
+        self, items: dict[str, Item], failures: dict[str, str], deadline: float, patience: float
+    ) -> None:
         attempt = 0
         while items:
-            puts = [{"PutRequest": {"Item": item}} for item in items.values()]
+            puts = {self._name: [{"PutRequest": {"Item": item}} for item in items.values()]}
             try:
-                left = self._call("BatchWriteItem", {"RequestItems": {self.name: puts}}, limits)
+                done = self._call("BatchWriteItem", {"RequestItems": puts}, deadline, patience)
+                left = _unprocessed(done, self._name, items)
             except WriteError as error:
                 if error.code == "ValidationException":
                     # It does not say which item is at fault, and none of the batch was written.
-                    self._put_each(items, failures, limits)
-                else:
-                    failures.update(dict.fromkeys(items, str(error)))
-                return
-            again = _unprocessed(left, self.name)
-            if not again <= items.keys():
-                failures.update(dict.fromkeys(items, "DynamoDB's answer makes no sense"))
-                return
-            for object_id in items.keys() - again:
+                    return self._put_each(items, failures, deadline, patience)
+                return failures.update(dict.fromkeys(items, str(error)))
+            for object_id in items.keys() - left.keys():
                 del failures[object_id]
-            items = {object_id: item for object_id, item in items.items() if object_id in again}
-            if items and not _pause(attempt, limits.throttled):
-                failures.update(dict.fromkeys(items, "throttled: DynamoDB left it unprocessed"))
-                return
+            if left and not _pause(attempt, patience):
+                failures.update(dict.fromkeys(left, "throttled: DynamoDB left it unprocessed"))
+                return None
+            items = left
             attempt += 1
+        return None
 
-    def _call(self, operation: str, payload: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    def _call(
+        self, operation: str, payload: dict[str, Any], deadline: float, patience: float
+    ) -> dict[str, Any]:
         """DynamoDB's answer, after as many attempts as it takes. Raises WriteError."""
         body = json.dumps(payload, separators=(",", ":")).encode()
         attempt, first = 0, ""
         while True:
             try:
-                return self._attempt(operation, body, limits.deadline)
+                return self._attempt(operation, body, deadline)
             except _RetryableError as failed:
                 # What the last attempt says is often only that time was up.
                 first = first or str(failed)
-                until = limits.throttled if failed.throttled else limits.deadline
-                if not failed.at_once and not _pause(attempt, until):
-                    text = f"gave up after {attempt + 1} attempts: {first}"
+                if failed.at_once:
+                    continue
+                if not _pause(attempt, patience if failed.throttled else deadline):
                     last = "" if str(failed) == first else f", at last {failed}"
-                    raise WriteError("", text + last) from failed
-                attempt += not failed.at_once
+                    reason = f"gave up after {attempt + 1} attempts: {first}{last}"
+                    raise WriteError(reason) from failed
+                attempt += 1
 
     def _attempt(self, operation: str, body: bytes, deadline: float) -> dict[str, Any]:
         credentials = _credentials()
-        now = time.time() + self._clock_offset
+        now = time.gmtime(time.time() + self._clock_offset)
         headers = {
             "content-type": "application/x-amz-json-1.0",
             "host": self._endpoint.authority,
-            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)),
+            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", now),
             "x-amz-target": f"DynamoDB_20120810.{operation}",
         }
         if credentials.token:
             headers["x-amz-security-token"] = credentials.token
         headers["authorization"] = sigv4.authorization(
-            headers, body, credentials, self.region, "dynamodb"
+            headers, body, credentials, self._region, "dynamodb"
         )
         answer = self._exchange(headers, body, deadline)
-        document = _document(answer, operation)
+        document = _document(answer)
         if answer.status == 200:
             return document
         code = str(document.get("__type", "")).rpartition("#")[2]
@@ -214,7 +209,7 @@ class Table:
             raise _RetryableError(reason, at_once=True)
         if code in _TOKEN and credentials != _credentials():
             raise _RetryableError(reason, at_once=True)
-        raise WriteError(code, reason)
+        raise WriteError(reason, code)
 
     def _exchange(self, headers: dict[str, str], body: bytes, deadline: float) -> http11.Answer:
         connection = self._idle_connection()
@@ -228,7 +223,7 @@ class Table:
             if connection is not None:
                 connection.close()
             if isinstance(error, ssl.SSLCertVerificationError):
-                raise WriteError("", f"{error}; see AWS_CA_BUNDLE") from error
+                raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
             # A kept connection may have died in its sleep, which says nothing about the server.
             stale = reused and not isinstance(error, TimeoutError)
             raise _RetryableError(f"{type(error).__name__}: {error}", at_once=stale) from error
@@ -267,46 +262,42 @@ def _credentials() -> sigv4.Credentials:
     try:
         return sigv4.Credentials.current()
     except KeyError as error:
-        raise WriteError("", f"no credentials: {error} is not set") from error
+        raise WriteError(f"no credentials: {error} is not set") from error
 
 
-def _document(answer: http11.Answer, operation: str) -> dict[str, Any]:
+def _document(answer: http11.Answer) -> dict[str, Any]:
     """The answer's JSON object. Raises _RetryableError for damaged ones, even with a 200."""
     checksum = answer.headers.get("x-amz-crc32", "")
     if checksum.isdecimal() and int(checksum) != crc32(answer.body):
         raise _RetryableError("the answer does not match its checksum")
     try:
         document = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
-    batch = operation == "BatchWriteItem" and answer.status == 200
-    if not isinstance(document, dict) or (batch and "UnprocessedItems" not in document):
-        raise _RetryableError(
-            f"HTTP {answer.status} without DynamoDB's answer: {answer.body[:80]!r}"
-        )
+    if not isinstance(document, dict):
+        raise _RetryableError(f"HTTP {answer.status} without JSON: {answer.body[:80]!r}")
     return document
 
 
-def _unprocessed(answer: dict[str, Any], table: str) -> set[str]:
-    """The `objectId`s that DynamoDB hands back; `{""}`, which is nobody's, if it can't be told."""
+def _unprocessed(answer: dict[str, Any], table: str, items: dict[str, Item]) -> dict[str, Item]:
+    """Those of `items` that DynamoDB hands back. Raises WriteError where it can't be told."""
     try:
         puts = answer["UnprocessedItems"].get(table, [])
-        return {put["PutRequest"]["Item"]["objectId"]["S"] for put in puts}
-    except (KeyError, TypeError, AttributeError):
-        return {""}
+        return {one: items[one] for one in (p["PutRequest"]["Item"]["objectId"]["S"] for p in puts)}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WriteError(f"UnprocessedItems that make no sense: {error!r:.80}") from error
 
 
 def _clean(message: str, credentials: sigv4.Credentials) -> str:
     # A refused signature comes with the whole request that was signed, session token included.
     message = message.partition("\n")[0][:300]
     for secret in (credentials.token, credentials.secret_key):
-        if secret:
-            message = message.replace(secret, "***")
+        message = message.replace(secret, "***") if secret else message
     return message
 
 
 def _pause(attempt: int, until: float) -> bool:
-    """Sleep a random part of a growing span, so that clients spread out. False past `until`."""
+    """Sleep a random part of a growing span, so that clients spread out. False if past `until`."""
     span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
     pause = span * int.from_bytes(os.urandom(2)) / 65536
     if time.monotonic() + pause >= until:

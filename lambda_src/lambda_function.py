@@ -1,9 +1,9 @@
-"""Store one record in DynamoDB for every S3 event this function is handed.
+"""Store one record in DynamoDB for every S3 event that this function is handed.
 
-Environment: `TABLE_NAME` (table whose key is `objectId`), `TTL_SECONDS` (how long a record lives),
-`AWS_LAMBDA_LOG_LEVEL` (default INFO), `METRICS_NAMESPACE` (off unless set: CloudWatch bills custom
-metrics), `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`,
-`AWS_CA_BUNDLE`, and what Lambda sets itself: region and credentials.
+Environment: `TABLE_NAME` (its key is `objectId`), `TTL_SECONDS` (how long a record lives),
+`AWS_LAMBDA_LOG_LEVEL` (INFO), `METRICS_NAMESPACE` (unset: no custom metrics, which cost money),
+`AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, `AWS_CA_BUNDLE`, and
+what Lambda sets itself: region and credentials.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import time
 from functools import cache
 
 import answer
-import dynamodb
 import events
 import logs
 import records
@@ -21,6 +20,8 @@ import records
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    import dynamodb
 
 # Direct invokes leave throttling to Lambda's own retries: a burst must not burn the timeout.
 DIRECT_PATIENCE_SECONDS = 3.0
@@ -42,17 +43,30 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     found = (one for _, one in delivery.events)
     items, ids = records.build(found, int(time.time()), _retention())
     patience = deadline if delivery.buffered else min(deadline, started + DIRECT_PATIENCE_SECONDS)
-    reasons = _table().write(items, dynamodb.Limits(deadline, patience))
-
+    reasons = table().write(items, deadline, patience) if items else {}
     failures = answer.match(delivery, ids, reasons)
+
     _report(delivery, items, failures, started, context)
     return answer.to(delivery, failures)
 
 
+@cache
+def table() -> dynamodb.Table:
+    """The table, with connections that outlive the invoke. Raises ValueError for wrong settings."""
+    # Not at the top: TLS is half of what all imports cost.
+    import dynamodb
+
+    if not os.environ.get("TABLE_NAME"):
+        raise ValueError("TABLE_NAME is not set; set it to the name of the event table")
+    return dynamodb.Table(
+        os.environ["TABLE_NAME"], os.environ["AWS_REGION"], dynamodb.endpoint(os.environ)
+    )
+
+
 def _seconds_to_work(context: Any) -> float:
-    """What the invoke may still take, less what it needs at its end to log and answer."""
+    """What is left of the invoke, less what logging and answering take. By hand, half a minute."""
     if context is None:
-        return 25.0
+        return 30.0
     return max(0.0, float(context.get_remaining_time_in_millis()) / 1000 * 0.95 - 0.25)
 
 
@@ -61,18 +75,6 @@ def _retention() -> int:
     if not value.isdecimal():
         raise ValueError(f"TTL_SECONDS is {value!r}; set it to a whole number of seconds")
     return int(value)
-
-
-def _table() -> dynamodb.Table:
-    name = os.environ.get("TABLE_NAME", "")
-    if not name:
-        raise ValueError("TABLE_NAME is not set; set it to the name of the event table")
-    return _table_at(name, os.environ["AWS_REGION"], dynamodb.endpoint(os.environ))
-
-
-@cache
-def _table_at(name: str, region: str, endpoint: str) -> dynamodb.Table:
-    return dynamodb.Table(name, region, endpoint)
 
 
 def _report(
@@ -102,3 +104,8 @@ def _report(
     logs.write("INFO", "Invoke done", **figures, **about, objectIds=stored[:25])
     logs.metrics(figures)
     cold_start = False
+
+
+# Lambda lends an import a whole CPU or more, and an invoke at 256 MB a seventh of one.
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    table()

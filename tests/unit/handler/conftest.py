@@ -42,12 +42,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_ENDPOINT_URL_DYNAMODB",
         "AWS_USE_FIPS_ENDPOINT",
         "AWS_CA_BUNDLE",
+        "AWS_LAMBDA_FUNCTION_NAME",
         "AWS_LAMBDA_LOG_LEVEL",
         "METRICS_NAMESPACE",
     ):
         monkeypatch.delenv(name, raising=False)
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
+    # Each test starts as a fresh process would.
+    lambda_function.table.cache_clear()
 
 
 @pytest.fixture

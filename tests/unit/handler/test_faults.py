@@ -346,7 +346,7 @@ def test_a_fault_of_our_own_in_one_writer_is_not_taken_for_success(
     end = time.monotonic() + 20
     table = writer.Table("events", "eu-central-1", dynamodb.url)
     try:
-        failures = set(table.write(items, writer.Limits(end, end)))
+        failures = set(table.write(items, end, end))
     except TypeError:
         failures = {str(number) for number in range(25, 50)}
     assert failures == {str(number) for number in range(25, 50)}
