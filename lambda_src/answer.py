@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from events import Delivery
+from events import Delivery
 
 # Lambda hands the message on to the failure queue, whose messages have a largest size.
 _LONGEST_MESSAGE = 4000

@@ -53,20 +53,13 @@ _DOMAINS = {
 
 
 class WriteError(Exception):
-    """A call that DynamoDB refused, or that found no time to succeed; `code` is DynamoDB's."""
+    """A call that failed: DynamoDB's `code`, and whether to try `again` ("later", "throttled" or
+    "at once"; empty for never)."""
 
-    def __init__(self, reason: str, code: str = "") -> None:
+    def __init__(self, reason: str, code: str = "", again: str = "") -> None:
         super().__init__(reason)
         self.code = code
-
-
-class _RetryableError(Exception):
-    """This attempt failed; another may not."""
-
-    def __init__(self, reason: str, *, throttled: bool = False, at_once: bool = False) -> None:
-        super().__init__(reason)
-        self.throttled = throttled
-        self.at_once = at_once
+        self.again = again
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
@@ -94,32 +87,24 @@ class Table:
     def write(self, items: dict[str, Item], deadline: float, patience: float) -> dict[str, str]:
         """Put `items`, keyed by `objectId`; returns the reason for each that is not written.
 
-        Gives up at `deadline`, and on throttling already at `patience`. (Name resolution has
-        time limits of its own, which no program can set.)
+        Gives up at `deadline`, and on throttling already at `patience`. (A name server that
+        does not answer can take longer: its time limits are the system's.)
         """
         # Every item counts as failed until its write is confirmed, whatever happens to a thread.
         failures = dict.fromkeys(items, "not tried: the writer stopped unexpectedly")
-        ids = list(items)
-        batches = [ids[start : start + BATCH] for start in range(0, len(ids), BATCH)]
+        pairs = list(items.items())
+        starts = range(0, len(pairs), BATCH)
+        todo = iter(starts)
+        put = self._put_batch if len(items) > 1 else self._put_each
 
         def work() -> None:
-            while batches:
-                try:
-                    batch = {one: items[one] for one in batches.pop()}
-                except IndexError:
-                    return
-                put = self._put_batch if len(items) > 1 else self._put_each
-                put(batch, failures, deadline, patience)
+            # All threads draw from the one iterator.
+            for start in todo:
+                put(dict(pairs[start : start + BATCH]), failures, deadline, patience)
 
-        helpers: list[threading.Thread] = []
-        try:
-            for _ in range(min(CONNECTIONS, len(batches)) - 1):
-                helper = threading.Thread(target=work)
-                helper.start()
-                helpers.append(helper)
-        except RuntimeError:
-            # No more threads to be had: those that run, and this one, do all of it.
-            pass
+        helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(starts)) - 1)]
+        for helper in helpers:
+            helper.start()
         try:
             work()
         finally:
@@ -169,12 +154,14 @@ class Table:
         while True:
             try:
                 return self._attempt(operation, body, deadline)
-            except _RetryableError as failed:
+            except WriteError as failed:
+                if not failed.again:
+                    raise
                 # What the last attempt says is often only that time was up.
                 first = first or str(failed)
-                if failed.at_once:
+                if failed.again == "at once":
                     continue
-                if not _pause(attempt, patience if failed.throttled else deadline):
+                if not _pause(attempt, patience if failed.again == "throttled" else deadline):
                     last = "" if str(failed) == first else f", at last {failed}"
                     reason = f"gave up after {attempt + 1} attempts: {first}{last}"
                     raise WriteError(reason) from failed
@@ -201,32 +188,29 @@ class Table:
         code = str(document.get("__type", "")).rpartition("#")[2]
         message = document.get("message") or document.get("Message") or "no message"
         reason = f"{code or answer.status}: {_clean(str(message), credentials)}"
-        if code in _THROTTLED or answer.status == 429:
-            raise _RetryableError(reason, throttled=True)
+        if code in _THROTTLED:
+            raise WriteError(reason, code, "throttled")
         if answer.status >= 500 or not code:
-            raise _RetryableError(reason)
-        if code in _CLOCK and self._clock_corrected(answer.headers.get("date", "")):
-            raise _RetryableError(reason, at_once=True)
-        if code in _TOKEN and credentials != _credentials():
-            raise _RetryableError(reason, at_once=True)
-        raise WriteError(reason, code)
+            raise WriteError(reason, code, "later")
+        mended = code in _CLOCK and self._clock_corrected(answer.headers.get("date", ""))
+        mended = mended or (code in _TOKEN and credentials != _credentials())
+        raise WriteError(reason, code, "at once" if mended else "")
 
     def _exchange(self, headers: dict[str, str], body: bytes, deadline: float) -> http11.Answer:
-        connection = self._idle_connection()
-        reused = connection is not None
+        reused = connection = self._idle_connection()
         now = time.monotonic()
         try:
-            if connection is None:
+            if not connection:
                 connection = http11.Connection(self._endpoint, min(deadline, now + CONNECT_SECONDS))
             answer = connection.post(headers, body, min(deadline, now + ANSWER_SECONDS))
         except OSError as error:
-            if connection is not None:
+            if connection:
                 connection.close()
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
             # A kept connection may have died in its sleep, which says nothing about the server.
-            stale = reused and not isinstance(error, TimeoutError)
-            raise _RetryableError(f"{type(error).__name__}: {error}", at_once=stale) from error
+            again = "at once" if reused and not isinstance(error, TimeoutError) else "later"
+            raise WriteError(f"{type(error).__name__}: {error}", again=again) from error
         if connection.reusable:
             self._idle.append(connection)
         else:
@@ -259,23 +243,29 @@ class Table:
 
 
 def _credentials() -> sigv4.Credentials:
+    """The environment's, read anew for each attempt, so that refreshed ones are used at once."""
     try:
-        return sigv4.Credentials.current()
+        access_key, secret_key = (
+            os.environ["AWS_ACCESS_KEY_ID"],
+            os.environ["AWS_SECRET_ACCESS_KEY"],
+        )
+        return sigv4.Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN", ""))
     except KeyError as error:
         raise WriteError(f"no credentials: {error} is not set") from error
 
 
 def _document(answer: http11.Answer) -> dict[str, Any]:
-    """The answer's JSON object. Raises _RetryableError for damaged ones, even with a 200."""
+    """The answer's JSON object. A damaged one is to be asked for again, even with a 200."""
     checksum = answer.headers.get("x-amz-crc32", "")
     if checksum.isdecimal() and int(checksum) != crc32(answer.body):
-        raise _RetryableError("the answer does not match its checksum")
+        raise WriteError("the answer does not match its checksum", again="later")
     try:
         document = json.loads(answer.body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise _RetryableError(f"HTTP {answer.status} without JSON: {answer.body[:80]!r}")
+        reason = f"HTTP {answer.status} without JSON: {answer.body[:80]!r}"
+        raise WriteError(reason, again="later")
     return document
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any
 
 # EventBridge says in three fields what a notification says in its event name.
 _REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
@@ -38,6 +37,7 @@ class ObjectEvent(NamedTuple):
 
     `key` is decoded, `name` is S3's own without `s3:` (`ObjectCreated:Put`), `time` is UTC in whole
     seconds (`2026-11-22T09:40:00Z`), `timestamp` the same in epoch seconds, `size` is in bytes.
+    What an event lacks is empty; a size, None.
     """
 
     bucket: str
@@ -45,9 +45,9 @@ class ObjectEvent(NamedTuple):
     name: str
     time: str
     timestamp: int
-    sequencer: str | None = None
-    version_id: str | None = None
-    etag: str | None = None
+    sequencer: str = ""
+    version_id: str = ""
+    etag: str = ""
     size: int | None = None
 
 
@@ -63,7 +63,7 @@ class Refusal(NamedTuple):
 class Delivery(NamedTuple):
     """What one invoke brought, each part with the id of its SQS message (None when direct).
 
-    `buffered` tells SQS deliveries from direct ones; `ignored` counts test events and empty lists.
+    `buffered`: through SQS. `ignored` counts test events and empty lists of records.
     """
 
     buffered: bool
@@ -81,17 +81,18 @@ def read(event: Any) -> Delivery:
     records = event.get("Records") if isinstance(event, dict) else None
     records = records if isinstance(records, list) else []
     buffered = any(_is_message(record) for record in records)
-    delivery = Delivery(buffered, [], [], 0)
-    found = (
-        [_in_message(record) for record in records] if buffered else [(None, _in_envelope(event))]
-    )
+    if buffered:
+        found = [_in_message(record) for record in records]
+    else:
+        found = [(None, _in_envelope(event))]
+    delivery = Delivery(buffered, [], [], sum(not readings for _, readings in found))
     for message_id, readings in found:
         for reading in readings:
             if isinstance(reading, ObjectEvent):
                 delivery.events.append((message_id, reading))
             else:
                 delivery.refusals.append((message_id, reading))
-    return delivery._replace(ignored=sum(not readings for _, readings in found))
+    return delivery
 
 
 def _is_message(record: Any) -> bool:
@@ -138,38 +139,42 @@ def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent |
 def _identity(record: Any) -> Iterator[str | None]:
     """Bucket, key and sequencer of a record that is wrong in no one knows what way."""
     for path in (("bucket", "name"), ("object", "key"), ("object", "sequencer")):
-        place = record.get("s3", record.get("detail")) if isinstance(record, dict) else None
-        for name in path:
-            place = place.get(name) if isinstance(place, dict) else None
-        yield place if isinstance(place, str) else None
+        try:
+            place = record.get("s3") or record["detail"]
+            value = place[path[0]][path[1]]
+        except (AttributeError, KeyError, TypeError):
+            value = None
+        yield value if isinstance(value, str) else None
 
 
 def _of_notification(record: Any) -> ObjectEvent:
     if not isinstance(record, dict):
         raise _UnreadableError(f"the record is {type(record).__name__}, not a JSON object")
     version = record.get("eventVersion", "2.0")
-    if not isinstance(version, str) or not version.startswith("2."):
+    if not str(version).startswith("2.") or not isinstance(version, str):
         # S3 raises the first number when a reader of the old one would go wrong.
         raise _UnreadableError(f"eventVersion is {version!r:.40}; this function reads 2.x")
-    s3 = _part(record, "s3")
-    item = _part(s3, "object")
-    names = _optional(item, "versionId"), _optional(item, "eTag")
-    name = _text(record, "eventName").removeprefix("s3:")
-    return _event(s3, _decoded(_text(item, "key")), name, _text(record, "eventTime"), *names)
+    s3 = _field(record, "s3", dict)
+    item = _field(s3, "object", dict)
+    name = _field(record, "eventName", str).removeprefix("s3:")
+    key = _decoded(_field(item, "key", str))
+    return _event(name, _field(record, "eventTime", str), s3, key, item)
 
 
 def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
     if envelope.get("source") != "aws.s3":
         raise _UnreadableError(f"source is {envelope.get('source')!r:.80}, not aws.s3")
-    detail = _part(envelope, "detail")
-    item = _part(detail, "object")
-    names = _optional(item, "version-id"), _optional(item, "etag")
-    name = _eventbridge_name(_text(envelope, "detail-type"), detail)
-    return _event(detail, _text(item, "key"), name, _text(envelope, "time"), *names)
+    detail = _field(envelope, "detail", dict)
+    item = _field(detail, "object", dict)
+    item = item | {"versionId": item.get("version-id"), "eTag": item.get("etag")}
+    name = _eventbridge_name(_field(envelope, "detail-type", str), detail)
+    # Not encoded here, unlike in notifications.
+    key = _field(item, "key", str)
+    return _event(name, _field(envelope, "time", str), detail, key, item)
 
 
 def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:
-    reason = _optional(detail, "reason") or ""
+    reason = _optional(detail, "reason")
     if detail_type == "Object Created":
         action = _REASONS.get(reason, reason.replace(" ", ""))
         return f"ObjectCreated:{action}".rstrip(":")
@@ -182,16 +187,16 @@ def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:
 
 
 def _event(
-    place: dict[str, Any], key: str, name: str, time: str, version: str | None, etag: str | None
+    name: str, time: str, place: dict[str, Any], key: str, item: dict[str, Any]
 ) -> ObjectEvent:
-    item = _part(place, "object")
+    bucket = _field(_field(place, "bucket", dict), "name", str)
     # Hexadecimal, so case says nothing. Zeros do: AWS compares them padded on the right.
-    sequencer = (_optional(item, "sequencer") or "").upper() or None
-    version = None if version == "null" else version
-    etag = (etag or "").strip('"') or None
-    bucket = _text(_part(place, "bucket"), "name")
+    sequencer = _optional(item, "sequencer").upper()
+    version = _optional(item, "versionId")
+    version = "" if version == "null" else version
+    etag = _optional(item, "eTag").strip('"')
     try:
-        "".join((bucket, key, name, sequencer or "", version or "", etag or "")).encode()
+        "".join((bucket, key, name, sequencer, version, etag)).encode()
     except UnicodeEncodeError as error:
         raise _UnreadableError("a lone surrogate: S3's names are UTF-8, which has none") from error
     return ObjectEvent(bucket, key, name, *_moment(time), sequencer, version, etag, _size(item))
@@ -219,8 +224,7 @@ def _size(item: dict[str, Any]) -> int | None:
 def _decoded(key: str) -> str:
     """The key as its owner wrote it: notifications carry keys form-encoded in UTF-8.
 
-    Stricter than `urllib.parse.unquote_plus` (and 3 ms quicker to import): what S3's encoder
-    can't have written is refused, not stored under a key that may not exist.
+    Stricter than `urllib.parse.unquote_plus`: what S3's encoder can't have written is refused.
     """
     if "%" not in key and "+" not in key:
         return key
@@ -236,22 +240,15 @@ def _byte(escape: re.Match[bytes]) -> bytes:
     return bytes.fromhex(escape[1].decode())
 
 
-def _part(parent: dict[str, Any], name: str) -> dict[str, Any]:
-    part = parent.get(name)
-    if not isinstance(part, dict):
-        raise _UnreadableError(f"{name} is {'missing' if part is None else type(part).__name__}")
-    return part
+def _field(parent: dict[str, Any], name: str, kind: type) -> Any:
+    """`parent`'s field, which must be there, of its kind, and not empty."""
+    value = parent.get(name)
+    if not isinstance(value, kind) or not value:
+        empty = value is None or value == kind()
+        raise _UnreadableError(f"{name} is {'missing or empty' if empty else type(value).__name__}")
+    return value
 
 
-def _text(parent: dict[str, Any], name: str) -> str:
-    text = _optional(parent, name)
-    if text is None:
-        raise _UnreadableError(f"{name} is missing or empty")
-    return text
-
-
-def _optional(parent: dict[str, Any], name: str) -> str | None:
-    text = parent.get(name)
-    if text is not None and not isinstance(text, str):
-        raise _UnreadableError(f"{name} is {type(text).__name__}, not text")
-    return text or None
+def _optional(parent: dict[str, Any], name: str) -> str:
+    """`parent`'s text of that name; empty if there is none."""
+    return "" if parent.get(name) in (None, "") else str(_field(parent, name, str))

@@ -44,8 +44,7 @@ def parse(url: str) -> Endpoint:
     # Made once: reading a hundred certificate authorities takes 20 ms.
     bundle = os.environ.get("AWS_CA_BUNDLE")
     tls = ssl.create_default_context(cafile=bundle) if usual == 443 else None
-    authority = match[2] if port == usual else f"{match[2]}:{port}"
-    return Endpoint(tls, match[2].strip("[]"), port, authority)
+    return Endpoint(tls, match[2].strip("[]"), port, url.partition("://")[2].rstrip("/"))
 
 
 class Connection:
@@ -59,8 +58,9 @@ class Connection:
         try:
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             plain.settimeout(_left(deadline))
-            tls = endpoint.tls
-            self._socket = tls.wrap_socket(plain, server_hostname=endpoint.host) if tls else plain
+            self._socket = plain
+            if endpoint.tls:
+                self._socket = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
         except BaseException:
             plain.close()
             raise

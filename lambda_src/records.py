@@ -49,14 +49,14 @@ def object_id(event: ObjectEvent) -> str:
     `["bucket","key","version","family:action","time","eTag"]`. What an event lacks is `""`.
     """
     family = event.name.partition(":")[0]
-    parts = [event.bucket, event.key, event.version_id or ""]
+    parts = [event.bucket, event.key, event.version_id]
     if event.version_id and family == "ObjectCreated":
         parts += [family]
     elif event.sequencer:
         parts += [family, event.sequencer]
     else:
         # The whole name: tags put and deleted within one second are two events.
-        parts += [event.name, event.time, event.etag or ""]
+        parts += [event.name, event.time, event.etag]
     name = _encode(parts).encode()
     digest = bytearray(hashlib.sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,16 +17,6 @@ class Credentials(NamedTuple):
     access_key: str
     secret_key: str
     token: str
-
-    @classmethod
-    def current(cls) -> Credentials:
-        """The environment's, read anew each time, so that refreshed ones are used at once.
-
-        Raises KeyError where the environment has none.
-        """
-        get = os.environ
-        token = get.get("AWS_SESSION_TOKEN", "")
-        return cls(get["AWS_ACCESS_KEY_ID"], get["AWS_SECRET_ACCESS_KEY"], token)
 
 
 def authorization(

@@ -61,7 +61,7 @@ def test_a_configured_endpoint_comes_first(environ: dict[str, str], url: str) ->
     ("url", "host", "port", "authority"),
     [
         ("https://dynamodb.eu-central-1.amazonaws.com", None, 443, None),
-        ("https://dynamodb.eu-central-1.amazonaws.com:443/", None, 443, None),
+        ("https://localhost:443/", "localhost", 443, "localhost:443"),
         ("http://localhost", "localhost", 80, "localhost"),
         ("http://localhost:8000", "localhost", 8000, "localhost:8000"),
         ("http://[::1]:8000/", "::1", 8000, "[::1]:8000"),

@@ -1,0 +1,291 @@
+"""How much less the handler takes than the obvious one, as ratios measured side by side.
+
+    python -m bench.handler [--quick] [--json FILE] [--chart DIR]
+
+Both run against a DynamoDB stub that takes 4 ms and 0.2 ms an item, turn and turn about, so that
+whatever else the machine does hits both. A cold start is a fresh process, talks TLS, and trusts as
+many certificate authorities as the system does. Prints the median of the ratios of neighbouring
+runs with its 95 % confidence interval (bootstrap), and whether it holds what the project promises.
+
+Exit code: 0 every promise holds, 1 one doesn't, 2 it could not be tried.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = ROOT / "lambda_src"
+OBVIOUS = Path(__file__).resolve().parent / "baseline"
+CHILD = Path(__file__).resolve().parent / "child.py"
+CHILD_SECONDS = 120
+PACKAGE_BYTES = 40 * 1024
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A figure: the measurement it comes from, and how many times better than the obvious."""
+
+    figure: str
+    measurement: str
+    at_least: float
+    words: str
+
+
+PROMISES = [
+    Promise("import (init) CPU", "import", 9, "less"),
+    Promise("init + first call CPU, TLS", "cold", 5, "less"),
+    Promise("peak memory", "memory", 2, "less"),
+    Promise("warm CPU per event, 4 ms endpoint", "warm_cpu", 3.5, "less"),
+    Promise("warm latency p50, 4 ms endpoint", "warm_latency", 1.4, "less"),
+    Promise("batch of 1,000 SQS messages, events/s", "batch", 100, "more"),
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A promise kept or not. `ours` and `obvious` are medians: seconds, bytes for memory."""
+
+    figure: str
+    ratio: float
+    low: float
+    high: float
+    at_least: float
+    words: str
+    ours: float
+    obvious: float
+    holds: bool
+
+
+class NotTriedError(Exception):
+    """The benchmark could not run here; says why."""
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether the promises hold."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.handler",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer runs: wider intervals")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--chart", type=Path, metavar="DIR", help="draw a PNG and an SVG there")
+    options = parser.parse_args()
+    try:
+        runs = measure(options.quick, sys.stderr)
+        outcomes = [judge(promise, runs) for promise in PROMISES]
+        if options.chart:
+            draw(outcomes, options.chart)
+    except NotTriedError as error:
+        print(f"Could not be tried: {error}", file=sys.stderr)
+        return 2
+    size = package_bytes()
+    print(table(outcomes, size))
+    if options.json:
+        options.json.write_text(json.dumps(report(outcomes, size), indent=2) + "\n")
+    return 0 if all(one.holds for one in outcomes) and size <= PACKAGE_BYTES else 1
+
+
+def measure(quick: bool, progress: TextIO) -> list[dict[str, tuple[float, float]]]:
+    """Runs of both handlers; in each, every measurement it made as (ours, obvious)."""
+    plan = (
+        [("cold", [])] * (8 if quick else 40)
+        + [("warm", ["100" if quick else "300"])] * (4 if quick else 12)
+        + [("batch", ["3"])] * (3 if quick else 8)
+    )
+    runs = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, stub(Path(name)) as urls:
+        ours = compiled_by_nobody(Path(name))
+        environment = child_environment(Path(name) / "certificate.pem", Path(name))
+        started = time.monotonic()
+        for number, (kind, arguments) in enumerate(plan):
+            url = urls[1] if kind == "cold" else urls[0]
+            both = {}
+            # Whoever goes first leaves warmer caches behind, so they take turns.
+            for folder in (ours, OBVIOUS) if number % 2 else (OBVIOUS, ours):
+                count = ["1"] if kind == "batch" and folder == OBVIOUS else arguments
+                both[folder] = run(kind, folder, count, environment | {"AWS_ENDPOINT_URL": url})
+            runs.append({name: (both[ours][name], both[OBVIOUS][name]) for name in both[ours]})
+            seconds = time.monotonic() - started
+            text = f"\r{kind}: run {number + 1} of {len(plan)}, {seconds:.0f} s"
+            progress.write(f"{text:<40}")
+            progress.flush()
+    progress.write("\r" + " " * 40 + "\r")
+    return runs
+
+
+def compiled_by_nobody(folder: Path) -> Path:
+    """Our sources as they lie in Lambda: read-only, so that nothing is compiled beforehand."""
+    copy = folder / "ours"
+    copy.mkdir()
+    for source in OURS.glob("*.py"):
+        (copy / source.name).write_bytes(source.read_bytes())
+    return copy
+
+
+def child_environment(certificate: Path, folder: Path) -> dict[str, str]:
+    """What both handlers get, with a bundle of authorities of the size that is usual."""
+    bundle = folder / "authorities.pem"
+    usual = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
+    if not Path(usual).is_file():
+        raise NotTriedError(f"no certificate authorities at {usual}")
+    bundle.write_bytes(Path(usual).read_bytes() + certificate.read_bytes())
+    return {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TABLE_NAME": "events",
+        "TTL_SECONDS": "86400",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret-EXAMPLEKEY",
+        "AWS_SESSION_TOKEN": "token-EXAMPLETOKEN" * 40,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CA_BUNDLE": str(bundle),
+    }
+
+
+@contextmanager
+def stub(folder: Path) -> Iterator[list[str]]:
+    """The DynamoDB stub's URLs, plain and TLS; it ends with the block."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.stub", str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None  # noqa: S101  (told to mypy)
+    try:
+        urls = [process.stdout.readline().strip() for _ in range(2)]
+        if not all(urls):
+            raise NotTriedError("the DynamoDB stub did not start")
+        yield urls
+    finally:
+        process.communicate(timeout=10)
+
+
+def run(
+    kind: str, folder: Path, arguments: list[str], environment: dict[str, str]
+) -> dict[str, float]:
+    """One child's measurements."""
+    child = subprocess.run(
+        [sys.executable, str(CHILD), kind, str(folder), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=CHILD_SECONDS,
+        check=False,
+    )
+    last = child.stdout.strip().rpartition("\n")[2]
+    if child.returncode or not last.startswith("RESULT "):
+        raise NotTriedError(f"the handler in {folder} failed:\n{child.stderr[-2000:]}")
+    result: dict[str, float] = json.loads(last.removeprefix("RESULT "))
+    return result
+
+
+def judge(promise: Promise, runs: list[dict[str, tuple[float, float]]]) -> Outcome:
+    """The ratio in each run, their median, and whether it is enough."""
+    pairs = [one[promise.measurement] for one in runs if promise.measurement in one]
+    ratios = [obvious / ours for ours, obvious in pairs]
+    low, high = interval(ratios)
+    ratio = statistics.median(ratios)
+    return Outcome(
+        promise.figure,
+        ratio,
+        low,
+        high,
+        promise.at_least,
+        promise.words,
+        statistics.median(ours for ours, _ in pairs),
+        statistics.median(obvious for _, obvious in pairs),
+        ratio >= promise.at_least,
+    )
+
+
+def interval(ratios: list[float]) -> tuple[float, float]:
+    """The 95 % confidence interval of the median, by the bootstrap."""
+    # Seeded: the same measurements always print the same interval.
+    chance = random.Random(1)  # noqa: S311  (no secret)
+    medians = sorted(statistics.median(chance.choices(ratios, k=len(ratios))) for _ in range(2000))
+    return medians[49], medians[1949]
+
+
+def package_bytes() -> int:
+    """The size of a ZIP file that holds our sources uncompressed."""
+    names = [(len(path.name), path.stat().st_size) for path in OURS.glob("*.py")]
+    # A local header (30), a central one (46), the name in both; 22 at the end.
+    return sum(size + 76 + 2 * name for name, size in names) + 22
+
+
+def table(outcomes: list[Outcome], size: int) -> str:
+    """The outcomes for people."""
+    head = ("figure", "at least", "measured", "95 % interval", "ours", "obvious", "")
+    rows = [head] + [
+        (
+            one.figure,
+            f"{one.at_least:g}x {one.words}",
+            f"{one.ratio:.1f}x",
+            f"{one.low:.1f} to {one.high:.1f}",
+            amount(one, one.ours),
+            amount(one, one.obvious),
+            "pass" if one.holds else "MISS",
+        )
+        for one in outcomes
+    ]
+    passed = "pass" if size <= PACKAGE_BYTES else "MISS"
+    rows.append(("package", "40 KB at most", f"{size / 1024:.1f} KB", "", "", "", passed))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def amount(outcome: Outcome, value: float) -> str:
+    """`value` in the figure's unit."""
+    if "memory" in outcome.figure:
+        return f"{value / 2**20:.1f} MB"
+    if "events/s" in outcome.figure:
+        return f"{1000 / value:,.0f}/s"
+    return f"{value * 1000:.2f} ms"
+
+
+def report(outcomes: list[Outcome], size: int) -> dict[str, object]:
+    """The outcomes for programs."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "package_bytes": size,
+        "figures": [asdict(one) for one in outcomes],
+    }
+
+
+def draw(outcomes: list[Outcome], folder: Path) -> None:
+    """The ratios as a bar chart, `handler-speed.png` and `.svg`."""
+    try:
+        from bench import chart
+    except ImportError as error:
+        raise NotTriedError(f"the chart needs matplotlib ({error})") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    chart.draw([asdict(one) for one in outcomes], folder / "handler-speed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
