@@ -34,9 +34,10 @@ locals {
     0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
   ]
 
+  email_pattern = "^[^@\\s,;<>\\x22]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$"
   endpoint_patterns = {
-    email      = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$"
-    email-json = "^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$"
+    email      = local.email_pattern
+    email-json = local.email_pattern
     https      = "^https://[^\\s]+$"
     lambda     = "^arn:[^:]+:lambda:.+$"
     sms        = "^\\+[1-9][0-9]{6,14}$"

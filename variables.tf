@@ -42,12 +42,9 @@ variable "alarm_emails" {
   validation {
     condition = alltrue([
       for address in var.alarm_emails :
-      can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
+      can(regex(local.email_pattern, address))
     ])
-    error_message = "alarm_emails holds ${join(", ", [
-      for address in var.alarm_emails : "\"${address}\""
-      if !can(regex("^[^@\\s,;<>\"]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$", address))
-    ])}, no e-mail address; write one address an element, like \"ops@example.com\"."
+    error_message = "alarm_emails holds ${join(", ", [for address in var.alarm_emails : "\"${address}\"" if !can(regex(local.email_pattern, address))])}, no e-mail address; write one address an element, like \"ops@example.com\"."
   }
 }
 
@@ -137,11 +134,7 @@ variable "delivery" {
         [for event in filter.events : contains(local.notification_events, event)],
       ]
     ]))
-    error_message = "delivery.filters[].events holds ${join(", ", flatten([
-      for filter in var.delivery.filters : length(filter.events) == 0 ? ["nothing"] : [
-        for event in filter.events : "\"${event}\"" if !contains(local.notification_events, event)
-      ]
-    ]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
+    error_message = "delivery.filters[].events holds ${join(", ", flatten([for filter in var.delivery.filters : length(filter.events) == 0 ? ["nothing"] : [for event in filter.events : "\"${event}\"" if !contains(local.notification_events, event)]]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
   }
 
   validation {

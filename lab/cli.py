@@ -56,6 +56,22 @@ def docs(check: Check = False, as_json: Json = False) -> None:
 
 
 @app.command()
+def validate(as_json: Json = False) -> None:
+    """Run `terraform validate` on the root, every submodule and every example."""
+    from lab import validate as command
+
+    raise typer.Exit(command.run(as_json))
+
+
+@app.command()
+def scan() -> None:
+    """Scan the HCL and its plans for insecure settings."""
+    from lab import scan as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
     port: Port = None,

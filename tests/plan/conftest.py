@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lab import plan_server, provider, terraform
-from tests.support.paths import ROOT
+from lab.module import ROOT
 
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"

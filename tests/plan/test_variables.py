@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
+from lab.module import ROOT
 from tests.plan.conftest import LATER, Planned
-from tests.support.paths import ROOT
 
 variables = pytest.mark.variables
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -1,0 +1,29 @@
+# PYTHON: a Python 3.12 or newer; ARGS: what `python -m lab demo --help` and `tox --help` offer.
+PYTHON ?= python3
+VENV := .venv
+ARGS ?=
+
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo   run the whole pipeline on this machine (ARGS=--keep leaves it running)"
+	@echo "make test   run every check and test (ARGS='-e unit' runs one floor)"
+	@echo "make clean  remove what these made"
+
+demo: $(VENV)/lab
+	@$(VENV)/bin/python -m lab demo $(ARGS)
+
+test: $(VENV)/dev
+	@$(VENV)/bin/tox run $(ARGS)
+
+$(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
+	  echo "$(PYTHON) is older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
+	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	@$(VENV)/bin/python -m pip install --quiet --group $*
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .tox .work .mypy_cache .ruff_cache .pytest_cache .hypothesis

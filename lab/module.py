@@ -1,0 +1,25 @@
+"""Where the Terraform module is, and what of it a consumer gets."""
+
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULES = sorted(file.parent for file in ROOT.glob("modules/*/main.tf"))
+EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
+
+# What Terraform reads; nothing else may be needed to plan and apply.
+_CONSUMED = ("*.tf", "modules", "examples", "lambda_src/dist")
+
+
+def copy_module(folder: Path) -> Path:
+    """Copy to `folder` what a consumer of the module needs, without any state; returns it."""
+    for pattern in _CONSUMED:
+        for path in ROOT.glob(pattern):
+            target = folder / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+                shutil.copytree(path, target, ignore=ignored)
+            else:
+                shutil.copy(path, target)
+    return folder
