@@ -1,13 +1,11 @@
 """Answer whoever invoked: SQS with the messages to bring again, Lambda with success or an error."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 from events import Delivery
 
-# Lambda hands the message on to the failure queue, whose messages have a largest size.
-_LONGEST_MESSAGE = 4000
+# The text ends up in the failure queue, whose messages have a largest size.
+_LONGEST = 4000
 
 
 class Failure(NamedTuple):
@@ -50,11 +48,11 @@ def to(delivery: Delivery, failures: list[Failure]) -> dict[str, Any]:
 
 
 def _text(failures: list[Failure]) -> str:
-    text = f"{len(failures)} of the records not stored: "
-    for number, one in enumerate(failures):
-        name = f"s3://{one.bucket}/{one.key} ({one.sequencer})" if one.key else "unreadable"
-        part = f"[{name}: {one.reason}] "
-        if len(text) + len(part) > _LONGEST_MESSAGE:
-            return f"{text}and {len(failures) - number} more, each in the log"
-        text += part
-    return text.rstrip()
+    each = (
+        f"[s3://{one.bucket}/{one.key} ({one.sequencer}): {one.reason}]"
+        if one.key
+        else f"[unreadable: {one.reason}]"
+        for one in failures
+    )
+    text = f"{len(failures)} of the records not stored: {' '.join(each)}"
+    return text if len(text) < _LONGEST else f"{text[:_LONGEST]}... (the log has them all)"

@@ -1,7 +1,6 @@
 """Write items to one table: PutItem for one, BatchWriteItem in 25s side by side for more.
 
-Nothing counts as written before DynamoDB said so, and writing an item twice is harmless, so
-whatever fails in between is sent again for as long as there is time.
+Writing an item twice is harmless, so whatever may not have been written is sent again.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 """
 
@@ -13,17 +12,13 @@ import ssl
 import threading
 import time
 from binascii import crc32
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import http11
 import sigv4
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-    from records import Item
+from records import Item
 
 CONNECTIONS = 16
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
@@ -53,8 +48,7 @@ _DOMAINS = {
 
 
 class WriteError(Exception):
-    """A call that failed: DynamoDB's `code`, and whether to try `again` ("later", "throttled" or
-    "at once"; empty for never)."""
+    """A call that failed, with DynamoDB's code. `again`: "later", "throttled", "at once" or ""."""
 
     def __init__(self, reason: str, code: str = "", again: str = "") -> None:
         super().__init__(reason)
@@ -63,7 +57,7 @@ class WriteError(Exception):
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
-    """DynamoDB's URL: the one configured, or the region's in its partition, FIPS if asked for."""
+    """DynamoDB's URL: the configured one, or that of the region, with FIPS if asked for."""
     for name in ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"):
         if environ.get(name):
             return environ[name]
@@ -87,11 +81,11 @@ class Table:
     def write(self, items: dict[str, Item], deadline: float, patience: float) -> dict[str, str]:
         """Put `items`, keyed by `objectId`; returns the reason for each that is not written.
 
-        Gives up at `deadline`, and on throttling already at `patience`. (A name server that
-        does not answer can take longer: its time limits are the system's.)
+        Gives up at `deadline`, on throttling already at `patience`. (Name servers that don't
+        answer have time limits of their own.)
         """
-        # Every item counts as failed until its write is confirmed, whatever happens to a thread.
-        failures = dict.fromkeys(items, "not tried: the writer stopped unexpectedly")
+        # Failed until DynamoDB says otherwise, whatever happens to a thread.
+        failures = dict.fromkeys(items, "the writer stopped unexpectedly")
         pairs = list(items.items())
         starts = range(0, len(pairs), BATCH)
         todo = iter(starts)
@@ -112,33 +106,29 @@ class Table:
                 helper.join()
         return failures
 
-    def _put_each(
-        self, items: dict[str, Item], failures: dict[str, str], deadline: float, patience: float
-    ) -> None:
+    def _put_each(self, items: dict[str, Item], failures: dict[str, str], *until: float) -> None:
         for object_id, item in items.items():
             try:
-                self._call("PutItem", {"TableName": self._name, "Item": item}, deadline, patience)
+                self._call("PutItem", {"TableName": self._name, "Item": item}, *until)
                 del failures[object_id]
             except WriteError as error:
                 failures[object_id] = str(error)
 
-    def _put_batch(
-        self, items: dict[str, Item], failures: dict[str, str], deadline: float, patience: float
-    ) -> None:
+    def _put_batch(self, items: dict[str, Item], failures: dict[str, str], *until: float) -> None:
         attempt = 0
         while items:
             puts = {self._name: [{"PutRequest": {"Item": item}} for item in items.values()]}
             try:
-                done = self._call("BatchWriteItem", {"RequestItems": puts}, deadline, patience)
+                done = self._call("BatchWriteItem", {"RequestItems": puts}, *until)
                 left = _unprocessed(done, self._name, items)
             except WriteError as error:
                 if error.code == "ValidationException":
-                    # It does not say which item is at fault, and none of the batch was written.
-                    return self._put_each(items, failures, deadline, patience)
+                    # Nothing of the batch was written, and it does not say which item is bad.
+                    return self._put_each(items, failures, *until)
                 return failures.update(dict.fromkeys(items, str(error)))
             for object_id in items.keys() - left.keys():
                 del failures[object_id]
-            if left and not _pause(attempt, patience):
+            if left and not _pause(attempt, until[1]):
                 failures.update(dict.fromkeys(left, "throttled: DynamoDB left it unprocessed"))
                 return None
             items = left
@@ -208,7 +198,7 @@ class Table:
                 connection.close()
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
-            # A kept connection may have died in its sleep, which says nothing about the server.
+            # A kept connection may have died in its sleep: no fault of the server's.
             again = "at once" if reused and not isinstance(error, TimeoutError) else "later"
             raise WriteError(f"{type(error).__name__}: {error}", again=again) from error
         if connection.reusable:
@@ -223,14 +213,14 @@ class Table:
                 connection = self._idle.pop()
             except IndexError:
                 break
-            # Wall clock: the monotonic one may stand still while Lambda freezes the environment.
+            # Wall clock: the monotonic one may stand still while Lambda freezes us.
             if 0 <= time.time() - connection.answered < IDLE_SECONDS:
                 return connection
             connection.close()
         return None
 
     def _clock_corrected(self, date: str) -> bool:
-        """Set our clock to the server's `Date`. False if it was right, so isn't what is wrong."""
+        """Set our clock to the server's `Date`. False if that is no news."""
         try:
             server = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
         except ValueError:
@@ -243,19 +233,17 @@ class Table:
 
 
 def _credentials() -> sigv4.Credentials:
-    """The environment's, read anew for each attempt, so that refreshed ones are used at once."""
+    """The environment's, read for each attempt, so that refreshed ones are used at once."""
+    env = os.environ
     try:
-        access_key, secret_key = (
-            os.environ["AWS_ACCESS_KEY_ID"],
-            os.environ["AWS_SECRET_ACCESS_KEY"],
-        )
-        return sigv4.Credentials(access_key, secret_key, os.environ.get("AWS_SESSION_TOKEN", ""))
+        keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+        return sigv4.Credentials(*keys, env.get("AWS_SESSION_TOKEN", ""))
     except KeyError as error:
         raise WriteError(f"no credentials: {error} is not set") from error
 
 
 def _document(answer: http11.Answer) -> dict[str, Any]:
-    """The answer's JSON object. A damaged one is to be asked for again, even with a 200."""
+    """The answer's JSON object. Damaged ones raise WriteError, even with a 200."""
     checksum = answer.headers.get("x-amz-crc32", "")
     if checksum.isdecimal() and int(checksum) != crc32(answer.body):
         raise WriteError("the answer does not match its checksum", again="later")
@@ -270,7 +258,7 @@ def _document(answer: http11.Answer) -> dict[str, Any]:
 
 
 def _unprocessed(answer: dict[str, Any], table: str, items: dict[str, Item]) -> dict[str, Item]:
-    """Those of `items` that DynamoDB hands back. Raises WriteError where it can't be told."""
+    """Those of `items` that DynamoDB hands back. Raises WriteError if that can't be told."""
     try:
         puts = answer["UnprocessedItems"].get(table, [])
         return {one: items[one] for one in (p["PutRequest"]["Item"]["objectId"]["S"] for p in puts)}
@@ -279,7 +267,7 @@ def _unprocessed(answer: dict[str, Any], table: str, items: dict[str, Item]) -> 
 
 
 def _clean(message: str, credentials: sigv4.Credentials) -> str:
-    # A refused signature comes with the whole request that was signed, session token included.
+    # A refused signature is answered with the request that was signed, session token and all.
     message = message.partition("\n")[0][:300]
     for secret in (credentials.token, credentials.secret_key):
         message = message.replace(secret, "***") if secret else message
@@ -287,7 +275,7 @@ def _clean(message: str, credentials: sigv4.Credentials) -> str:
 
 
 def _pause(attempt: int, until: float) -> bool:
-    """Sleep a random part of a growing span, so that clients spread out. False if past `until`."""
+    """Sleep a random part of a growing span (clients spread out). False if past `until`."""
     span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
     pause = span * int.from_bytes(os.urandom(2)) / 65536
     if time.monotonic() + pause >= until:

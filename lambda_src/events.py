@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 # EventBridge says in three fields what a notification says in its event name.
 _REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}
@@ -28,8 +25,6 @@ _DETAIL_TYPES = {
     "Object ACL Updated": "ObjectAcl:Put",
 }
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
-# Far above S3's largest object, and inside the 38 digits of a DynamoDB number.
-_LARGEST_SIZE = 2**63 - 1
 
 
 class ObjectEvent(NamedTuple):
@@ -77,7 +72,7 @@ class _UnreadableError(Exception):
 
 
 def read(event: Any) -> Delivery:
-    """Everything in `event`, good and bad side by side. Raises nothing, whatever it is given."""
+    """Everything in `event`, good and bad side by side; raises nothing, whatever that is."""
     records = event.get("Records") if isinstance(event, dict) else None
     records = records if isinstance(records, list) else []
     buffered = any(_is_message(record) for record in records)
@@ -121,12 +116,8 @@ def _in_envelope(envelope: Any) -> list[ObjectEvent | Refusal]:
         return [_read_one(_of_eventbridge, envelope)]
     if envelope.get("Event") == "s3:TestEvent":
         return []
-    return [
-        Refusal(
-            "neither an S3 notification (a list of Records) nor an EventBridge event (detail-type)"
-            f" nor an s3:TestEvent; it has {sorted(map(str, envelope))[:10]}"
-        )
-    ]
+    names = sorted(map(str, envelope))[:10]
+    return [Refusal(f"no list of Records, no detail-type, no s3:TestEvent; it has {names}")]
 
 
 def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Refusal:
@@ -137,7 +128,7 @@ def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent |
 
 
 def _identity(record: Any) -> Iterator[str | None]:
-    """Bucket, key and sequencer of a record that is wrong in no one knows what way."""
+    """Bucket, key and sequencer, as far as a bad record has them."""
     for path in (("bucket", "name"), ("object", "key"), ("object", "sequencer")):
         try:
             place = record.get("s3") or record["detail"]
@@ -151,7 +142,7 @@ def _of_notification(record: Any) -> ObjectEvent:
     if not isinstance(record, dict):
         raise _UnreadableError(f"the record is {type(record).__name__}, not a JSON object")
     version = record.get("eventVersion", "2.0")
-    if not str(version).startswith("2.") or not isinstance(version, str):
+    if not isinstance(version, str) or not version.startswith("2."):
         # S3 raises the first number when a reader of the old one would go wrong.
         raise _UnreadableError(f"eventVersion is {version!r:.40}; this function reads 2.x")
     s3 = _field(record, "s3", dict)
@@ -198,12 +189,12 @@ def _event(
     try:
         "".join((bucket, key, name, sequencer, version, etag)).encode()
     except UnicodeEncodeError as error:
-        raise _UnreadableError("a lone surrogate: S3's names are UTF-8, which has none") from error
+        raise _UnreadableError("a lone surrogate, which no UTF-8 name of S3's holds") from error
     return ObjectEvent(bucket, key, name, *_moment(time), sequencer, version, etag, _size(item))
 
 
 def _moment(time: str) -> tuple[str, int]:
-    """Spelled alike and in epoch seconds. EventBridge has no fractions, so nobody gets any."""
+    """Spelled alike, and in epoch seconds. EventBridge has no fractions, so none are kept."""
     try:
         moment = datetime.fromisoformat(time)
         if moment.tzinfo is None:
@@ -216,7 +207,7 @@ def _moment(time: str) -> tuple[str, int]:
 
 def _size(item: dict[str, Any]) -> int | None:
     size = item.get("size")
-    if size is not None and (type(size) is not int or not 0 <= size <= _LARGEST_SIZE):
+    if size is not None and (type(size) is not int or not 0 <= size < 2**63):
         raise _UnreadableError(f"size is {size!r:.60}, not a whole number of bytes")
     return size
 
@@ -236,7 +227,7 @@ def _decoded(key: str) -> str:
 
 def _byte(escape: re.Match[bytes]) -> bytes:
     if escape[1] is None:
-        raise _UnreadableError("the key holds a % that no two hexadecimal digits follow")
+        raise _UnreadableError("a % in the key that no two hexadecimal digits follow")
     return bytes.fromhex(escape[1].decode())
 
 

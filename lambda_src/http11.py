@@ -1,7 +1,7 @@
 """One kept-alive HTTP/1.1 connection whose every step ends by a deadline.
 
-`http.client` bounds each read, not the answer as a whole, so that a server which drips holds it for
-ever; and its import costs as much as this whole function's.
+`http.client` bounds each read, not the answer, so a server that drips holds it for ever. And its
+import takes as long as all of this function's.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def parse(url: str) -> Endpoint:
 
 
 class Connection:
-    """Opens at once. Not to be used again once anything raised, or `reusable` is false."""
+    """Opens at once. Not to be used again unless `reusable`. `answered`: epoch seconds."""
 
     def __init__(self, endpoint: Endpoint, deadline: float) -> None:
         """Connect by `deadline` (`time.monotonic()` seconds). Raises OSError."""
@@ -66,10 +66,9 @@ class Connection:
             raise
 
     def post(self, headers: dict[str, str], body: bytes, deadline: float) -> Answer:
-        """Send to `/` and read the whole answer by `deadline`.
+        """Send to `/` and read the whole answer by `deadline`. Raises OSError.
 
-        Raises OSError: TimeoutError past the deadline, ConnectionError for an answer that is cut
-        short or isn't HTTP/1.1 with a length.
+        TimeoutError: past the deadline. ConnectionError: cut short, or not HTTP/1.1 with a length.
         """
         self.reusable = False
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -79,9 +78,9 @@ class Connection:
 
         data = b""
         while (end := data.find(b"\r\n\r\n")) < 0:
-            data += self._receive(deadline)
-            if len(data) > _LARGEST_HEAD and b"\r\n\r\n" not in data:
+            if len(data) > _LARGEST_HEAD:
                 raise ConnectionError("the answer's head does not end")
+            data += self._receive(deadline)
         status, answer_headers = _head(data[:end].decode("latin-1"))
         data = data[end + 4 :]
         length = answer_headers.get("content-length", "")
@@ -89,14 +88,14 @@ class Connection:
             raise ConnectionError("the answer does not say its length")
         while len(data) < int(length):
             data += self._receive(deadline)
-        # More than was announced would be taken for the next answer.
-        closing = answer_headers.get("connection", "").lower() == "close"
-        self.reusable = len(data) == int(length) and not closing
+        # Bytes beyond the length would be taken for the next answer.
+        kept = answer_headers.get("connection", "").lower() != "close"
+        self.reusable = kept and len(data) == int(length)
         self.answered = time.time()
         return Answer(status, answer_headers, data[: int(length)])
 
     def close(self) -> None:
-        """Close the socket; nothing is said to the other side."""
+        """Close the socket."""
         self._socket.close()
 
     def _receive(self, deadline: float) -> bytes:

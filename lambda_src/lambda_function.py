@@ -11,16 +11,14 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import answer
 import events
 import logs
 import records
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     import dynamodb
 
 # Direct invokes leave throttling to Lambda's own retries: a burst must not burn the timeout.
@@ -52,7 +50,7 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 
 @cache
 def table() -> dynamodb.Table:
-    """The table, with connections that outlive the invoke. Raises ValueError for wrong settings."""
+    """The table, with connections that outlive the invoke. Raises ValueError on bad settings."""
     # Not at the top: TLS is half of what all imports cost.
     import dynamodb
 
@@ -64,7 +62,7 @@ def table() -> dynamodb.Table:
 
 
 def _seconds_to_work(context: Any) -> float:
-    """What is left of the invoke, less what logging and answering take. By hand, half a minute."""
+    """What is left of the invoke, less what logging and answering take."""
     if context is None:
         return 30.0
     return max(0.0, float(context.get_remaining_time_in_millis()) / 1000 * 0.95 - 0.25)

@@ -3,16 +3,11 @@
 Not through `logging`: Lambda's own handler would wrap each line in a second JSON object.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys
 import time
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from datetime import UTC, datetime
 
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
@@ -24,10 +19,11 @@ def enabled(level: str) -> bool:
     return _LEVELS.index(level) >= _LEVELS.index(wanted if wanted in _LEVELS else "INFO")
 
 
-def write(level: str, message: str, **fields: Any) -> None:
+def write(level: str, message: str, **fields: object) -> None:
     """Write one line, at once, so that lines of threads and processes never mix."""
     if enabled(level):
-        _write({"timestamp": _now(), "level": level, "message": message, **fields})
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        _write({"timestamp": now, "level": level, "message": message, **fields})
 
 
 def metrics(values: dict[str, float]) -> None:
@@ -38,26 +34,14 @@ def metrics(values: dict[str, float]) -> None:
     namespace = os.environ.get("METRICS_NAMESPACE")
     if not namespace:
         return
-    units = [
-        {"Name": name, "Unit": "Milliseconds" if name == "milliseconds" else "Count"}
-        for name in values
-    ]
-    directive = {"Namespace": namespace, "Dimensions": [["FunctionName"]], "Metrics": units}
-    _write(
-        {
-            "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]},
-            "FunctionName": os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local"),
-            **values,
-        }
-    )
+    names = [{"Name": name} for name in values]
+    directive = {"Namespace": namespace, "Dimensions": [["FunctionName"]], "Metrics": names}
+    about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
+    _write({"_aws": about, "FunctionName": function, **values})
 
 
-def _write(line: dict[str, Any]) -> None:
+def _write(line: dict[str, object]) -> None:
     # ASCII: a key with a lone surrogate must not make the log line fail too.
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
-
-
-def _now() -> str:
-    now = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from events import ObjectEvent
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # A DynamoDB item in its wire form: {"size": {"N": "5"}, ...}.
 Item = dict[str, dict[str, str]]
@@ -25,8 +22,8 @@ def build(
 ) -> tuple[dict[str, Item], list[str]]:
     """Items by `objectId`, and the `objectId` of each event in its order.
 
-    `now` in epoch seconds, `retention` in seconds. Events of one identity fold into one item.
-    Should they differ, the one that says most wins, so that arrival order decides nothing.
+    `now` in epoch seconds, `retention` in seconds. Of events with one identity that differ, the
+    one that says most wins, so that the order of arrival decides nothing.
     """
     items: dict[str, Item] = {}
     ids = []

@@ -3,8 +3,6 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from functools import lru_cache
@@ -28,10 +26,9 @@ def authorization(
     method: str = "POST",
     path: str = "/",
 ) -> str:
-    """The `Authorization` value for a request without a query.
+    """The `Authorization` value of a request without a query.
 
-    `headers` are all to be signed, with lower-case names, `x-amz-date` (`20261122T094000Z`) and,
-    where there is a token, `x-amz-security-token` among them.
+    `headers`: what to sign, names in lower case, `x-amz-date` (`20261122T094000Z`) among them.
     """
     date = headers["x-amz-date"]
     names = sorted(headers)
