@@ -16,8 +16,8 @@ from hcl2 import SerializationOptions
 from rich.console import Console
 
 from lab.errors import LabError
+from lab.module import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 _PLAIN = SerializationOptions(
     strip_string_quotes=True, preserve_heredocs=False, explicit_blocks=False, with_comments=False
 )
