@@ -1,22 +1,11 @@
 """Answer whoever invoked: SQS with the messages to bring again, Lambda with success or an error."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-from events import Delivery
+from events import Delivery, Failure
 
 # The text ends up in the failure queue, whose messages have a largest size.
 _LONGEST = 4000
-
-
-class Failure(NamedTuple):
-    """A record that is not in the table. Field names are those of its log line."""
-
-    messageId: str | None  # noqa: N815
-    objectId: str | None  # noqa: N815
-    bucket: str | None
-    key: str | None
-    sequencer: str | None
-    reason: str
 
 
 class NotStoredError(Exception):
@@ -25,9 +14,8 @@ class NotStoredError(Exception):
 
 def match(delivery: Delivery, ids: list[str], reasons: dict[str, str]) -> list[Failure]:
     """Every record that did not make it: refused ones, and those whose `objectId` has a reason."""
-    refused = [Failure(message, None, *one[1:], one[0]) for message, one in delivery.refusals]
-    return refused + [
-        Failure(message, id_, event.bucket, event.key, event.sequencer, reasons[id_])
+    return delivery.refusals + [
+        Failure(reasons[id_], event.bucket, event.key, event.sequencer, message, id_)
         for (message, event), id_ in zip(delivery.events, ids, strict=True)
         if id_ in reasons
     ]

@@ -20,7 +20,8 @@ import http11
 import sigv4
 from records import Item
 
-CONNECTIONS = 16
+# So that 1,000 SQS messages, 40 batches, take two turns.
+CONNECTIONS = 20
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 BATCH = 25
 CONNECT_SECONDS = 2.0

@@ -46,24 +46,29 @@ class ObjectEvent(NamedTuple):
     size: int | None = None
 
 
-class Refusal(NamedTuple):
-    """A record that can't be read: why, and as much of its identity as is there."""
+class Failure(NamedTuple):
+    """A record that is not stored: why, and as much of its identity as is known.
+
+    Named as in its log line.
+    """
 
     reason: str
     bucket: str | None = None
     key: str | None = None
     sequencer: str | None = None
+    messageId: str | None = None  # noqa: N815
+    objectId: str | None = None  # noqa: N815
 
 
 class Delivery(NamedTuple):
-    """What one invoke brought, each part with the id of its SQS message (None when direct).
+    """What one invoke brought, each event with the id of its SQS message (None when direct).
 
     `buffered`: through SQS. `ignored` counts test events and empty lists of records.
     """
 
     buffered: bool
     events: list[tuple[str | None, ObjectEvent]]
-    refusals: list[tuple[str | None, Refusal]]
+    refusals: list[Failure]
     ignored: int
 
 
@@ -86,7 +91,7 @@ def read(event: Any) -> Delivery:
             if isinstance(reading, ObjectEvent):
                 delivery.events.append((message_id, reading))
             else:
-                delivery.refusals.append((message_id, reading))
+                delivery.refusals.append(reading._replace(messageId=message_id))
     return delivery
 
 
@@ -94,7 +99,7 @@ def _is_message(record: Any) -> bool:
     return isinstance(record, dict) and (record.get("eventSource") == "aws:sqs" or "body" in record)
 
 
-def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Refusal]]:
+def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Failure]]:
     message = message if isinstance(message, dict) else {}
     name = message.get("messageId")
     message_id = name if isinstance(name, str) and name else None
@@ -103,13 +108,13 @@ def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Refusal]]:
         if isinstance(envelope, dict) and envelope.get("Type") == "Notification":
             envelope = json.loads(envelope["Message"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        return message_id, [Refusal(f"the SQS message holds no JSON document: {error!r:.200}")]
+        return message_id, [Failure(f"the SQS message holds no JSON document: {error!r:.200}")]
     return message_id, _in_envelope(envelope)
 
 
-def _in_envelope(envelope: Any) -> list[ObjectEvent | Refusal]:
+def _in_envelope(envelope: Any) -> list[ObjectEvent | Failure]:
     if not isinstance(envelope, dict):
-        return [Refusal(f"a JSON object was expected, not {type(envelope).__name__}")]
+        return [Failure(f"a JSON object was expected, not {type(envelope).__name__}")]
     if isinstance(envelope.get("Records"), list):
         return [_read_one(_of_notification, record) for record in envelope["Records"]]
     if "detail-type" in envelope:
@@ -117,14 +122,14 @@ def _in_envelope(envelope: Any) -> list[ObjectEvent | Refusal]:
     if envelope.get("Event") == "s3:TestEvent":
         return []
     names = sorted(map(str, envelope))[:10]
-    return [Refusal(f"no list of Records, no detail-type, no s3:TestEvent; it has {names}")]
+    return [Failure(f"no list of Records, no detail-type, no s3:TestEvent; it has {names}")]
 
 
-def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Refusal:
+def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Failure:
     try:
         return parse(record)
     except _UnreadableError as error:
-        return Refusal(str(error), *_identity(record))
+        return Failure(str(error), *_identity(record))
 
 
 def _identity(record: Any) -> Iterator[str | None]:
@@ -141,10 +146,7 @@ def _identity(record: Any) -> Iterator[str | None]:
 def _of_notification(record: Any) -> ObjectEvent:
     if not isinstance(record, dict):
         raise _UnreadableError(f"the record is {type(record).__name__}, not a JSON object")
-    version = record.get("eventVersion", "2.0")
-    if not isinstance(version, str) or not version.startswith("2."):
-        # S3 raises the first number when a reader of the old one would go wrong.
-        raise _UnreadableError(f"eventVersion is {version!r:.40}; this function reads 2.x")
+    _check_version(record.get("eventVersion", "2.0"), "2.")
     s3 = _field(record, "s3", dict)
     item = _field(s3, "object", dict)
     name = _field(record, "eventName", str).removeprefix("s3:")
@@ -156,12 +158,19 @@ def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
     if envelope.get("source") != "aws.s3":
         raise _UnreadableError(f"source is {envelope.get('source')!r:.80}, not aws.s3")
     detail = _field(envelope, "detail", dict)
+    _check_version(detail.get("event-version", "1.0"), "1.")
     item = _field(detail, "object", dict)
     item = item | {"versionId": item.get("version-id"), "eTag": item.get("etag")}
     name = _eventbridge_name(_field(envelope, "detail-type", str), detail)
     # Not encoded here, unlike in notifications.
     key = _field(item, "key", str)
     return _event(name, _field(envelope, "time", str), detail, key, item)
+
+
+def _check_version(version: Any, major: str) -> None:
+    # S3 raises the first number when a reader of the old one would go wrong.
+    if not isinstance(version, str) or not version.startswith(major):
+        raise _UnreadableError(f"event version {version!r:.40}; this function reads {major}x")
 
 
 def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:

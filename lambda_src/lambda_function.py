@@ -78,7 +78,7 @@ def _retention() -> int:
 def _report(
     delivery: events.Delivery,
     items: dict[str, records.Item],
-    failures: list[answer.Failure],
+    failures: list[events.Failure],
     started: float,
     context: Any,
 ) -> None:

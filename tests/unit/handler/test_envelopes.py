@@ -56,10 +56,24 @@ def test_every_version_of_the_notification_is_read(version: str | None) -> None:
     assert only(s3.notification(record)) == UPLOAD
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.27"])
+def test_every_minor_version_of_an_eventbridge_event_is_read(version: str) -> None:
+    event = s3.eventbridge("a b/ü+1.txt", version_id="v1")
+    event["detail"]["event-version"] = version
+    assert only(event) == UPLOAD
+
+
+def test_an_eventbridge_event_of_another_major_version_is_refused() -> None:
+    event = s3.eventbridge("a")
+    event["detail"]["event-version"] = "2.0"
+    (refusal,) = events.read(event).refusals
+    assert "event version '2.0'" in refusal.reason
+
+
 def test_a_notification_of_another_major_version_is_refused() -> None:
     record = s3.record("a") | {"eventVersion": "3.0"}
-    ((_, refusal),) = events.read(s3.notification(record)).refusals
-    assert "eventVersion is '3.0'" in refusal.reason
+    (refusal,) = events.read(s3.notification(record)).refusals
+    assert "event version '3.0'" in refusal.reason
 
 
 @pytest.mark.parametrize(

@@ -125,21 +125,23 @@ def test_a_lasting_fault_fails_a_direct_invoke_within_its_time(
     assert context.get_remaining_time_in_millis() > 0
 
 
-@pytest.mark.parametrize("event", [ONE, many(30)["Records"]], ids=["one", "many"])
-@pytest.mark.parametrize("code", [*THROTTLES, None])
+@pytest.mark.parametrize(
+    ("count", "fault"),
+    [
+        *((count, faults.error(400, code)) for count in (1, 30) for code in THROTTLES),
+        (30, faults.unprocessed(lambda item: False)),
+    ],
+    ids=[*(f"{count} {code}" for count in (1, 30) for code in THROTTLES), "30 unprocessed"],
+)
 def test_a_direct_invoke_soon_leaves_throttling_to_lambda(
-    code: str | None,
-    event: Any,
+    count: int,
+    fault: Fault,
     handle: Handle,
     dynamodb: FaultyDynamoDB,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lambda_function, "DIRECT_PATIENCE_SECONDS", 0.3)
-    if isinstance(event, list):
-        event = s3.notification(*(json.loads(one["body"])["Records"][0] for one in event))
-    if code is None and len(event["Records"]) == 1:
-        pytest.skip("PutItem leaves nothing unprocessed")
-    fault = faults.error(400, code) if code else faults.unprocessed(lambda item: False)
+    event = s3.notification(*(s3.record(f"key-{number}") for number in range(count)))
     dynamodb.rule = lambda request: fault
     context = Context(30_000)
     with pytest.raises(answer.NotStoredError):
@@ -267,6 +269,21 @@ def test_a_wrong_clock_is_set_by_the_server_s(
     assert wrong != right
     expected = time.strftime("%Y%m%dT%H", time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT"))
     assert {right[:11], later[:11]} <= {expected, f"{expected[:9]}{int(expected[9:]) + 1:02}"}
+
+
+def test_servers_whose_clocks_disagree_can_not_hold_an_invoke(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    def elsewhen(request: faults.Request) -> Fault:
+        moment = time.gmtime(time.time() + (len(dynamodb.requests) % 2) * 7200)
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", moment)
+        return faults.error(400, "InvalidSignatureException", "expired", {"date": date})
+
+    dynamodb.rule = elsewhen
+    context = Context(700)
+    with pytest.raises(answer.NotStoredError, match="InvalidSignatureException: expired"):
+        handle(ONE, context=context)
+    assert context.get_remaining_time_in_millis() > 0
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "now"])
