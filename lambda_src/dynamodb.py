@@ -197,6 +197,9 @@ class Table:
         except OSError as error:
             if connection:
                 connection.close()
+            if reused:
+                # What killed it has killed those that slept as long: don't wait for each.
+                self._idle.clear()
             if isinstance(error, ssl.SSLCertVerificationError):
                 raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
             # A kept connection may have died in its sleep: no fault of the server's.

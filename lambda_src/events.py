@@ -80,7 +80,7 @@ def read(event: Any) -> Delivery:
     """Everything in `event`, good and bad side by side; raises nothing, whatever that is."""
     records = event.get("Records") if isinstance(event, dict) else None
     records = records if isinstance(records, list) else []
-    buffered = any(_is_message(record) for record in records)
+    buffered = any(isinstance(r, dict) and r.get("eventSource") == "aws:sqs" for r in records)
     if buffered:
         found = [_in_message(record) for record in records]
     else:
@@ -93,10 +93,6 @@ def read(event: Any) -> Delivery:
             else:
                 delivery.refusals.append(reading._replace(messageId=message_id))
     return delivery
-
-
-def _is_message(record: Any) -> bool:
-    return isinstance(record, dict) and (record.get("eventSource") == "aws:sqs" or "body" in record)
 
 
 def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Failure]]:

@@ -30,9 +30,9 @@ cold_start = True
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Read the event, write its records, answer.
 
-    `event` is an S3 notification, an EventBridge S3 event, either of them in SQS messages (also
-    through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, the success answer to
-    anybody else. Raises `answer.NotStoredError`, which names each record that is not in the table.
+    `event`: an S3 notification, an EventBridge S3 event, either of them in SQS messages (also
+    through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
+    Raises `answer.NotStoredError`, which names each record that is not in the table.
     """
     started = time.monotonic()
     deadline = started + _seconds_to_work(context)
@@ -55,7 +55,7 @@ def table() -> dynamodb.Table:
     import dynamodb
 
     if not os.environ.get("TABLE_NAME"):
-        raise ValueError("TABLE_NAME is not set; set it to the name of the event table")
+        raise ValueError("TABLE_NAME is not set; it names the event table")
     return dynamodb.Table(
         os.environ["TABLE_NAME"], os.environ["AWS_REGION"], dynamodb.endpoint(os.environ)
     )
@@ -71,7 +71,7 @@ def _seconds_to_work(context: Any) -> float:
 def _retention() -> int:
     value = os.environ.get("TTL_SECONDS", "")
     if not value.isdecimal():
-        raise ValueError(f"TTL_SECONDS is {value!r}; set it to a whole number of seconds")
+        raise ValueError(f"TTL_SECONDS is {value!r}, not a whole number of seconds")
     return int(value)
 
 

@@ -32,7 +32,7 @@ def build(
         item = _item(identity, event, now, retention)
         known = items.setdefault(identity, item)
         if known != item:
-            items[identity] = max(known, item, key=_weight)
+            items[identity] = max(known, item, key=lambda i: (len(i), _encode(sorted(i.items()))))
         ids.append(identity)
     return items, ids
 
@@ -85,7 +85,3 @@ def _item(identity: str, event: ObjectEvent, now: int, retention: int) -> Item:
     if event.size is not None:
         item["size"] = {"N": str(event.size)}
     return item
-
-
-def _weight(item: Item) -> tuple[int, str]:
-    return len(item), json.dumps(item, sort_keys=True)

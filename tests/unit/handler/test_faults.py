@@ -226,6 +226,18 @@ def test_a_connection_that_died_while_frozen_is_replaced_without_a_pause(
     assert [request.connection for request in dynamodb.requests] == [0, 0, 1]
 
 
+def test_of_many_kept_connections_that_fell_silent_one_is_waited_for(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    handle(many(400))
+    before = dynamodb.connections
+    dynamodb.rule = lambda request: faults.silence if request.connection < before else None
+    del dynamodb.requests[:]
+    assert before > 1
+    assert handle(ONE) == SUCCESS
+    assert [request.connection >= before for request in dynamodb.requests] == [False, True]
+
+
 def test_a_connection_closed_by_the_server_between_invokes_is_replaced(
     handle: Handle, dynamodb: FaultyDynamoDB
 ) -> None:

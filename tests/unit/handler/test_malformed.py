@@ -147,6 +147,24 @@ def test_a_failed_message_that_has_no_id_fails_the_batch(message_id: Any, handle
         handle(batch)
 
 
+def test_records_that_only_look_like_messages_fail_the_invoke_aloud(handle: Handle) -> None:
+    # Nobody but SQS reads batchItemFailures: answered with that, the record would be lost.
+    batch = s3.sqs("{")
+    del batch["Records"][0]["eventSource"]
+    with pytest.raises(answer.NotStoredError, match="s3 is missing"):
+        handle(batch)
+
+
+def test_a_stray_record_among_messages_fails_the_batch(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    batch = s3.sqs(s3.notification(s3.record("good")))
+    batch["Records"].append(s3.record("stray"))
+    with pytest.raises(answer.NotStoredError):
+        handle(batch)
+    assert [item["objectKey"]["S"] for item in dynamodb.writes] == ["good"]
+
+
 def test_a_batch_of_test_events_succeeds(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
     assert handle(s3.sqs(s3.TEST_EVENT)) == {"batchItemFailures": []}
     assert not dynamodb.requests
