@@ -14,15 +14,15 @@ demo: $(VENV)/lab
 	@$(VENV)/bin/python -m lab demo $(ARGS)
 
 test: $(VENV)/dev
-	@$(VENV)/bin/tox run $(ARGS)
+	@$(VENV)/bin/tox run --no-list-dependencies $(ARGS)
 
 $(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
 	  echo "$(PYTHON) is older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
-	@$(VENV)/bin/python -m pip install --quiet --group $*
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check 'pip>=25.1'
+	@$(VENV)/bin/python -m pip install -qq --group $*
 	@touch $@
 
 clean:
