@@ -10,19 +10,39 @@ import lambda_function
 SOURCE = Path(lambda_function.__file__).parent
 
 
-def test_the_handler_imports_nothing_but_the_standard_library() -> None:
+def imported(environment: dict[str, str]) -> set[str]:
+    """The modules that importing the handler brings in, in a process of its own."""
     script = (
-        "import sys; before = set(sys.modules); import lambda_function;"
-        "print(*{name.partition('.')[0] for name in set(sys.modules) - before})"
+        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); before = set(sys.modules);"
+        "import lambda_function; print(*(set(sys.modules) - before))"
     )
     run = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(SOURCE)!r}); {script}"],
+        [sys.executable, "-I", "-B", "-c", script],
+        env=environment,
         capture_output=True,
         text=True,
         check=True,
     )
+    return set(run.stdout.split())
+
+
+IN_LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "S3ToDynamoProcessor",
+    "AWS_REGION": "eu-central-1",
+    "TABLE_NAME": "S3ObjectEvents",
+}
+
+
+def test_the_handler_imports_nothing_but_the_standard_library() -> None:
     ours = {path.stem for path in SOURCE.glob("*.py")}
-    assert set(run.stdout.split()) - ours <= set(sys.stdlib_module_names)
+    everything = imported(IN_LAMBDA)
+    assert ours <= everything
+    assert {name.partition(".")[0] for name in everything - ours} <= set(sys.stdlib_module_names)
+
+
+def test_the_import_makes_tls_ready_in_lambda_and_leaves_it_alone_elsewhere() -> None:
+    assert "ssl" in imported(IN_LAMBDA)
+    assert not {"ssl", "socket", "http11"} & imported({})
 
 
 def test_the_handler_logs_through_stdout_not_logging() -> None:
