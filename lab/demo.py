@@ -106,7 +106,7 @@ def down(folder: Path = stack.FOLDER, *, as_json: bool = False) -> int:
             raise LabError(
                 f"No lab runs in {folder}"
                 + (" any more, and what it left there is deleted now" if gone else "")
-                + ": start one with `python -m lab up`."
+                + f": start one with `{stack.command('up', folder)}`."
             )
         try:
             if kept.ready:

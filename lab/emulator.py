@@ -91,8 +91,12 @@ def stop_detached(pid: int) -> bool:
 
 def is_emulator(pid: int) -> bool:
     """Whether the process `pid` is one of our emulators, and not a number used again."""
+    # Without -ww the width of the terminal would cut the command off.
     shown = subprocess.run(
-        ["ps", "-o", "stat=,command=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-ww", "-o", "stat=", "-o", "command=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     status, _, command = shown.stdout.strip().partition(" ")
     return _REPAIRED.name in command and not status.startswith("Z")
@@ -100,8 +104,8 @@ def is_emulator(pid: int) -> bool:
 
 def client_environment(endpoint: str) -> dict[str, str]:
     """What an AWS client needs to talk to `endpoint` with an emulator's root keys."""
-    no_proxy = [os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or "", HOST]
-    bypass = ",".join(filter(None, no_proxy))
+    given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    bypass = ",".join(dict.fromkeys([*filter(None, given.split(",")), HOST]))
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",

@@ -58,8 +58,8 @@ def find_terraform(environment: Mapping[str, str] | None = None) -> Terraform:
             "Terraform was not found on PATH: install Terraform 1.9 or newer "
             "(https://developer.hashicorp.com/terraform/install)."
         )
-    # A configuration file that is not there makes even this print a warning.
-    quiet = {k: v for k, v in environment.items() if k != "TF_CLI_CONFIG_FILE"}
+    # TF_CLI_ARGS would change even this, a configuration file that is not there adds a warning.
+    quiet = {name: v for name, v in environment.items() if not name.startswith("TF_")}
     try:
         answer = subprocess.run(
             [found, "version", "-json"],

@@ -1,6 +1,8 @@
 """How the lab looks on a terminal, and as plain lines where there is none."""
 
 import json
+import shlex
+import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lab.observe import Alarm
+from lab.stack import command
 from lab.terraform import Event
 
 
@@ -122,20 +125,23 @@ def next_steps(
     """What to try after the demo; `subscriber` is the URL of the queue that gets the alarms."""
     heading(console, "What to try next")
     if not kept:
-        note(console, "Keep it running and look around: python -m lab demo --keep")
+        note(console, f"Keep it running and look around: {command('demo --keep', folder)}")
         note(console, "Read how it is built: main.tf, then modules/")
         return
-    for command, why in {
-        f". '{folder}/env'": "this shell's aws and terraform now talk to the lab",
+    place = shlex.quote(str(folder))
+    for line, why in {
+        f". {place}/env": "this shell's aws and terraform now talk to the lab",
         f"aws s3 cp README.md s3://{outputs['bucket_name']}/": "upload something of your own",
         f"aws dynamodb scan --table-name {outputs['table_name']}": "read the records",
         f"aws logs tail {outputs['log_group_name']}": "read what the function logged",
         f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
-        f"terraform -chdir='{folder}/root' plan": "change main.tf there, and see what would change",
-        "python -m lab down": "destroy everything",
+        f"terraform -chdir={place}/root plan": "change main.tf there, and see what would change",
+        command("down", folder): "destroy everything",
     }.items():
-        console.print(f"  [green]{escape(command)}[/]", soft_wrap=True)
+        console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
         console.print(f"      {escape(why)}", style="dim", soft_wrap=True)
+    if shutil.which("aws") is None:
+        note(console, "(aws is AWS's command line: https://aws.amazon.com/cli/)")
 
 
 def _label(address: str) -> str:

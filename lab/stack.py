@@ -144,8 +144,8 @@ def make_room(folder: Path) -> None:
     kept = read_kept(folder)
     if kept is not None and kept.ready and is_emulator(kept.pid):
         raise LabError(
-            f"A lab is kept in {folder} at {kept.endpoint}: look around with `. {folder / 'env'}`, "
-            "or end it with `python -m lab down`."
+            f"A lab is kept in {folder} at {kept.endpoint}: look around after "
+            f"`. {shlex.quote(str(folder / 'env'))}`, or end it with `{command('down', folder)}`."
         )
     if kept is not None:
         # Left over by a command that was killed while it made this lab.
@@ -170,6 +170,12 @@ def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[
     except BaseException:
         stop_detached(running.pid)
         raise
+
+
+def command(name: str, folder: Path) -> str:
+    """The command line that does `name` in this folder, to be typed in a shell."""
+    place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
+    return f"python -m lab {name}{place}"
 
 
 def read_kept(folder: Path) -> Kept | None:

@@ -119,7 +119,11 @@ def test_it_ends_when_whoever_started_it_dies(tmp_path: Path, signum: signal.Sig
     assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
 
 
-def test_a_detached_one_stays_until_it_is_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", ["20", "200"])
+def test_a_detached_one_stays_until_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     running = start_detached(tmp_path)
     assert is_emulator(running.pid)
     assert stop_detached(running.pid)

@@ -149,7 +149,7 @@ def test_giving_up_interrupts_terraform_once_and_waits_for_its_state(root: Path)
     )
     events = terraform.stream(root, playing(root, script), "apply")
     assert next(events).kind == "summary"
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert (root / "said").read_text() == "interrupted\n"
     assert (root / "written").exists()
 
