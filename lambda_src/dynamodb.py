@@ -226,7 +226,7 @@ class Table:
     def _clock_corrected(self, date: str) -> bool:
         """Set our clock to the server's `Date`. False if that is no news."""
         try:
-            server = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+            server = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S gmt").replace(tzinfo=UTC)
         except ValueError:
             return False
         offset = server.timestamp() - time.time()

@@ -14,6 +14,8 @@ import time
 from typing import NamedTuple
 
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/:@]+)(?::([0-9]{1,5}))?/?")
+_START = re.compile(r"HTTP/1\.1 ([0-9]{3})")
+_HEADER = re.compile(r"\r\n([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*(?=\r|\Z)")
 _LARGEST_HEAD = 64 * 1024
 
 
@@ -27,7 +29,7 @@ class Endpoint(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the server said; header names in lower case."""
+    """What the server said; headers in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -89,7 +91,7 @@ class Connection:
         while len(data) < int(length):
             data += self._receive(deadline)
         # Bytes beyond the length would be taken for the next answer.
-        kept = answer_headers.get("connection", "").lower() != "close"
+        kept = answer_headers.get("connection") != "close"
         self.reusable = kept and len(data) == int(length)
         self.answered = time.time()
         return Answer(status, answer_headers, data[: int(length)])
@@ -107,12 +109,10 @@ class Connection:
 
 
 def _head(text: str) -> tuple[int, dict[str, str]]:
-    start, *lines = text.split("\r\n")
-    version, _, rest = start.partition(" ")
-    if version != "HTTP/1.1" or not rest[:3].isdecimal():
-        raise ConnectionError(f"the answer is not HTTP/1.1: {start!r:.80}")
-    pairs = (line.partition(":") for line in lines)
-    return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+    start = _START.match(text)
+    if not start:
+        raise ConnectionError(f"the answer is not HTTP/1.1: {text!r:.80}")
+    return int(start[1]), dict(_HEADER.findall(text.lower()))
 
 
 def _left(deadline: float) -> float:

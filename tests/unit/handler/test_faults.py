@@ -256,6 +256,23 @@ def test_an_answer_that_says_close_is_the_connection_s_last(
     assert [request.connection for request in dynamodb.requests] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"CONTENT-LENGTH:2\r\nConnection: keep-alive",
+        b"content-length: \t 2 \t\r\nx-empty:\r\nconnection:keep-alive ",
+        b"Content-Length: 2",
+    ],
+)
+def test_headers_are_read_however_they_are_spelled(
+    head: bytes, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    dynamodb.script.append(faults.raw(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n{}"))
+    for _ in range(2):
+        assert handle(ONE) == SUCCESS
+    assert [request.connection for request in dynamodb.requests] == [0, 0]
+
+
 def test_bytes_after_the_answer_are_not_taken_for_the_next_one(
     handle: Handle, dynamodb: FaultyDynamoDB
 ) -> None:
