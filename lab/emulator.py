@@ -62,18 +62,18 @@ def emulator(
 
     Raises LabError when the port is taken or the emulator does not come up.
     """
-    process, running = _start(work_dir, auth, state_dir, port, repaired, tied=True)
+    process, private_tmp, running = _start(work_dir, auth, state_dir, port, repaired, tied=True)
     try:
         yield running
     finally:
-        _stop(process)
+        _stop(process, private_tmp)
 
 
 def start_detached(
     work_dir: Path, *, state_dir: Path | None = None, port: int | None = None
 ) -> Emulator:
     """Like `emulator`, but it outlives this process; `stop_detached` ends it. Raises LabError."""
-    return _start(work_dir, True, state_dir, port, True, tied=False)[1]
+    return _start(work_dir, True, state_dir, port, True, tied=False)[2]
 
 
 def stop_detached(pid: int) -> bool:
@@ -129,7 +129,7 @@ def _start(
     port: int | None,
     repaired: bool,
     tied: bool,
-) -> tuple[subprocess.Popen[bytes], Emulator]:
+) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
     if port is not None and not _is_free(port):
         raise LabError(
             f"Port {port} on {HOST} is taken{_user_of(port)}: "
@@ -160,7 +160,7 @@ def _start_on(
     state_dir: Path | None,
     repaired: bool,
     tied: bool,
-) -> tuple[subprocess.Popen[bytes], Emulator]:
+) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
     private_tmp = Path(tempfile.mkdtemp(prefix="emulator-", dir=work_dir))
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {
@@ -196,10 +196,10 @@ def _start_on(
         endpoint = f"http://{HOST}:{port}"
         _await_ready(process, endpoint, log, started_at)
     except BaseException:
-        _stop(process)
-        shutil.rmtree(private_tmp, ignore_errors=True)
+        _stop(process, private_tmp)
         raise
-    return process, Emulator(endpoint, port, process.pid, log, client_environment(endpoint))
+    running = Emulator(endpoint, port, process.pid, log, client_environment(endpoint))
+    return process, private_tmp, running
 
 
 def _await_ready(
@@ -230,7 +230,7 @@ def _last_lines(log: Path, started_at: int) -> str:
     return "\n".join(said.splitlines()[-5:]) or "it said nothing"
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], private_tmp: Path) -> None:
     try:
         process.terminate()
         process.wait(_STOP_SECONDS)
@@ -242,6 +242,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
+        # It does so itself, unless it was killed.
+        shutil.rmtree(private_tmp, ignore_errors=True)
 
 
 def _kill_group(group: int) -> None:

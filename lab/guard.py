@@ -29,23 +29,29 @@ def guarded(command: list[str], grace_seconds: float) -> list[str]:
 
 def run(command: list[str], grace_seconds: float) -> int:
     """Run `command` until it ends or stdin closes; returns its exit status."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    process: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def pass_on(signum: int, _frame: FrameType | None) -> None:
         # Only to the command itself: a provider that Terraform started must not stop before it.
+        early.append(signum) if process is None else process.send_signal(signum)
+
+    # Before the command starts: it may tell that it is ready, and be told to stop, right away.
+    signal.signal(signal.SIGINT, pass_on)
+    signal.signal(signal.SIGTERM, pass_on)
+    process = started = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    for signum in early:
         process.send_signal(signum)
 
     def end_when_orphaned() -> None:
         while os.read(0, 4096):
             pass
-        process.send_signal(signal.SIGINT)
+        started.send_signal(signal.SIGINT)
         try:
-            process.wait(grace_seconds)
+            started.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            _kill_group(process.pid)
+            _kill_group(started.pid)
 
-    signal.signal(signal.SIGINT, pass_on)
-    signal.signal(signal.SIGTERM, pass_on)
     threading.Thread(target=end_when_orphaned, daemon=True).start()
     status = process.wait()
     _kill_group(process.pid)

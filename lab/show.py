@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from lab.observe import Alarm
 from lab.stack import command
@@ -23,10 +23,15 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
     """Show Terraform's events as they come, and pass each on."""
     started: dict[str, float] = {}
     bar = Progress(
-        TextColumn("  {task.description}"),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        # A narrow terminal cuts the name, not the figures.
+        TextColumn(
+            "{task.description}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        expand=True,
         console=console,
         transient=True,
         disable=not console.is_terminal,

@@ -133,8 +133,8 @@ def write_root(folder: Path) -> Path:
 
 def forget(folder: Path) -> None:
     """Delete what a lab leaves that is gone; its logs stay until the next one."""
-    shutil.rmtree(folder / "root", ignore_errors=True)
-    shutil.rmtree(folder / "tmp", ignore_errors=True)
+    for made in (folder / "root", folder / "tmp", *folder.glob("emulator-*")):
+        shutil.rmtree(made, ignore_errors=True)
     for name in ("kept.json", "env", "terraform.tfrc"):
         (folder / name).unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ LabError that carries Terraform's own words.
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -320,7 +321,7 @@ def _plain(said: str) -> str:
 
 
 def _first_reason(message: str) -> str:
-    flat = " ".join(message.split())
+    flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
     for marker in ("could not connect to", "no available releases", "Could not retrieve"):
         if marker in flat:
             return flat[flat.index(marker) :].split(" To see which modules")[0][:300].rstrip(". ")

@@ -72,6 +72,12 @@ def test_it_leaves_its_log_and_nothing_else(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
 
 
+def test_killed_it_leaves_no_more_than_that(tmp_path: Path) -> None:
+    with emulator(tmp_path) as running:
+        os.kill(running.pid, signal.SIGKILL)
+    assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
+
+
 def test_what_it_held_is_found_again_on_another_port(tmp_path: Path) -> None:
     with emulator(tmp_path, state_dir=tmp_path / "state") as first:
         s3(first.environment).create_bucket(Bucket="kept")

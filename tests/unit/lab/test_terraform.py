@@ -175,3 +175,11 @@ def test_terraform_ends_when_whoever_started_it_dies(root: Path, signum: signal.
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not alive(pid)
+
+
+def test_told_to_stop_in_its_first_moment_it_still_stops(root: Path) -> None:
+    # The command stops whoever watches over it, its parent, before that one can have looked up.
+    script = "echo $$ > pid; kill -TERM $PPID; exec sleep 600"
+    with pytest.raises(LabError, match="was killed"):
+        terraform.run(root, playing(root, script), "plan", timeout=20)
+    assert not alive(int((root / "pid").read_text()))
