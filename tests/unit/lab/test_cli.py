@@ -22,7 +22,7 @@ def lab(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", [[], ["package"], ["docs"]])
+@pytest.mark.parametrize("command", [[], ["package"], ["docs"], ["demo"], ["up"], ["down"]])
 def test_every_command_explains_itself(command: list[str]) -> None:
     shown = lab(*command, "--help")
     assert shown.returncode == 0
