@@ -26,9 +26,7 @@ def draw(figures: list[dict[str, Any]], path: Path) -> None:
     for place, one in zip(places, promised, strict=True):
         axes.plot([one["at_least"]] * 2, [place - 0.38, place + 0.38], color="#d1495b", lw=2)
         axes.plot(one["limit"], place, marker="D", ms=5, color="#8a8a8a")
-        end = max(one["high"], one["at_least"], one["limit"])
-        axes.text(end * 1.1, place, f"{one['ratio']:.1f}x", va="center")
-    axes.set_yticks(places, [one["figure"] for one in promised])
+    axes.set_yticks(places, [f"{one['figure']}: {one['ratio']:.1f}x" for one in promised])
     axes.set_xscale("log")
     axes.set_xlim(1, 400)
     axes.set_xticks(

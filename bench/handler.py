@@ -13,6 +13,7 @@ Exit code: 0 every promise holds, 1 one doesn't, 2 it could not be tried.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -98,17 +99,22 @@ def main() -> int:
     parser.add_argument("--chart", type=Path, metavar="DIR", help="draw a PNG and an SVG there")
     options = parser.parse_args()
     try:
+        if options.chart and not importlib.util.find_spec("matplotlib"):
+            raise NotTriedError("the chart needs matplotlib; leave out --chart, or install it")
         runs = measure(options.quick, sys.stderr)
-        outcomes = [judge(promise, runs) for promise in PROMISES]
-        if options.chart:
-            draw(outcomes, options.chart)
     except NotTriedError as error:
         print(f"Could not be tried: {error}", file=sys.stderr)
         return 2
+    outcomes = [judge(promise, runs) for promise in PROMISES]
     size = package_bytes()
     print(table(outcomes, size))
     if options.json:
         options.json.write_text(json.dumps(report(outcomes, size), indent=2) + "\n")
+    if options.chart:
+        from bench import chart
+
+        options.chart.mkdir(parents=True, exist_ok=True)
+        chart.draw([asdict(one) for one in outcomes], options.chart / "handler-speed")
     return 0 if all(one.holds for one in outcomes) and size <= PACKAGE_BYTES else 1
 
 
@@ -202,14 +208,17 @@ def run(
     kind: str, folder: Path, arguments: list[str], environment: dict[str, str]
 ) -> dict[str, float]:
     """One child's measurements."""
-    child = subprocess.run(
-        [sys.executable, str(CHILD), kind, str(folder), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=CHILD_SECONDS,
-        check=False,
-    )
+    try:
+        child = subprocess.run(
+            [sys.executable, str(CHILD), kind, str(folder), *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=CHILD_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise NotTriedError(f"the handler in {folder} took over {CHILD_SECONDS} s") from error
     last = child.stdout.strip().rpartition("\n")[2]
     if child.returncode or not last.startswith("RESULT "):
         raise NotTriedError(f"the handler in {folder} failed:\n{child.stderr[-2000:]}")
@@ -296,16 +305,6 @@ def report(outcomes: list[Outcome], size: int) -> dict[str, object]:
         "package_bytes": size,
         "figures": [asdict(one) for one in outcomes],
     }
-
-
-def draw(outcomes: list[Outcome], folder: Path) -> None:
-    """The ratios as a bar chart, `handler-speed.png` and `.svg`."""
-    try:
-        from bench import chart
-    except ImportError as error:
-        raise NotTriedError(f"the chart needs matplotlib ({error})") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    chart.draw([asdict(one) for one in outcomes], folder / "handler-speed")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ LONGEST_PAUSE_SECONDS = 1.0
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
+    "ReplicatedWriteConflictException",
     "RequestLimitExceeded",
     "ThrottlingException",
 }

@@ -40,6 +40,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 PASSING: dict[str, list[Fault]] = {
     **{code: [faults.error(400, code)] * 4 for code in THROTTLES},
+    "written in another region": [faults.error(400, "ReplicatedWriteConflictException")],
     "throttled by status": [faults.raw(faults.message(429, b"{}"))],
     "500": [faults.error(500, "InternalServerError")] * 2,
     "503": [faults.error(503, "ServiceUnavailable")] * 2,
