@@ -78,7 +78,10 @@ def run(
         except observe.NotSeenError as error:
             stack.forget(folder)
             log = folder / "emulator.log"
-            console.print(f"[red]{escape(str(error))}; look what happened in {escape(str(log))}[/]")
+            Console(stderr=True).print(
+                f"[red]{escape(str(error))}: look what happened in {escape(str(log))}.[/]",
+                soft_wrap=True,
+            )
             return 1
         except BaseException as error:
             stack.forget(folder)
@@ -159,7 +162,8 @@ def _run(
             result.kept = {"endpoint": running.endpoint, "env": str(folder / "env")}
         else:
             _destroy(root, environment, console, result)
-    show.durations(console, result.seconds)
+    first = result.first_record_seconds
+    show.durations(console, ({"start to first record": first} if first else {}) | result.seconds)
     show.next_steps(console, folder, result.outputs, subscriber, kept=keep)
 
 
