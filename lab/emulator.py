@@ -99,7 +99,8 @@ def is_emulator(pid: int) -> bool:
         check=False,
     )
     status, _, command = shown.stdout.strip().partition(" ")
-    return _REPAIRED.name in command and not status.startswith("Z")
+    started_as = f"/{_REPAIRED.parent.name}/{_REPAIRED.name} "
+    return " -I " in command and started_as in command and not status.startswith("Z")
 
 
 def client_environment(endpoint: str) -> dict[str, str]:

@@ -137,5 +137,9 @@ def test_a_detached_one_stays_until_it_is_stopped(
     assert not stop_detached(running.pid)
 
 
-def test_a_process_that_is_no_emulator_is_never_stopped() -> None:
-    assert not stop_detached(os.getpid())
+def test_a_process_that_only_names_the_emulators_file_is_never_stopped() -> None:
+    program = [sys.executable, "-I", "-c", "input()", "tests/e2e/test_ministack_repairs.py"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE) as bystander:
+        assert not stop_detached(bystander.pid)
+        assert bystander.poll() is None
+        bystander.communicate(b"\n")
