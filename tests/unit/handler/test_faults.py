@@ -282,6 +282,14 @@ def test_bytes_after_the_answer_are_not_taken_for_the_next_one(
     assert not dynamodb.items  # the fault stored nothing: the second must reach the table itself
     assert handle(ONE) == SUCCESS
     assert len(dynamodb.items) == 1
+    assert [request.connection for request in dynamodb.requests] == [0, 1]
+
+
+def test_a_head_without_end_is_not_read_for_ever(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
+    endless = b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000
+    dynamodb.rule = lambda request: faults.raw(endless)
+    with pytest.raises(answer.NotStoredError, match="the answer's head does not end"):
+        handle(ONE, 700)
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,11 @@ def test_a_message_with_one_bad_record_of_two_comes_again_and_the_good_one_is_st
     assert [item["objectKey"]["S"] for item in dynamodb.writes] == ["good"]
 
 
+def test_a_message_with_two_bad_records_is_named_once(handle: Handle) -> None:
+    bad = s3.notification(s3.record("a", size=-1), s3.record("b", size=-1))
+    assert handle(s3.sqs(bad)) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+
+
 @pytest.mark.parametrize("message_id", [..., None, "", 5], ids=repr)
 def test_a_failed_message_that_has_no_id_fails_the_batch(message_id: Any, handle: Handle) -> None:
     batch = s3.sqs("{", s3.TEST_EVENT)
