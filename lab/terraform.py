@@ -7,7 +7,6 @@ LabError that carries Terraform's own words.
 import contextlib
 import json
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
@@ -26,7 +25,6 @@ VARIABLES_FILE = "lab.auto.tfvars.json"
 COMMAND_SECONDS = 900.0
 # What Terraform gets to write its state down after it was asked to stop.
 _STOP_SECONDS = 30.0
-_STATE_OR_CACHE = (".terraform", ".terraform.lock.hcl", "*.tfstate", "*.tfstate.*", ".git", ".work")
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,6 @@ class Event:
     seconds: float = 0.0
     text: str = ""
     identifier: str = ""
-
-
-def copy_root(source: Path, folder: Path) -> Path:
-    """Copy the root module in `source` to `folder`, without state, cache or lock; returns it."""
-    return Path(
-        shutil.copytree(
-            source, folder, ignore=shutil.ignore_patterns(*_STATE_OR_CACHE), dirs_exist_ok=True
-        )
-    )
 
 
 def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:

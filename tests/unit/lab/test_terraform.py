@@ -94,13 +94,6 @@ def test_variables_keep_their_types(root: Path) -> None:
     assert json.loads((root / terraform.VARIABLES_FILE).read_text()) == given
 
 
-def test_a_copied_root_has_no_state(root: Path) -> None:
-    for name in ("main.tf", "terraform.tfstate", ".terraform.lock.hcl"):
-        (root / name).touch()
-    copied = terraform.copy_root(root, root.parent / "copy")
-    assert [file.name for file in copied.iterdir()] == ["main.tf"]
-
-
 def test_driving_a_root_never_deletes_its_state(root: Path) -> None:
     (root / "terraform.tfstate").write_text("{}")
     (root / ".terraform.lock.hcl").touch()
