@@ -20,7 +20,6 @@ from lab.errors import LabError
 from lab.guard import guarded
 from lab.provider import no_provider_error
 
-VARIABLES_FILE = "lab.auto.tfvars.json"
 # Long enough for the slowest resource (an SQS queue or a lifecycle: under two minutes) many times.
 COMMAND_SECONDS = 900.0
 # What Terraform gets to write its state down after it was asked to stop.
@@ -49,11 +48,6 @@ def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "main.tf.json").write_text(json.dumps(configuration, indent=2), encoding="utf-8")
     return folder
-
-
-def write_variables(folder: Path, variables: Mapping[str, Any]) -> None:
-    """Set the root's variables for every command to come; None, booleans and nesting are kept."""
-    (folder / VARIABLES_FILE).write_text(json.dumps(variables, indent=2), encoding="utf-8")
 
 
 def init(folder: Path, environment: Mapping[str, str]) -> None:

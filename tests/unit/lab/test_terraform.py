@@ -88,12 +88,6 @@ def test_a_missing_provider_becomes_one_sentence(root: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_variables_keep_their_types(root: Path) -> None:
-    given = {"name_prefix": None, "bucket": {"force_destroy": True, "days": [1, 2.5]}}
-    terraform.write_variables(root, given)
-    assert json.loads((root / terraform.VARIABLES_FILE).read_text()) == given
-
-
 def test_driving_a_root_never_deletes_its_state(root: Path) -> None:
     (root / "terraform.tfstate").write_text("{}")
     (root / ".terraform.lock.hcl").touch()
