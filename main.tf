@@ -92,15 +92,16 @@ module "failures" {
 module "alarms" {
   source = "./modules/alarms"
 
-  alarms             = var.alarms
-  prefix             = local.prefix
-  actions            = concat([module.topic.arn], var.alarms.extra_actions)
-  table_name         = module.table.name
-  write_units        = var.table.write_units
-  function_name      = module.function.name
-  timeout_seconds    = var.function.timeout_seconds
-  failure_queue_name = module.failures.name
-  tags               = var.tags
+  alarms                = var.alarms
+  prefix                = local.prefix
+  actions               = concat([module.topic.arn], var.alarms.extra_actions)
+  table_name            = module.table.name
+  write_units           = var.table.write_units
+  function_name         = module.function.name
+  timeout_seconds       = var.function.timeout_seconds
+  max_event_age_seconds = var.delivery.max_event_age_seconds
+  failure_queue_name    = module.failures.name
+  tags                  = var.tags
 }
 
 module "topic" {

@@ -11,8 +11,8 @@ variable "name_prefix" {
     )
     error_message = (
       var.bucket.name != null
-      ? "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; write at most 45 of A-Z, a-z, 0-9, _ and -, since function names end at 64."
-      : "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; write at most 19 of a-z, 0-9 and -, not - first, since the bucket's name starts with it and ends at 63, or set bucket.name too."
+      ? "name_prefix is ${jsonencode(var.name_prefix)}; write at most 45 of A-Z, a-z, 0-9, _ and -, since function names end at 64."
+      : "name_prefix is ${jsonencode(var.name_prefix)}; write at most 19 of a-z, 0-9 and -, not - first, since the bucket's name starts with it and ends at 63, or set bucket.name too."
     )
   }
 
@@ -22,7 +22,7 @@ variable "name_prefix" {
       ? true
       : !anytrue([for reserved in ["xn--", "sthree-", "amzn-s3-demo-"] : startswith(var.name_prefix, reserved)])
     )
-    error_message = "name_prefix is \"${coalesce(var.name_prefix, "null")}\"; S3 reserves bucket names that start with xn--, sthree- or amzn-s3-demo-: start it otherwise, or set bucket.name."
+    error_message = "name_prefix is ${jsonencode(var.name_prefix)}; S3 reserves bucket names that start with xn--, sthree- or amzn-s3-demo-: start it otherwise, or set bucket.name."
   }
 }
 
@@ -31,20 +31,31 @@ variable "tags" {
   type        = map(string)
   default     = { Environment = "Lab" }
   nullable    = false
+
+  validation {
+    condition = alltrue(flatten([for key, value in var.tags : [
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)),
+      !startswith(lower(key), "aws:"),
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)),
+    ]]))
+    error_message = "tags has ${join(", ", [for key, value in var.tags : "${jsonencode(key)} = ${jsonencode(value)}" if !(can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", key)) && !startswith(lower(key), "aws:") && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$", value)))])}; write keys of 1 to 128 and values of at most 256 letters, digits, blanks and _.:/=+@-, no key that starts with aws:."
+  }
+
+  validation {
+    condition     = length(var.tags) <= 50 && length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    error_message = "tags has ${length(var.tags)} keys (${join(", ", keys(var.tags))}); write at most 50, none twice in capitals and small letters, which IAM takes for the same."
+  }
 }
 
 variable "alarm_emails" {
-  description = "E-mail addresses that get each alarm, once each has confirmed the message that AWS sends."
+  description = "E-mail addresses that get each alarm, once each has confirmed the message that AWS sends; known at plan."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
-    condition = alltrue([
-      for address in var.alarm_emails :
-      can(regex(local.email_pattern, address))
-    ])
-    error_message = "alarm_emails holds ${join(", ", [for address in var.alarm_emails : "\"${address}\"" if !can(regex(local.email_pattern, address))])}, no e-mail address; write one address an element, like \"ops@example.com\"."
+    condition     = alltrue([for address in var.alarm_emails : can(regex(local.email_pattern, address))])
+    error_message = "alarm_emails holds ${join(", ", [for address in var.alarm_emails : address == null ? "null" : "\"${address}\"" if !can(regex(local.email_pattern, address))])}, no e-mail address; write one address an element, like \"ops@example.com\"."
   }
 }
 
@@ -72,7 +83,7 @@ variable "bucket" {
       !can(regex("\\.\\.|^[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+$", var.bucket.name)),
       !can(regex("^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\\.mrap|--x-s3|--table-s3|-an)$", var.bucket.name)),
     ])
-    error_message = "bucket.name is \"${coalesce(var.bucket.name, "null")}\", which S3 refuses; write 3 to 63 of a-z, 0-9, . and -, a letter or digit first and last, no two dots in a row, no IP address, and none of the reserved beginnings (xn--, sthree-, amzn-s3-demo-) and endings (-s3alias, --ol-s3, .mrap, --x-s3, --table-s3, -an)."
+    error_message = "bucket.name is ${jsonencode(var.bucket.name)}, which S3 refuses; write 3 to 63 of a-z, 0-9, . and -, a letter or digit first and last, no two dots in a row, no IP address, and none of the reserved beginnings (xn--, sthree-, amzn-s3-demo-) and endings (-s3alias, --ol-s3, .mrap, --x-s3, --table-s3, -an)."
   }
 
   validation {
@@ -82,22 +93,27 @@ variable "bucket" {
 
   validation {
     condition     = var.bucket.create || var.delivery.via != "notification" || var.bucket.take_over_notifications
-    error_message = "bucket.create is false: delivery by notification replaces the whole notification configuration of \"${coalesce(var.bucket.name, "null")}\", and destroying this stack empties it; if nobody else uses it, set bucket.take_over_notifications = true."
+    error_message = "bucket.create is false: delivery by notification replaces the whole notification configuration of ${jsonencode(var.bucket.name)}, and destroying this stack empties it; if nobody else uses it, set bucket.take_over_notifications = true."
   }
 
   validation {
-    condition     = var.bucket.abort_multipart_days >= 1 && floor(var.bucket.abort_multipart_days) == var.bucket.abort_multipart_days
+    condition     = var.bucket.abort_multipart_days >= 1 && var.bucket.abort_multipart_days <= 2147483647 && floor(var.bucket.abort_multipart_days) == var.bucket.abort_multipart_days
     error_message = "bucket.abort_multipart_days is ${var.bucket.abort_multipart_days}; write a whole number of days, 1 or more."
   }
 
   validation {
-    condition     = var.bucket.noncurrent_days >= 1 && floor(var.bucket.noncurrent_days) == var.bucket.noncurrent_days
+    condition     = var.bucket.noncurrent_days >= 1 && var.bucket.noncurrent_days <= 2147483647 && floor(var.bucket.noncurrent_days) == var.bucket.noncurrent_days
     error_message = "bucket.noncurrent_days is ${var.bucket.noncurrent_days}; write a whole number of days, 1 or more."
   }
 
   validation {
+    condition     = var.bucket.access_log == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket.access_log.bucket))
+    error_message = "bucket.access_log.bucket is ${jsonencode(try(var.bucket.access_log.bucket, null))}; write the name of a bucket."
+  }
+
+  validation {
     condition     = var.bucket.access_log == null || var.bucket.name == null ? true : var.bucket.access_log.bucket != var.bucket.name
-    error_message = "bucket.access_log.bucket is \"${try(var.bucket.access_log.bucket, "null")}\", the bucket itself: each log file would be logged in turn. Name another bucket."
+    error_message = "bucket.access_log.bucket is ${jsonencode(try(var.bucket.access_log.bucket, null))}, the bucket itself: each log file would be logged in turn. Name another bucket."
   }
 }
 
@@ -128,13 +144,23 @@ variable "delivery" {
   }
 
   validation {
+    condition     = alltrue([for filter in var.delivery.filters : filter == null ? false : filter.prefix != null && filter.suffix != null])
+    error_message = "delivery.filters[].prefix or .suffix is null; write \"\" for any."
+  }
+
+  validation {
+    condition     = length(var.delivery.filters) <= 100 && alltrue([for filter in var.delivery.filters : try(length(filter.prefix) <= 1024 && length(filter.suffix) <= 1024, true)])
+    error_message = "delivery.filters has ${length(var.delivery.filters)} filters; S3 takes 100 at most, with prefixes and suffixes of at most 1024 characters."
+  }
+
+  validation {
     condition = alltrue(flatten([
       for filter in var.delivery.filters : [
-        length(filter.events) > 0,
-        [for event in filter.events : contains(local.notification_events, event)],
+        try(length(filter.events) > 0, true),
+        [for event in try(filter.events, []) : contains(local.notification_events, coalesce(event, "null"))],
       ]
     ]))
-    error_message = "delivery.filters[].events holds ${join(", ", flatten([for filter in var.delivery.filters : length(filter.events) == 0 ? ["nothing"] : [for event in filter.events : "\"${event}\"" if !contains(local.notification_events, event)]]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
+    error_message = "delivery.filters[].events holds ${join(", ", flatten([for filter in var.delivery.filters : try(length(filter.events), 1) == 0 ? ["nothing"] : [for event in try(filter.events, []) : jsonencode(event) if !contains(local.notification_events, coalesce(event, "null"))]]))}; write S3 event types, like \"s3:ObjectCreated:*\" or \"s3:ObjectRemoved:Delete\"."
   }
 
   validation {
@@ -149,7 +175,7 @@ variable "delivery" {
 
   validation {
     condition     = var.delivery.failure_queue_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,80}$", var.delivery.failure_queue_name))
-    error_message = "delivery.failure_queue_name is \"${coalesce(var.delivery.failure_queue_name, "null")}\"; write 1 to 80 of A-Z, a-z, 0-9, _ and -."
+    error_message = "delivery.failure_queue_name is ${jsonencode(var.delivery.failure_queue_name)}; write 1 to 80 of A-Z, a-z, 0-9, _ and -."
   }
 }
 
@@ -183,12 +209,22 @@ variable "function" {
 
   validation {
     condition     = var.function.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,64}$", var.function.name))
-    error_message = "function.name is \"${coalesce(var.function.name, "null")}\"; write 1 to 64 of A-Z, a-z, 0-9, _ and -."
+    error_message = "function.name is ${jsonencode(var.function.name)}; write 1 to 64 of A-Z, a-z, 0-9, _ and -."
   }
 
   validation {
-    condition     = var.function.package == null ? true : fileexists(var.function.package)
-    error_message = "function.package is \"${coalesce(var.function.package, "null")}\", and no such file exists; write the path of a zip file, like \"$${path.module}/handler.zip\", or leave it out to run this module's own handler."
+    condition     = var.function.package == null ? true : try(fileexists(var.function.package), false)
+    error_message = "function.package is ${jsonencode(var.function.package)}, and no such file exists; write the path of a zip file, like \"$${path.module}/handler.zip\", or leave it out to run this module's own handler."
+  }
+
+  validation {
+    condition     = var.function.package == null ? true : try(startswith(filebase64(var.function.package), "UEsD"), true)
+    error_message = "function.package is ${jsonencode(var.function.package)}, which is no zip file; write the path of a zip file that holds the handler."
+  }
+
+  validation {
+    condition     = can(regex("^[^\\s]{1,128}$", var.function.handler))
+    error_message = "function.handler is ${jsonencode(var.function.handler)}; write at most 128 characters without blanks, like \"module.function\"."
   }
 
   validation {
@@ -217,8 +253,13 @@ variable "function" {
   }
 
   validation {
-    condition     = length(setintersection(keys(var.function.environment), ["TABLE_NAME", "TTL_SECONDS"])) == 0
-    error_message = "function.environment sets ${join(" and ", setintersection(keys(var.function.environment), ["TABLE_NAME", "TTL_SECONDS"]))}, which this module sets itself; use table.name and table.ttl_hours."
+    condition     = length(setintersection(keys(var.function.environment), local.reserved_environment)) == 0
+    error_message = "function.environment sets ${join(" and ", setintersection(keys(var.function.environment), local.reserved_environment))}, which Lambda or this module sets; leave it out (the table's name and retention are table.name and table.ttl_hours)."
+  }
+
+  validation {
+    condition     = alltrue([for value in values(var.function.environment) : value != null]) && length(jsonencode(var.function.environment)) <= 3800
+    error_message = "function.environment has ${length(jsonencode(var.function.environment))} bytes or a null in it; Lambda takes 4 KB with this module's own, and no nulls."
   }
 
   validation {
@@ -229,6 +270,19 @@ variable "function" {
   validation {
     condition     = length(var.function.layers) <= 5
     error_message = "function.layers names ${length(var.function.layers)} layers; Lambda takes 5 at most."
+  }
+
+  validation {
+    condition     = alltrue([for layer in var.function.layers : can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", layer))])
+    error_message = "function.layers holds ${join(", ", [for layer in var.function.layers : jsonencode(layer) if !can(regex("^arn:[^:]+:lambda:[^:]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$", layer))])}; write ARNs of layer versions, which end in the version's number."
+  }
+
+  validation {
+    condition = var.function.vpc == null ? true : (
+      try(length(var.function.vpc.subnet_ids) >= 1 && length(var.function.vpc.subnet_ids) <= 16, false)
+      && try(length(var.function.vpc.security_group_ids) >= 1 && length(var.function.vpc.security_group_ids) <= 5, false)
+    )
+    error_message = "function.vpc has ${try(length(var.function.vpc.subnet_ids), 0)} subnet_ids and ${try(length(var.function.vpc.security_group_ids), 0)} security_group_ids; write 1 to 16 and 1 to 5, or leave function.vpc out."
   }
 
   validation {
@@ -248,22 +302,22 @@ variable "function" {
 
   validation {
     condition     = var.function.role_name == null ? true : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.function.role_name))
-    error_message = "function.role_name is \"${coalesce(var.function.role_name, "null")}\"; write 1 to 64 of A-Z, a-z, 0-9 and +=,.@_-."
+    error_message = "function.role_name is ${jsonencode(var.function.role_name)}; write 1 to 64 of A-Z, a-z, 0-9 and +=,.@_-."
   }
 
   validation {
-    condition     = can(regex("^/([!-~]{1,510}/)?$", var.function.role_path))
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_/-]{1,510}/)?$", var.function.role_path))
     error_message = "function.role_path is \"${var.function.role_path}\"; write a path that starts and ends with /, like \"/pipelines/\"."
   }
 
   validation {
     condition     = var.function.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::[^:]*:policy/.+$", var.function.permissions_boundary))
-    error_message = "function.permissions_boundary is \"${coalesce(var.function.permissions_boundary, "null")}\"; write the ARN of an IAM policy."
+    error_message = "function.permissions_boundary is ${jsonencode(var.function.permissions_boundary)}; write the ARN of an IAM policy."
   }
 
   validation {
-    condition     = var.function.policy_json == null ? true : can(jsondecode(var.function.policy_json).Statement)
-    error_message = "function.policy_json is no IAM policy document; write JSON that has a Statement, such as data.aws_iam_policy_document.….json."
+    condition     = var.function.policy_json == null ? true : length(var.function.policy_json) <= 8192 && can(length(jsondecode(var.function.policy_json).Statement))
+    error_message = "function.policy_json is no IAM policy document of at most 8192 characters; write JSON that has a Statement, such as data.aws_iam_policy_document.….json."
   }
 }
 
@@ -285,7 +339,7 @@ variable "table" {
 
   validation {
     condition     = var.table.name == null ? true : can(regex("^[A-Za-z0-9_.-]{3,255}$", var.table.name))
-    error_message = "table.name is \"${coalesce(var.table.name, "null")}\"; write 3 to 255 of A-Z, a-z, 0-9, _, . and -."
+    error_message = "table.name is ${jsonencode(var.table.name)}; write 3 to 255 of A-Z, a-z, 0-9, _, . and -."
   }
 
   validation {
@@ -294,18 +348,18 @@ variable "table" {
   }
 
   validation {
-    condition     = var.table.write_units >= 1 && floor(var.table.write_units) == var.table.write_units
+    condition     = var.table.write_units >= 1 && var.table.write_units <= 1000000 && floor(var.table.write_units) == var.table.write_units
     error_message = "table.write_units is ${var.table.write_units}; write a whole number of units a second, 1 or more (25 are free)."
   }
 
   validation {
-    condition     = var.table.read_units >= 1 && floor(var.table.read_units) == var.table.read_units
+    condition     = var.table.read_units >= 1 && var.table.read_units <= 1000000 && floor(var.table.read_units) == var.table.read_units
     error_message = "table.read_units is ${var.table.read_units}; write a whole number of units a second, 1 or more (25 are free)."
   }
 
   validation {
-    condition     = var.table.ttl_hours >= 1 && floor(var.table.ttl_hours) == var.table.ttl_hours
-    error_message = "table.ttl_hours is ${var.table.ttl_hours}; write a whole number of hours, 1 or more."
+    condition     = var.table.ttl_hours >= 1 && var.table.ttl_hours <= 876000 && floor(var.table.ttl_hours) == var.table.ttl_hours
+    error_message = "table.ttl_hours is ${var.table.ttl_hours}; write a whole number of hours, 1 or more (876000 is a century)."
   }
 
   validation {
@@ -334,37 +388,47 @@ variable "topic" {
     condition = var.topic.create ? var.topic.arn == null : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.topic.arn))
     error_message = (
       var.topic.create
-      ? "topic.arn is \"${coalesce(var.topic.arn, "null")}\" and topic.create is true; set topic.create = false to use that topic, or leave topic.arn out."
-      : "topic.create is false and topic.arn is \"${coalesce(var.topic.arn, "null")}\"; write the ARN of the existing topic."
+      ? "topic.arn is ${jsonencode(var.topic.arn)} and topic.create is true; set topic.create = false to use that topic, or leave topic.arn out."
+      : "topic.create is false and topic.arn is ${jsonencode(var.topic.arn)}; write the ARN of the existing topic."
     )
   }
 
   validation {
+    condition     = var.topic.create || var.topic.arn == null ? true : startswith(var.topic.arn, local.topic_arns)
+    error_message = "topic.arn is ${jsonencode(var.topic.arn)}; alarms reach topics of their own region and this account only: write one that starts with ${local.topic_arns}."
+  }
+
+  validation {
     condition     = var.topic.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,256}$", var.topic.name))
-    error_message = "topic.name is \"${coalesce(var.topic.name, "null")}\"; write 1 to 256 of A-Z, a-z, 0-9, _ and - (alarms can't publish to a FIFO topic)."
+    error_message = "topic.name is ${jsonencode(var.topic.name)}; write 1 to 256 of A-Z, a-z, 0-9, _ and - (alarms can't publish to a FIFO topic)."
   }
 
   validation {
-    condition     = alltrue([for subscription in values(var.topic.subscriptions) : contains(keys(local.endpoint_patterns), subscription.protocol)])
-    error_message = "topic.subscriptions has ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} with protocol \"${subscription.protocol}\"" if !contains(keys(local.endpoint_patterns), subscription.protocol)])}; write one of ${join(", ", keys(local.endpoint_patterns))}."
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : contains(keys(local.endpoint_patterns), try(subscription.protocol, "none"))])
+    error_message = "topic.subscriptions has ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} with protocol ${jsonencode(try(subscription.protocol, null))}" if !contains(keys(local.endpoint_patterns), try(subscription.protocol, "none"))])}; write one of ${join(", ", keys(local.endpoint_patterns))}."
+  }
+
+  # Without the endpoint in the message: it may hold a key.
+  validation {
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : can(regex(local.endpoint_patterns[subscription.protocol], subscription.endpoint))])
+    error_message = "topic.subscriptions has no endpoint that fits its protocol at ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} (${try(subscription.protocol, "null")})" if !can(regex(local.endpoint_patterns[subscription.protocol], subscription.endpoint))])}; write an address for email, an https:// URL for https, an ARN for lambda and sqs (no FIFO queue), a number like +4915112345678 for sms."
   }
 
   validation {
-    condition = alltrue([
-      for subscription in values(var.topic.subscriptions) :
-      can(regex(lookup(local.endpoint_patterns, subscription.protocol, ""), subscription.endpoint))
-    ])
-    error_message = "topic.subscriptions has ${join(", ", [for key, subscription in var.topic.subscriptions : "${key} with endpoint \"${subscription.endpoint}\" for ${subscription.protocol}" if !can(regex(lookup(local.endpoint_patterns, subscription.protocol, ""), subscription.endpoint))])}; write an address for email, an https:// URL for https, an ARN for sqs and lambda, a number like +4915112345678 for sms."
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : try(!subscription.raw || contains(["sqs", "https"], subscription.protocol), true)])
+    error_message = "topic.subscriptions has raw = true at ${join(", ", [for key, subscription in var.topic.subscriptions : key if try(subscription.raw && !contains(["sqs", "https"], subscription.protocol), false)])}; SNS delivers raw to sqs and https only."
   }
 
   validation {
-    condition     = alltrue([for subscription in values(var.topic.subscriptions) : !subscription.raw || contains(["sqs", "https"], subscription.protocol)])
-    error_message = "topic.subscriptions has raw = true at ${join(", ", [for key, subscription in var.topic.subscriptions : key if subscription.raw && !contains(["sqs", "https"], subscription.protocol)])}; SNS delivers raw to sqs and https only."
+    condition     = alltrue([for subscription in values(var.topic.subscriptions) : try(subscription.filter_policy, null) == null ? true : can(keys(jsondecode(subscription.filter_policy)))])
+    error_message = "topic.subscriptions has a filter_policy that is no JSON object at ${join(", ", [for key, subscription in var.topic.subscriptions : key if try(subscription.filter_policy, null) == null ? false : !can(keys(jsondecode(subscription.filter_policy)))])}; write it with jsonencode(), over what an alarm's message says, like { AlarmName = [\"…\"] }."
   }
 
   validation {
-    condition     = alltrue([for subscription in values(var.topic.subscriptions) : subscription.filter_policy == null ? true : can(keys(jsondecode(subscription.filter_policy)))])
-    error_message = "topic.subscriptions has a filter_policy that is no JSON object at ${join(", ", [for key, subscription in var.topic.subscriptions : key if subscription.filter_policy == null ? false : !can(keys(jsondecode(subscription.filter_policy)))])}; write it with jsonencode()."
+    condition = length(setintersection(var.alarm_emails, [
+      for subscription in values(var.topic.subscriptions) : try(subscription.protocol == "email" ? subscription.endpoint : "-", "-")
+    ])) == 0
+    error_message = "topic.subscriptions has an address by email that alarm_emails has too; leave it out of one of them, since AWS keeps one subscription for both."
   }
 }
 
@@ -424,7 +488,7 @@ variable "alarms" {
     event_age = optional(object({
       name               = optional(string) # LambdaEventAgeAlert
       enabled            = optional(bool, true)
-      threshold          = optional(number) # 600000 milliseconds
+      threshold          = optional(number) # 600000 milliseconds, or 80 % of delivery.max_event_age_seconds if that is less
       period_seconds     = optional(number, 300)
       evaluation_periods = optional(number, 1)
       notify_ok          = optional(bool, false)
@@ -450,7 +514,12 @@ variable "alarms" {
   nullable = false
 
   validation {
+    condition     = length(var.alarms.extra_actions) <= 4
+    error_message = "alarms.extra_actions has ${length(var.alarms.extra_actions)} ARNs; CloudWatch takes 5 actions an alarm, and the topic is one: write at most 4."
+  }
+
+  validation {
     condition     = alltrue([for action in var.alarms.extra_actions : can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])
-    error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : "\"${action}\"" if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
+    error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : jsonencode(action) if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
   }
 }

@@ -5,6 +5,7 @@ locals {
     if var.alarms.create && var.alarms[key].enabled
   }
   given = { for key, alarm in local.wanted : key => var.alarms[key] }
+  names = { for key, alarm in local.wanted : key => coalesce(var.alarms[key].name, "${var.prefix}${alarm.name}") }
 
   # CloudWatch looks back a day at most, or a week where periods are an hour or longer.
   longest = { for key, alarm in local.given : key => alarm.period_seconds >= 3600 ? 604800 : 86400 }
@@ -73,7 +74,7 @@ locals {
       metric      = "AsyncEventAge"
       dimensions  = local.of_function
       statistic   = "Maximum"
-      threshold   = 600 * 1000
+      threshold   = min(600, 0.8 * var.max_event_age_seconds) * 1000
     }
     delivery_failures = {
       name        = "LambdaDeliveryFailuresAlert"

@@ -1,7 +1,7 @@
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.wanted
 
-  alarm_name          = coalesce(local.given[each.key].name, "${var.prefix}${each.value.name}")
+  alarm_name          = local.names[each.key]
   alarm_description   = each.value.description
   namespace           = each.value.namespace
   metric_name         = each.value.metric
@@ -18,11 +18,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   lifecycle {
     precondition {
-      condition = (
-        contains([10, 20, 30], local.given[each.key].period_seconds)
-        || local.given[each.key].period_seconds >= 60 && local.given[each.key].period_seconds % 60 == 0
-      )
-      error_message = "alarms.${each.key}.period_seconds is ${local.given[each.key].period_seconds}; write 10, 20, 30 or a multiple of 60 seconds."
+      condition     = local.given[each.key].period_seconds >= 60 && local.given[each.key].period_seconds % 60 == 0
+      error_message = "alarms.${each.key}.period_seconds is ${local.given[each.key].period_seconds}; write a multiple of 60 seconds, which is how often AWS's own metrics come."
     }
 
     precondition {
@@ -37,6 +34,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
     precondition {
       condition     = local.given[each.key].threshold == null ? true : local.given[each.key].threshold > 0
       error_message = "alarms.${each.key}.threshold is ${coalesce(local.given[each.key].threshold, 1)}; write a number above 0, or leave it out for the default."
+    }
+
+    precondition {
+      condition     = length([for name in values(local.names) : name if name == local.names[each.key]]) == 1
+      error_message = "alarms.${each.key}.name is \"${local.names[each.key]}\", and so is another alarm's; give each a name of its own."
     }
 
     precondition {

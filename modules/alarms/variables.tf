@@ -114,6 +114,12 @@ variable "timeout_seconds" {
   nullable    = false
 }
 
+variable "max_event_age_seconds" {
+  description = "The age in seconds at which Lambda gives an event up."
+  type        = number
+  nullable    = false
+}
+
 variable "failure_queue_name" {
   description = "Queue whose depth is watched."
   type        = string

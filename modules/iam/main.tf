@@ -24,11 +24,3 @@ resource "aws_iam_role_policy" "pipeline" {
   role   = aws_iam_role.this.name
   policy = data.aws_iam_policy_document.pipeline.json
 }
-
-resource "aws_iam_role_policy" "extra" {
-  count = var.role.policy_json == null ? 0 : 1
-
-  name   = "extra"
-  role   = aws_iam_role.this.name
-  policy = var.role.policy_json
-}

@@ -70,9 +70,4 @@ resource "aws_lambda_permission" "bucket" {
   principal      = "s3.amazonaws.com"
   source_arn     = var.delivery.bucket_arn
   source_account = var.delivery.account_id
-
-  # Another bucket's permission exists before this one's goes: no event meets a closed door.
-  lifecycle {
-    create_before_destroy = true
-  }
 }

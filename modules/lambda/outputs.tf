@@ -1,6 +1,10 @@
 output "name" {
-  description = "Name of the function."
+  description = "Name of the function, once the bucket may invoke it and failures are kept."
   value       = aws_lambda_function.this.function_name
+  depends_on = [
+    aws_lambda_permission.bucket,
+    aws_lambda_function_event_invoke_config.this,
+  ]
 }
 
 # Events may come only when they are let in and when the ones that fail have somewhere to go.

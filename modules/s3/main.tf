@@ -101,11 +101,13 @@ resource "aws_s3_bucket_notification" "this" {
   depends_on = [aws_s3_bucket_versioning.this, aws_s3_bucket_policy.this]
 }
 
+# S3 wants values encoded: a space as "+", other special characters by percent signs, and a few marks
+# and the slash as they are.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
 locals {
-  # S3 compares with percent-encoded keys and keeps the slash; urlencode() writes a space as "+".
   encoded = [for filter in var.filters : {
-    for part in ["prefix", "suffix"] : part => (
-      filter[part] == "" ? null : replace(replace(urlencode(filter[part]), "%2F", "/"), "+", "%20")
+    for part in ["prefix", "suffix"] : part => filter[part] == "" ? null : replace(replace(replace(replace(replace(
+      replace(urlencode(filter[part]), "%2F", "/"), "%21", "!"), "%27", "'"), "%28", "("), "%29", ")"), "%2A", "*"
     )
   }]
 }

@@ -76,4 +76,6 @@ resource "aws_sns_topic_subscription" "this" {
   endpoint             = each.value.endpoint
   raw_message_delivery = each.value.raw
   filter_policy        = each.value.filter_policy
+  # CloudWatch's messages have a body and no attributes to filter by.
+  filter_policy_scope = each.value.filter_policy == null ? null : "MessageBody"
 }

@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
+from lab.module import ROOT
+
 EVERYTHING = {"prefix": "", "suffix": ""}
+LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:x:1"
 
 
 def case(message: str, **values: Any) -> ParameterSet:
@@ -128,11 +131,11 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             function={"reserved_concurrency": -2},
         ),
         case(
-            "function.environment sets TABLE_NAME, which this module sets itself",
+            "function.environment sets TABLE_NAME, which Lambda or this module sets",
             function={"environment": {"TABLE_NAME": "x"}},
         ),
         case('function.environment has the key "a-b"', function={"environment": {"a-b": "x"}}),
-        case("function.layers names 6 layers; Lambda takes 5", function={"layers": ["arn"] * 6}),
+        case("function.layers names 6 layers; Lambda takes 5", function={"layers": [LAYER] * 6}),
         case('function.tracing is "On"; write PassThrough', function={"tracing": "On"}),
         case('function.log_level is "info"; write TRACE, DEBUG', function={"log_level": "info"}),
         case(
@@ -164,7 +167,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             table={"ttl_hours": 0.5},
         ),
         case('table.stream_view_type is "ALL"; write NEW_IMAGE', table={"stream_view_type": "ALL"}),
-        case('topic.create is false and topic.arn is "null"', topic={"create": False}),
+        case("topic.create is false and topic.arn is null", topic={"create": False}),
         case(
             'topic.create is false and topic.arn is "pager"',
             topic={"create": False, "arn": "pager"},
@@ -179,15 +182,15 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             topic=subscription("http", "http://example.com"),
         ),
         case(
-            'topic.subscriptions has x with endpoint "http://example.com" for https',
+            "topic.subscriptions has no endpoint that fits its protocol at x (https)",
             topic=subscription("https", "http://example.com"),
         ),
         case(
-            'topic.subscriptions has x with endpoint "on-call" for sqs',
+            "topic.subscriptions has no endpoint that fits its protocol at x (sqs)",
             topic=subscription("sqs", "on-call"),
         ),
         case(
-            'topic.subscriptions has x with endpoint "0151" for sms',
+            "topic.subscriptions has no endpoint that fits its protocol at x (sms)",
             topic=subscription("sms", "0151"),
         ),
         case(
@@ -199,7 +202,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             topic=subscription("sms", "+4915112345678", filter_policy="["),
         ),
         case(
-            "alarms.errors.period_seconds is 45; write 10, 20, 30 or a multiple of 60",
+            "alarms.errors.period_seconds is 45; write a multiple of 60",
             alarms=alarm(period_seconds=45),
         ),
         case(
@@ -215,6 +218,90 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             "alarms.errors.name has 256 characters; write at most 255", alarms=alarm(name="x" * 256)
         ),
         case('alarms.extra_actions holds "pager"; write ARNs', alarms={"extra_actions": ["pager"]}),
+        case('bucket.name is "", which S3 refuses', bucket={"name": ""}),
+        case(
+            'bucket.access_log.bucket is "My Bucket"; write the name',
+            bucket={"access_log": {"bucket": "My Bucket"}},
+        ),
+        case(
+            "bucket.access_log.bucket is null; write the name",
+            bucket={"access_log": {"bucket": None}},
+        ),
+        case(
+            "bucket.abort_multipart_days is 1000000000000; write",
+            bucket={"abort_multipart_days": 1e12},
+        ),
+        case('tags has "R" = "R&D"; write keys'.replace("&", "\\u0026"), tags={"R": "R&D"}),
+        case('tags has "aws:x" = "y"; write keys', tags={"aws:x": "y"}),
+        case('tags has "A" = null; write keys', tags={"A": None}),
+        case("tags has 2 keys (Env, env); write at most 50", tags={"Env": "a", "env": "b"}),
+        case("alarm_emails holds null, no e-mail address", alarm_emails=[None]),
+        case('alarm_emails holds "ü@example.com"', alarm_emails=["ü@example.com"]),
+        case(
+            "delivery.filters[].prefix or .suffix is null",
+            delivery={"filters": [{"prefix": None, "suffix": ""}]},
+        ),
+        case("delivery.filters[].prefix or .suffix is null; write", delivery={"filters": [None]}),
+        case(
+            "delivery.filters[].events holds null",
+            delivery={"filters": [EVERYTHING | {"events": [None]}]},
+        ),
+        case(
+            "delivery.filters has 1 filters; S3 takes 100 at most",
+            delivery={"filters": [{"prefix": "x" * 1025, "suffix": ""}]},
+        ),
+        case('function.package is ".", and no such file', function={"package": "."}),
+        case('README.md", which is no zip file', function={"package": str(ROOT / "README.md")}),
+        case('function.handler is "a b"; write', function={"handler": "a b"}),
+        case(
+            "function.environment sets AWS_REGION and TTL_SECONDS, which",
+            function={"environment": {"AWS_REGION": "x", "TTL_SECONDS": "1"}},
+        ),
+        case(
+            "function.environment has 4010 bytes or a null",
+            function={"environment": {"BIG": "x" * 4000}},
+        ),
+        case(
+            'holds "arn:aws:lambda:us-east-1:123456789012:layer:x"; write ARNs of layer versions',
+            function={"layers": [LAYER.removesuffix(":1")]},
+        ),
+        case(
+            "function.vpc has 0 subnet_ids and 0 security_group_ids",
+            function={"vpc": {"subnet_ids": [], "security_group_ids": []}},
+        ),
+        case('function.role_path is "/a!b/"', function={"role_path": "/a!b/"}),
+        case(
+            "function.policy_json is no IAM policy document of",
+            function={"policy_json": '{"Statement":7}'},
+        ),
+        case("table.write_units is 100000000000000000000; write", table={"write_units": 1e20}),
+        case(
+            'topic.arn is "arn:aws:sns:eu-west-1:123456789012:x"; alarms reach',
+            topic={"create": False, "arn": "arn:aws:sns:eu-west-1:123456789012:x"},
+        ),
+        case("topic.subscriptions has x with protocol null", topic={"subscriptions": {"x": None}}),
+        case(
+            "its protocol at x (sqs); write an",
+            topic=subscription("sqs", "arn:aws:sqs:us-east-1:123456789012:a.fifo"),
+        ),
+        case(
+            "an address by email that alarm_emails has too",
+            alarm_emails=["a@example.com"],
+            topic=subscription("email", "a@example.com"),
+        ),
+        case(
+            "alarms.extra_actions has 5 ARNs",
+            alarms={"extra_actions": [f"arn:aws:sns:us-east-1:123456789012:{n}" for n in range(5)]},
+        ),
+        case("alarms.extra_actions holds null", alarms={"extra_actions": [None]}),
+        case(
+            'alarms.throttles.name is "Same", and so is another',
+            alarms={"errors": {"name": "Same"}, "throttles": {"name": "Same"}},
+        ),
+        case(
+            'alarms.errors.name is "LambdaThrottlesAlert", and so is',
+            alarms={"errors": {"name": "LambdaThrottlesAlert"}},
+        ),
     ],
 )
 def test_it_is_refused_with(message: str, refusal: str) -> None:

@@ -1,5 +1,6 @@
 """Each variable has the effect that its description promises."""
 
+import json
 from typing import Any
 
 import pytest
@@ -231,16 +232,26 @@ def test_in_a_vpc_lambda_manages_interfaces_and_the_code_may_not(planned: Planne
     }
 
 
-POLICY = (
-    '{"Version":"2012-10-17","Statement":[{"Action":"s3:GetObject","Effect":"Allow",'
-    '"Resource":"arn:aws:s3:::x/*"}]}'
+POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "Own",
+                "Effect": "Allow",
+                "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::x/*",
+            }
+        ],
+    }
 )
 
 
 @variables(function={"policy_json": POLICY})
 def test_a_teams_own_policy_stands_beside_the_pipelines(planned: Planned) -> None:
-    assert planned.resources["role.aws_iam_role_policy.extra[0]"]["policy"] == POLICY
-    assert "WriteRecords" in planned.policy("role.aws_iam_role_policy.pipeline")
+    statements = planned.policy("role.aws_iam_role_policy.pipeline")
+    assert list(statements) == ["Own", "WriteRecords", "WriteLogs", "HandOverFailures"]
+    assert statements["Own"]["Action"] == "s3:GetObject"
 
 
 @variables(bucket={"versioning": False})
@@ -278,15 +289,18 @@ def test_of_an_existing_bucket_only_the_notifications_are_touched(planned: Plann
     delivery={
         "filters": [
             {"prefix": "a b/", "suffix": ".txt", "events": ["s3:ObjectCreated:Put"]},
-            {"prefix": "für+x/", "suffix": "", "events": ["s3:ObjectRemoved:*"]},
+            {"prefix": "für+x/(1)!*'=~-_.", "suffix": "", "events": ["s3:ObjectRemoved:*"]},
         ]
     }
 )
 def test_filters_are_written_decoded_and_reach_s3_encoded(planned: Planned) -> None:
     first, second = planned.resources[NOTIFICATION]["lambda_function"]
-    assert (first["filter_prefix"], first["filter_suffix"]) == ("a%20b/", ".txt")
+    assert (first["filter_prefix"], first["filter_suffix"]) == ("a+b/", ".txt")
     assert first["events"] == ["s3:ObjectCreated:Put"]
-    assert (second["filter_prefix"], second["filter_suffix"]) == ("f%C3%BCr%2Bx/", None)
+    assert (second["filter_prefix"], second["filter_suffix"]) == (
+        "f%C3%BCr%2Bx/(1)!*'%3D~-_.",
+        None,
+    )
 
 
 DISJOINT = [
@@ -316,7 +330,12 @@ def test_each_address_is_subscribed_by_email(planned: Planned) -> None:
 
 
 SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
-    "queue": {"protocol": "sqs", "endpoint": QUEUE, "raw": True, "filter_policy": '{"a":["b"]}'},
+    "queue": {
+        "protocol": "sqs",
+        "endpoint": QUEUE,
+        "raw": True,
+        "filter_policy": '{"AlarmName":["b"]}',
+    },
     "page": {"protocol": "https", "endpoint": "https://example.com/alarm"},
     "function": {
         "protocol": "lambda",
@@ -330,10 +349,15 @@ SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
 @variables(topic={"subscriptions": SUBSCRIPTIONS})
 def test_each_protocol_is_subscribed(planned: Planned) -> None:
     for key, wanted in SUBSCRIPTIONS.items():
-        found = planned.resources[f'topic.aws_sns_topic_subscription.this["{key}"]']
+        address = f'topic.aws_sns_topic_subscription.this["{key}"]'
+        found = planned.resources[address]
         assert (found["protocol"], found["endpoint"]) == (wanted["protocol"], wanted["endpoint"])
         assert found["raw_message_delivery"] is wanted.get("raw", False)
         assert found["filter_policy"] == wanted.get("filter_policy")
+        scope = "MessageBody" if "filter_policy" in wanted else None
+        assert planned.unknown[address].get("filter_policy_scope") or (
+            found["filter_policy_scope"] == scope
+        )
 
 
 @variables(topic={"subscriptions": {"later": {"protocol": "sqs", "endpoint": LATER}}})
@@ -344,7 +368,16 @@ def test_an_endpoint_may_be_known_only_after_apply(planned: Planned) -> None:
 
 @variables(
     bucket={"name": LATER},
-    function={"permissions_boundary": LATER, "policy_json": POLICY},
+    function={
+        "permissions_boundary": LATER,
+        "policy_json": LATER,
+        "package": LATER,
+        "layers": [LATER],
+        "vpc": {"subnet_ids": [LATER], "security_group_ids": [LATER]},
+        "environment": {"TOKEN": LATER},
+    },
+    delivery={"filters": [{"prefix": LATER, "suffix": ""}]},
+    topic={"create": False, "arn": LATER},
     alarms={"extra_actions": [LATER]},
 )
 def test_computed_names_and_arns_defer_no_resource(planned: Planned) -> None:
@@ -364,6 +397,11 @@ def test_an_existing_topic_is_used_and_left_alone(planned: Planned) -> None:
 def test_no_alarms_on_request(planned: Planned) -> None:
     assert not [address for address in planned.resources if address.startswith("alarms.")]
     assert planned.outputs["alarm_names"] == []
+
+
+@variables(delivery={"max_event_age_seconds": 300})
+def test_the_alarm_on_age_comes_before_events_are_given_up(planned: Planned) -> None:
+    assert planned.resources[alarm("event_age")]["threshold"] == 240_000
 
 
 @variables(alarms={"throttles": {"enabled": False}})
