@@ -18,7 +18,7 @@ test: $(VENV)/dev
 
 $(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
-	  echo "$(PYTHON) is older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
+	  echo "$(PYTHON) is missing or older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check 'pip>=25.1'
@@ -26,4 +26,6 @@ $(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
 	@touch $@
 
 clean:
+	@test ! -f .work/demo/kept.json || $(VENV)/bin/python -m lab down
+	find lab lambda_src tests bench -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf $(VENV) .tox .work .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,5 @@
 variable "name_prefix" {
-  description = "What stands before every default name, so that several pipelines live in one account."
+  description = "What stands before every default name, hyphen included (team-a-), so that several pipelines live in one account."
   type        = string
   default     = null
 
@@ -55,7 +55,7 @@ variable "alarm_emails" {
 
   validation {
     condition     = alltrue([for address in var.alarm_emails : can(regex(local.email_pattern, address))])
-    error_message = "alarm_emails holds ${join(", ", [for address in var.alarm_emails : address == null ? "null" : "\"${address}\"" if !can(regex(local.email_pattern, address))])}, no e-mail address; write one address an element, like \"ops@example.com\"."
+    error_message = "alarm_emails holds ${join(", ", [for address in var.alarm_emails : address == null ? "null" : "\"${address}\"" if !can(regex(local.email_pattern, address))])}, which is not an e-mail address; write one address an element, like \"ops@example.com\"."
   }
 }
 

@@ -138,7 +138,7 @@ def _run(
     port: int | None,
 ) -> None:
     environment = terraform_environment(folder)
-    show.heading(console, "Terraform applies the module, on an AWS emulator of our own")
+    show.heading(console, "Terraform applies the module, on a private AWS emulator (ministack)")
     root = stack.write_root(folder)
     with result.timed("terraform init"):
         terraform.init(root, environment)
@@ -207,8 +207,8 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
     show.heading(console, "4  The alarms watch the table")
     show.note(
         console,
-        f"{BURST} more files went up. The table took {units.writes} writes of {units.total:g} "
-        "write units, counted on its stream.",
+        f"{BURST} more files went up, {len(result.objects)} in all. The table took {units.writes} "
+        f"writes, which is {units.total:g} write units, counted on its stream.",
     )
     show.note(
         console,
@@ -231,7 +231,7 @@ def _first_record(console: Console, result: Result, began: float, made: Mapping[
     result.first_record_seconds = round(time.monotonic() - began, 1)
     console.print(
         f"  [bold green]The first record is there, {result.first_record_seconds:.0f} s after the "
-        "start.[/] Some resources take longer to settle.",
+        "start.[/] Terraform goes on: its provider waits 25 s for queues, 55 s for lifecycles.",
         soft_wrap=True,
     )
 
@@ -286,7 +286,8 @@ def _readable(message: Mapping[str, Any]) -> dict[str, object]:
         "Subject": message.get("Subject", ""),
         "TopicArn": message.get("TopicArn", ""),
         **{name: change[name] for name in wanted},
-        "Trigger": json.dumps(change["Trigger"]),
+        **{name: change["Trigger"][name] for name in ("MetricName", "Statistic", "Threshold")},
+        "Period": f"{change['Trigger']['Period']} s",
     }
 
 

@@ -28,7 +28,7 @@ def run() -> int:
     except ImportError as error:
         raise LabError(
             "checkov is not installed: `pip install --group security` in an environment of its own "
-            "(it asks for another boto3 than the tests), or run `tox -e security`."
+            '(it asks for another boto3 than the tests), or run `make test ARGS="-e security"`.'
         ) from error
     console = Console(highlight=False)
     environment = terraform_environment(WORK)

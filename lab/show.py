@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
@@ -50,7 +49,9 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
             elif event.kind == "completed":
                 started.pop(label, None)
                 done += 1
-                console.print(f"  {event.seconds:4.0f} s  {escape(label)}", soft_wrap=True)
+                done_as = {"create": "made", "delete": "destroyed"}.get(event.action, event.action)
+                line = f"  {done_as} {escape(label)} in {event.seconds:.0f} s"
+                console.print(line, soft_wrap=True)
             elif event.kind == "failed":
                 started.pop(label, None)
                 console.print(f"  [red]failed[/]  {escape(label)}", soft_wrap=True)
@@ -121,7 +122,7 @@ def alarms(console: Console, found: Iterable[Alarm]) -> None:
 def durations(console: Console, seconds: Mapping[str, float]) -> None:
     """How long each part took."""
     heading(console, "How long it took")
-    fields(console, {name: f"{value:6.1f} s" for name, value in seconds.items()})
+    fields(console, {name: f"{value:7.2f} s" for name, value in seconds.items()})
 
 
 def next_steps(
@@ -131,22 +132,26 @@ def next_steps(
     heading(console, "What to try next")
     if not kept:
         note(console, f"Keep it running and look around: {command('demo --keep', folder)}")
-        note(console, "Read how it is built: main.tf, then modules/")
+        note(console, "Read how it works: docs/how-it-works.md; how it is built: main.tf, modules/")
         return
-    place = shlex.quote(str(folder))
+    note(
+        console,
+        "The aws commands need AWS's command line, version 2 (https://aws.amazon.com/cli/).",
+    )
+    group = outputs["log_group_name"]
     for line, why in {
-        f". {place}/env": "this shell's aws and terraform now talk to the lab",
+        f". {shlex.quote(f'{folder}/env')}": "this shell's aws and terraform now talk to the lab",
         f"aws s3 cp README.md s3://{outputs['bucket_name']}/": "upload something of your own",
         f"aws dynamodb scan --table-name {outputs['table_name']}": "read the records",
-        f"aws logs tail {outputs['log_group_name']}": "read what the function logged",
+        f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
         f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
-        f"terraform -chdir={place}/root plan": "change main.tf there, and see what would change",
+        f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
+            "change main.tf there, and see what would change"
+        ),
         command("down", folder): "destroy everything",
     }.items():
         console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
         console.print(f"      {escape(why)}", style="dim", soft_wrap=True)
-    if shutil.which("aws") is None:
-        note(console, "(aws is AWS's command line: https://aws.amazon.com/cli/)")
 
 
 def _label(address: str) -> str:

@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -98,7 +99,12 @@ class Kept:
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
     """Hold the folder for this process. Raises LabError while another process holds it."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LabError(
+            f"{folder} can't be used ({error.strerror}): give --work-dir a folder to write to."
+        ) from error
     lock = folder.with_name(f"{folder.name}.lock")
     with lock.open("a+", encoding="utf-8") as file:
         try:
@@ -173,9 +179,12 @@ def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[
 
 
 def command(name: str, folder: Path) -> str:
-    """The command line that does `name` in this folder, to be typed in a shell."""
+    """The command line that does `name` in this folder, to be typed in this shell, where it is."""
     place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
-    return f"python -m lab {name}{place}"
+    # Not resolved: a virtual environment's python is a link to one without its packages.
+    python, here = Path(sys.executable), Path.cwd()
+    shown = python.relative_to(here) if python.is_relative_to(here) else python
+    return f"{shlex.quote(str(shown))} -m lab {name}{place}"
 
 
 def read_kept(folder: Path) -> Kept | None:

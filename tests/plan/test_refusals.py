@@ -41,7 +41,8 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             bucket={"name": "given"},
         ),
         case(
-            'alarm_emails holds "ops", no e-mail address', alarm_emails=["dev@example.com", "ops"]
+            'alarm_emails holds "ops", which is not an e-mail address',
+            alarm_emails=["dev@example.com", "ops"],
         ),
         case('alarm_emails holds "a@b.com, c@d.com"', alarm_emails=["a@b.com, c@d.com"]),
         case('alarm_emails holds "Ops <a@b.com>"', alarm_emails=["Ops <a@b.com>"]),
@@ -235,7 +236,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case('tags has "aws:x" = "y"; write keys', tags={"aws:x": "y"}),
         case('tags has "A" = null; write keys', tags={"A": None}),
         case("tags has 2 keys (Env, env); write at most 50", tags={"Env": "a", "env": "b"}),
-        case("alarm_emails holds null, no e-mail address", alarm_emails=[None]),
+        case("alarm_emails holds null, which is not an e-mail address", alarm_emails=[None]),
         case('alarm_emails holds "ü@example.com"', alarm_emails=["ü@example.com"]),
         case(
             "delivery.filters[].prefix or .suffix is null",
