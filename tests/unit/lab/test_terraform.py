@@ -77,7 +77,12 @@ def test_a_command_that_never_ends_is_stopped_at_its_deadline(root: Path) -> Non
     assert not alive(int((root / "pid").read_text()))
 
 
-def test_a_missing_provider_becomes_one_sentence(root: Path) -> None:
+def test_a_missing_provider_becomes_one_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever runs this may have a CLI configuration, which the sentence would name.
+    monkeypatch.setenv("HOME", str(root))
+    monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
     said = (
         "Error: Failed to query available provider packages\n\nCould not retrieve the list of "
         "available versions for provider hashicorp/aws: could not connect to registry.terraform.io"
