@@ -43,4 +43,6 @@ def _text(failures: list[Failure]) -> str:
         for one in failures
     )
     text = f"{len(failures)} of the records not stored: {' '.join(each)}"
+    # Lambda's runtime sends it as UTF-8, which has no lone surrogates.
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) < _LONGEST else f"{text[:_LONGEST]}... (the log has them all)"

@@ -1,7 +1,6 @@
 """Write items to one table: PutItem for one, BatchWriteItem in 25s side by side for more.
 
 Writing an item twice is harmless, so whatever may not have been written is sent again.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 """
 
 from __future__ import annotations
@@ -12,9 +11,12 @@ import ssl
 import threading
 import time
 from binascii import crc32
+from collections import deque
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from contextlib import suppress
+from datetime import datetime
+from itertools import batched
+from typing import Any, NamedTuple
 
 import http11
 import sigv4
@@ -22,12 +24,10 @@ from records import Item
 
 # So that 1,000 SQS messages, 40 batches, take two turns.
 CONNECTIONS = 20
-# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+# As many as BatchWriteItem takes.
 BATCH = 25
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 4.0
-# A connection that idled for longer may have been dropped on the way without a word.
-IDLE_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 
@@ -50,12 +50,25 @@ _DOMAINS = {
 
 
 class WriteError(Exception):
-    """A call that failed, with DynamoDB's code. `again`: "later", "throttled", "at once" or ""."""
+    """A failed attempt, with DynamoDB's code. `again`: "later", "throttled", "at once" or ""."""
 
     def __init__(self, reason: str, code: str = "", again: str = "") -> None:
-        super().__init__(reason)
+        # A refused signature is answered with the request that was signed, token and all.
+        text = reason.partition("\n")[0]
+        for name in ("AWS_SESSION_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+            text = text.replace(os.environ.get(name) or "\n", "***")
+        super().__init__(text[:300])
         self.code = code
         self.again = again
+
+
+class _Job(NamedTuple):
+    """What goes into one request, when it is due, and how it went so far."""
+
+    items: dict[str, Item]
+    due: float = 0.0
+    attempts: int = 0
+    first: str = ""
 
 
 def endpoint(environ: Mapping[str, str]) -> str:
@@ -83,84 +96,83 @@ class Table:
     def write(self, items: dict[str, Item], deadline: float, patience: float) -> dict[str, str]:
         """Put `items`, keyed by `objectId`; returns the reason for each that is not written.
 
-        Gives up at `deadline`, on throttling already at `patience`. (Name servers that don't
-        answer have time limits of their own.)
+        Gives up at `deadline`, on throttling already at `patience`.
         """
-        # Failed until DynamoDB says otherwise, whatever happens to a thread.
-        failures = dict.fromkeys(items, "the writer stopped unexpectedly")
-        pairs = list(items.items())
-        starts = range(0, len(pairs), BATCH)
-        todo = iter(starts)
-        put = self._put_batch if len(items) > 1 else self._put_each
+        # Failed until DynamoDB says otherwise.
+        failures = dict.fromkeys(items, "the writer stopped")
+        todo = deque(_Job(dict(batch)) for batch in batched(items.items(), BATCH))
 
         def work() -> None:
-            # All threads draw from the one iterator.
-            for start in todo:
-                put(dict(pairs[start : start + BATCH]), failures, deadline, patience)
+            # One queue for all: what failed goes to its end, behind what was not tried yet.
+            with suppress(IndexError):
+                while True:
+                    self._try(todo.popleft(), todo, failures, deadline, patience)
 
-        helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(starts)) - 1)]
-        for helper in helpers:
-            helper.start()
-        try:
-            work()
-        finally:
+        helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(todo)) - 1)]
+        # With no more threads to be had, fewer do it too.
+        with suppress(RuntimeError):
+            for helper in helpers:
+                helper.start()
+        work()
+        with suppress(RuntimeError):
             for helper in helpers:
                 helper.join()
         return failures
 
-    def _put_each(self, items: dict[str, Item], failures: dict[str, str], *until: float) -> None:
-        for object_id, item in items.items():
-            try:
-                self._call("PutItem", {"TableName": self._name, "Item": item}, *until)
-                del failures[object_id]
-            except WriteError as error:
-                failures[object_id] = str(error)
+    def _try(self, job: _Job, todo: deque[_Job], failures: dict[str, str], *until: float) -> None:
+        """One attempt; what it leaves goes back to `todo`, or stays in `failures`."""
+        deadline, patience = until
+        time.sleep(max(0.0, job.due - time.monotonic()))
+        try:
+            left = self._put(job.items, deadline)
+            failed = WriteError("throttled: DynamoDB left it unprocessed", again="throttled")
+        except Exception as error:  # noqa: BLE001  (no job may end the others)
+            left = job.items
+            failed = (
+                error
+                if isinstance(error, WriteError)
+                else WriteError(f"{type(error).__name__}: {error}")
+            )
+            if failed.code == "ValidationException" and len(left) > 1:
+                # Nothing of the batch was written, and it does not say which item is bad.
+                todo.extendleft(_Job({one: item}) for one, item in left.items())
+                return
+        for object_id in job.items.keys() - left.keys():
+            del failures[object_id]
+        if not left:
+            return
+        attempts = job.attempts + 1
+        # The last one often says only that time was up.
+        first = job.first or str(failed)
+        # Only once: two causes may take turns for ever.
+        at_once = failed.again == "at once" and not job.attempts
+        due = 0.0 if at_once else time.monotonic() + _pause(attempts)
+        if failed.again and due < (patience if failed.again == "throttled" else deadline):
+            (todo.appendleft if at_once else todo.append)(_Job(left, due, attempts, first))
+        else:
+            reason = f"gave up after {attempts} attempts: {first}" if failed.again else str(failed)
+            failures.update(dict.fromkeys(left, reason))
 
-    def _put_batch(self, items: dict[str, Item], failures: dict[str, str], *until: float) -> None:
-        attempt = 0
-        while items:
-            puts = {self._name: [{"PutRequest": {"Item": item}} for item in items.values()]}
-            try:
-                done = self._call("BatchWriteItem", {"RequestItems": puts}, *until)
-                left = _unprocessed(done, self._name, items)
-            except WriteError as error:
-                if error.code == "ValidationException":
-                    # Nothing of the batch was written, and it does not say which item is bad.
-                    return self._put_each(items, failures, *until)
-                return failures.update(dict.fromkeys(items, str(error)))
-            for object_id in items.keys() - left.keys():
-                del failures[object_id]
-            if left and not _pause(attempt, until[1]):
-                failures.update(dict.fromkeys(left, "throttled: DynamoDB left it unprocessed"))
-                return None
-            items = left
-            attempt += 1
-        return None
+    def _put(self, items: dict[str, Item], deadline: float) -> dict[str, Item]:
+        """One request; those of `items` that DynamoDB hands back. Raises WriteError."""
+        puts = [{"PutRequest": {"Item": item}} for item in items.values()]
+        if len(puts) == 1:
+            self._call("PutItem", {"TableName": self._name, **puts[0]["PutRequest"]}, deadline)
+            return {}
+        answer = self._call("BatchWriteItem", {"RequestItems": {self._name: puts}}, deadline)
+        try:
+            # Whatever it calls the table: one named by ARN comes back by its name.
+            left = [put for puts in answer["UnprocessedItems"].values() for put in puts]
+            ids = [put["PutRequest"]["Item"]["objectId"]["S"] for put in left]
+            return {one: items[one] for one in ids}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise WriteError(f"UnprocessedItems that make no sense: {error!r:.80}") from error
 
-    def _call(
-        self, operation: str, payload: dict[str, Any], deadline: float, patience: float
-    ) -> dict[str, Any]:
-        """DynamoDB's answer, after as many attempts as it takes. Raises WriteError."""
-        body = json.dumps(payload, separators=(",", ":")).encode()
-        attempt, first = 0, ""
-        while True:
-            try:
-                return self._attempt(operation, body, deadline)
-            except WriteError as failed:
-                if not failed.again:
-                    raise
-                # What the last attempt says is often only that time was up.
-                first = first or str(failed)
-                if failed.again == "at once":
-                    continue
-                if not _pause(attempt, patience if failed.again == "throttled" else deadline):
-                    last = "" if str(failed) == first else f", at last {failed}"
-                    reason = f"gave up after {attempt + 1} attempts: {first}{last}"
-                    raise WriteError(reason) from failed
-                attempt += 1
-
-    def _attempt(self, operation: str, body: bytes, deadline: float) -> dict[str, Any]:
+    def _call(self, operation: str, payload: dict[str, Any], deadline: float) -> dict[str, Any]:
+        if time.monotonic() >= deadline:
+            raise WriteError("out of time", again="later")
         credentials = _credentials()
+        body = json.dumps(payload, separators=(",", ":")).encode()
         now = time.gmtime(time.time() + self._clock_offset)
         headers = {
             "content-type": "application/x-amz-json-1.0",
@@ -173,31 +185,47 @@ class Table:
         headers["authorization"] = sigv4.authorization(
             headers, body, credentials, self._region, "dynamodb"
         )
-        answer = self._exchange(headers, body, deadline)
-        document = _document(answer)
-        if answer.status == 200:
+        status, answer_headers, answer = self._exchange(headers, body, deadline)
+        # Even a 200 may be damaged on the way.
+        if answer_headers.get("x-amz-crc32", "") not in ("", str(crc32(answer))):
+            raise WriteError("the answer does not match its checksum", again="later")
+        try:
+            document = json.loads(answer)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            reason = f"HTTP {status} without JSON: {answer.decode('latin-1').strip()}"
+            # A proxy may refuse for long: not worth a direct invoke's whole time.
+            raise WriteError(reason, again="throttled" if 400 <= status < 500 else "later")
+        if status == 200:
             return document
         code = str(document.get("__type", "")).rpartition("#")[2]
-        message = document.get("message") or document.get("Message") or "no message"
-        reason = f"{code or answer.status}: {_clean(str(message), credentials)}"
+        reason = f"{code or status}: {document.get('message') or document.get('Message')}"
         if code in _THROTTLED:
             raise WriteError(reason, code, "throttled")
-        if answer.status >= 500 or not code:
+        if status >= 500 or not code:
             raise WriteError(reason, code, "later")
-        mended = code in _CLOCK and self._clock_corrected(answer.headers.get("date", ""))
+        mended = code in _CLOCK and self._clock_corrected(answer_headers.get("date", ""))
         mended = mended or (code in _TOKEN and credentials != _credentials())
         raise WriteError(reason, code, "at once" if mended else "")
 
     def _exchange(self, headers: dict[str, str], body: bytes, deadline: float) -> http11.Answer:
-        reused = connection = self._idle_connection()
-        now = time.monotonic()
+        connection, reused = None, False
+        with suppress(IndexError):
+            while not reused:
+                connection = self._idle.pop()
+                reused = connection.quiet()
         try:
-            if not connection:
-                connection = http11.Connection(self._endpoint, min(deadline, now + CONNECT_SECONDS))
-            answer = connection.post(headers, body, min(deadline, now + ANSWER_SECONDS))
+            if not connection or not reused:
+                connection = http11.Connection(self._endpoint, CONNECT_SECONDS, deadline)
+            now = time.monotonic()
+            # Half is left for another one, should a kept connection have died without a word.
+            end = (now + deadline) / 2 if reused else deadline
+            answer = connection.post(headers, body, min(now + ANSWER_SECONDS, end))
+            if connection.reusable:
+                self._idle.append(connection)
+            return answer
         except OSError as error:
-            if connection:
-                connection.close()
             if reused:
                 # What killed it has killed those that slept as long: don't wait for each.
                 self._idle.clear()
@@ -206,84 +234,29 @@ class Table:
             # A kept connection may have died in its sleep: no fault of the server's.
             again = "at once" if reused and not isinstance(error, TimeoutError) else "later"
             raise WriteError(f"{type(error).__name__}: {error}", again=again) from error
-        if connection.reusable:
-            self._idle.append(connection)
-        else:
-            connection.close()
-        return answer
-
-    def _idle_connection(self) -> http11.Connection | None:
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:
-                break
-            # Wall clock: the monotonic one may stand still while Lambda freezes us.
-            if 0 <= time.time() - connection.answered < IDLE_SECONDS:
-                return connection
-            connection.close()
-        return None
+        finally:
+            if connection and not connection.reusable:
+                connection.close()
 
     def _clock_corrected(self, date: str) -> bool:
         """Set our clock to the server's `Date`. False if that is no news."""
-        try:
-            server = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S gmt").replace(tzinfo=UTC)
-        except ValueError:
-            return False
-        offset = server.timestamp() - time.time()
-        if abs(offset - self._clock_offset) < 60:
-            return False
-        self._clock_offset = offset
-        return True
+        with suppress(ValueError):
+            server = datetime.strptime(f"{date}+0000", "%a, %d %b %Y %H:%M:%S gmt%z")
+            offset = server.timestamp() - time.time()
+            if abs(offset - self._clock_offset) >= 60:
+                self._clock_offset = offset
+                return True
+        return False
 
 
 def _credentials() -> sigv4.Credentials:
     """The environment's, read for each attempt, so that refreshed ones are used at once."""
     env = os.environ
-    try:
-        keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
-        return sigv4.Credentials(*keys, env.get("AWS_SESSION_TOKEN", ""))
-    except KeyError as error:
-        raise WriteError(f"no credentials: {error} is not set") from error
+    keys = env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]
+    return sigv4.Credentials(*keys, env.get("AWS_SESSION_TOKEN", ""))
 
 
-def _document(answer: http11.Answer) -> dict[str, Any]:
-    """The answer's JSON object. Damaged ones raise WriteError, even with a 200."""
-    checksum = answer.headers.get("x-amz-crc32", "")
-    if checksum.isdecimal() and int(checksum) != crc32(answer.body):
-        raise WriteError("the answer does not match its checksum", again="later")
-    try:
-        document = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        reason = f"HTTP {answer.status} without JSON: {answer.body[:80]!r}"
-        raise WriteError(reason, again="later")
-    return document
-
-
-def _unprocessed(answer: dict[str, Any], table: str, items: dict[str, Item]) -> dict[str, Item]:
-    """Those of `items` that DynamoDB hands back. Raises WriteError if that can't be told."""
-    try:
-        puts = answer["UnprocessedItems"].get(table, [])
-        return {one: items[one] for one in (p["PutRequest"]["Item"]["objectId"]["S"] for p in puts)}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise WriteError(f"UnprocessedItems that make no sense: {error!r:.80}") from error
-
-
-def _clean(message: str, credentials: sigv4.Credentials) -> str:
-    # A refused signature is answered with the request that was signed, session token and all.
-    message = message.partition("\n")[0][:300]
-    for secret in (credentials.token, credentials.secret_key):
-        message = message.replace(secret, "***") if secret else message
-    return message
-
-
-def _pause(attempt: int, until: float) -> bool:
-    """Sleep a random part of a growing span (clients spread out). False if past `until`."""
-    span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(attempt, 10))
-    pause = span * int.from_bytes(os.urandom(2)) / 65536
-    if time.monotonic() + pause >= until:
-        return False
-    time.sleep(pause)
-    return True
+def _pause(attempts: int) -> float:
+    """Seconds to wait after that many: a random part of a growing span (clients spread out)."""
+    span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 10))
+    return span * int.from_bytes(os.urandom(2)) / 65536

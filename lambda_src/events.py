@@ -117,8 +117,8 @@ def _in_envelope(envelope: Any) -> list[ObjectEvent | Failure]:
         return [_read_one(_of_eventbridge, envelope)]
     if envelope.get("Event") == "s3:TestEvent":
         return []
-    names = sorted(map(str, envelope))[:10]
-    return [Failure(f"no list of Records, no detail-type, no s3:TestEvent; it has {names}")]
+    names = str(sorted(envelope))
+    return [Failure(f"no list of Records, no detail-type, no s3:TestEvent; it has {names:.200}")]
 
 
 def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Failure:
@@ -130,12 +130,11 @@ def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent |
 
 def _identity(record: Any) -> Iterator[str | None]:
     """Bucket, key and sequencer, as far as a bad record has them."""
-    for path in (("bucket", "name"), ("object", "key"), ("object", "sequencer")):
-        try:
-            place = record.get("s3") or record["detail"]
-            value = place[path[0]][path[1]]
-        except (AttributeError, KeyError, TypeError):
-            value = None
+    for path in ("bucket", "name"), ("object", "key"), ("object", "sequencer"):
+        value = record
+        for names in ("s3", "detail"), path[:1], path[1:]:
+            value = value if isinstance(value, dict) else {}
+            value = next(filter(None, map(value.get, names)), None)
         yield value if isinstance(value, str) else None
 
 
@@ -206,7 +205,7 @@ def _moment(time: str) -> tuple[str, int]:
             raise ValueError("no time zone")
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _UnreadableError(f"the event time is {time!r:.60}: {error}") from error
+        raise _UnreadableError(f"the event time is {time!r:.60}: {error!s:.60}") from error
     return moment.isoformat()[:19] + "Z", int(moment.timestamp() // 1)
 
 
@@ -225,15 +224,12 @@ def _decoded(key: str) -> str:
     if "%" not in key and "+" not in key:
         return key
     try:
-        return _ESCAPE.sub(_byte, key.replace("+", " ").encode()).decode()
-    except UnicodeError as error:
+        # No digits after the %: None, which has no `decode`.
+        return _ESCAPE.sub(
+            lambda escape: bytes.fromhex(escape[1].decode()), key.replace("+", " ").encode()
+        ).decode()
+    except (UnicodeError, AttributeError) as error:
         raise _UnreadableError("the key is not URL-encoded UTF-8") from error
-
-
-def _byte(escape: re.Match[bytes]) -> bytes:
-    if escape[1] is None:
-        raise _UnreadableError("a % in the key that no two hexadecimal digits follow")
-    return bytes.fromhex(escape[1].decode())
 
 
 def _field(parent: dict[str, Any], name: str, kind: type) -> Any:

@@ -1,22 +1,21 @@
 """One kept-alive HTTP/1.1 connection whose every step ends by a deadline.
 
-`http.client` bounds each read, not the answer, so a server that drips holds it for ever. And its
-import takes as long as all of this function's.
+`http.client` bounds each read, not the answer, and takes as long to import as all of this.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import select
 import socket
 import ssl
+import threading
 import time
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/:@]+)(?::([0-9]{1,5}))?/?")
-_START = re.compile(r"HTTP/1\.1 ([0-9]{3})")
-_HEADER = re.compile(r"\r\n([^:\r\n]+):[ \t]*([^\r\n]*?)[ \t]*(?=\r|\Z)")
-_LARGEST_HEAD = 64 * 1024
 
 
 class Endpoint(NamedTuple):
@@ -28,12 +27,8 @@ class Endpoint(NamedTuple):
     authority: str
 
 
-class Answer(NamedTuple):
-    """What the server said; headers in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
+# Status, headers in lower case, body.
+Answer = tuple[int, dict[str, str], bytes]
 
 
 def parse(url: str) -> Endpoint:
@@ -41,31 +36,23 @@ def parse(url: str) -> Endpoint:
     match = _URL.fullmatch(url)
     if not match:
         raise ValueError(f"{url!r} is no endpoint; write http(s)://host[:port]")
-    usual = 443 if match[1] == "https" else 80
-    port = int(match[3] or usual)
-    # Made once: reading a hundred certificate authorities takes 20 ms.
-    bundle = os.environ.get("AWS_CA_BUNDLE")
-    tls = ssl.create_default_context(cafile=bundle) if usual == 443 else None
+    secure = match[1] == "https"
+    port = int(match[3] or (443 if secure else 80))
+    tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE")) if secure else None
     return Endpoint(tls, match[2].strip("[]"), port, url.partition("://")[2].rstrip("/"))
 
 
 class Connection:
-    """Opens at once. Not to be used again unless `reusable`. `answered`: epoch seconds."""
+    """Opens at once. Not to be used again unless `reusable` and, after a while, `quiet`."""
 
-    def __init__(self, endpoint: Endpoint, deadline: float) -> None:
-        """Connect by `deadline` (`time.monotonic()` seconds). Raises OSError."""
+    def __init__(self, endpoint: Endpoint, seconds: float, deadline: float) -> None:
+        """Connect in so many `seconds` and by `deadline` (`time.monotonic()`). Raises OSError."""
         self.reusable = True
-        self.answered = 0.0
-        plain = socket.create_connection((endpoint.host, endpoint.port), _left(deadline))
-        try:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            plain.settimeout(_left(deadline))
-            self._socket = plain
-            if endpoint.tls:
-                self._socket = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
-        except BaseException:
-            plain.close()
-            raise
+        plain = _connected(endpoint, seconds, deadline)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = plain
+        if endpoint.tls:
+            self._socket = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
 
     def post(self, headers: dict[str, str], body: bytes, deadline: float) -> Answer:
         """Send to `/` and read the whole answer by `deadline`. Raises OSError.
@@ -80,21 +67,24 @@ class Connection:
 
         data = b""
         while (end := data.find(b"\r\n\r\n")) < 0:
-            if len(data) > _LARGEST_HEAD:
+            if len(data) > 65536:
                 raise ConnectionError("the answer's head does not end")
             data += self._receive(deadline)
         status, answer_headers = _head(data[:end].decode("latin-1"))
         data = data[end + 4 :]
         length = answer_headers.get("content-length", "")
-        if not length.isdecimal():
+        if not length.isdecimal() or len(length) > 9:
             raise ConnectionError("the answer does not say its length")
         while len(data) < int(length):
             data += self._receive(deadline)
         # Bytes beyond the length would be taken for the next answer.
         kept = answer_headers.get("connection") != "close"
         self.reusable = kept and len(data) == int(length)
-        self.answered = time.time()
-        return Answer(status, answer_headers, data[: int(length)])
+        return status, answer_headers, data[: int(length)]
+
+    def quiet(self) -> bool:
+        """Whether nothing came since the answer: neither an end nor a second answer."""
+        return not select.select([self._socket], [], [], 0)[0]
 
     def close(self) -> None:
         """Close the socket."""
@@ -108,11 +98,40 @@ class Connection:
         return data
 
 
+def _connected(endpoint: Endpoint, seconds: float, deadline: float) -> socket.socket:
+    found: list[Any] = []
+
+    def resolve() -> None:
+        with suppress(OSError, UnicodeError):
+            found.extend(socket.getaddrinfo(endpoint.host, endpoint.port, 0, socket.SOCK_STREAM))
+
+    # In a thread, since the resolver's own time limit may be longer than an invoke.
+    resolver = threading.Thread(target=resolve, daemon=True)
+    resolver.start()
+    resolver.join(_left(deadline))
+    end = min(deadline, time.monotonic() + seconds)
+    while found:
+        family, kind, protocol, _, address = found.pop(0)
+        plain = socket.socket(family, kind, protocol)
+        try:
+            # A share for each: `create_connection` gives each the whole time.
+            plain.settimeout(_left(end) / (len(found) + 1))
+            plain.connect(address)
+            plain.settimeout(_left(end))
+            return plain
+        except OSError:
+            plain.close()
+            if not found:
+                raise
+    raise ConnectionError(f"no name server tells an address of {endpoint.host}, or none in time")
+
+
 def _head(text: str) -> tuple[int, dict[str, str]]:
-    start = _START.match(text)
-    if not start:
-        raise ConnectionError(f"the answer is not HTTP/1.1: {text!r:.80}")
-    return int(start[1]), dict(_HEADER.findall(text.lower()))
+    start, *lines = text.lower().split("\r\n")
+    if start[:9] != "http/1.1 " or not start[9:12].isdecimal():
+        raise ConnectionError(f"the answer is not HTTP/1.1: {text}")
+    fields = (line.partition(":") for line in lines)
+    return int(start[9:12]), {name: value.strip() for name, _, value in fields}
 
 
 def _left(deadline: float) -> float:

@@ -34,17 +34,38 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
     Raises `answer.NotStoredError`, which names each record that is not in the table.
     """
+    global cold_start
     started = time.monotonic()
-    deadline = started + _seconds_to_work(context)
+    # A part is left for logging and answering.
+    left = context.get_remaining_time_in_millis() / 1000 * 0.95 - 0.25 if context else 30.0
+    deadline = started + max(0.0, left)
 
     delivery = events.read(event)
-    found = (one for _, one in delivery.events)
-    items, ids = records.build(found, int(time.time()), _retention())
+    items, ids = records.build((one for _, one in delivery.events), int(time.time()), _retention())
     patience = deadline if delivery.buffered else min(deadline, started + DIRECT_PATIENCE_SECONDS)
     reasons = table().write(items, deadline, patience) if items else {}
     failures = answer.match(delivery, ids, reasons)
 
-    _report(delivery, items, failures, started, context)
+    for failure in failures:
+        logs.write("ERROR", "Record not stored", **failure._asdict())
+    if logs.enabled("DEBUG"):
+        for object_id, item in items.items():
+            logs.write("DEBUG", "Record", objectId=object_id, key=item["objectKey"]["S"])
+    stored = [object_id for object_id in items if object_id not in reasons]
+    read = len(delivery.events) + len(delivery.refusals)
+    figures = {
+        "received": read + delivery.ignored,
+        "stored": len(stored),
+        # A duplicate of what failed counts as failed.
+        "duplicatesFolded": read - len(stored) - len(failures),
+        "ignored": delivery.ignored,
+        "failed": len(failures),
+        "milliseconds": round((time.monotonic() - started) * 1000, 1),
+    }
+    about = {"coldStart": cold_start, "requestId": getattr(context, "aws_request_id", None)}
+    logs.write("INFO", "Invoke done", **figures, **about, objectIds=stored[:25])
+    logs.metrics(figures)
+    cold_start = False
     return answer.to(delivery, failures)
 
 
@@ -54,54 +75,18 @@ def table() -> dynamodb.Table:
     # Not at the top: TLS is half of what all imports cost.
     import dynamodb
 
-    if not os.environ.get("TABLE_NAME"):
+    env = os.environ
+    if not env.get("TABLE_NAME"):
         raise ValueError("TABLE_NAME is not set; it names the event table")
-    return dynamodb.Table(
-        os.environ["TABLE_NAME"], os.environ["AWS_REGION"], dynamodb.endpoint(os.environ)
-    )
-
-
-def _seconds_to_work(context: Any) -> float:
-    """What is left of the invoke, less what logging and answering take."""
-    if context is None:
-        return 30.0
-    return max(0.0, float(context.get_remaining_time_in_millis()) / 1000 * 0.95 - 0.25)
+    return dynamodb.Table(env["TABLE_NAME"], env["AWS_REGION"], dynamodb.endpoint(env))
 
 
 def _retention() -> int:
     value = os.environ.get("TTL_SECONDS", "")
-    if not value.isdecimal():
-        raise ValueError(f"TTL_SECONDS is {value!r}, not a whole number of seconds")
+    # Ten digits are three centuries.
+    if not value.isdecimal() or len(value) > 10:
+        raise ValueError(f"TTL_SECONDS is {value!r}, not a whole number of at most ten digits")
     return int(value)
-
-
-def _report(
-    delivery: events.Delivery,
-    items: dict[str, records.Item],
-    failures: list[events.Failure],
-    started: float,
-    context: Any,
-) -> None:
-    global cold_start
-    for failure in failures:
-        logs.write("ERROR", "Record not stored", **failure._asdict())
-    if logs.enabled("DEBUG"):
-        for object_id, item in items.items():
-            logs.write("DEBUG", "Record", objectId=object_id, key=item["objectKey"]["S"])
-    failed = {failure.objectId for failure in failures}
-    stored = [object_id for object_id in items if object_id not in failed]
-    figures = {
-        "received": len(delivery.events) + len(delivery.refusals) + delivery.ignored,
-        "stored": len(stored),
-        "duplicatesFolded": len(delivery.events) - len(items),
-        "ignored": delivery.ignored,
-        "failed": len(failures),
-        "milliseconds": round((time.monotonic() - started) * 1000, 1),
-    }
-    about = {"coldStart": cold_start, "requestId": getattr(context, "aws_request_id", None)}
-    logs.write("INFO", "Invoke done", **figures, **about, objectIds=stored[:25])
-    logs.metrics(figures)
-    cold_start = False
 
 
 # Lambda lends an import a whole CPU or more, and an invoke at 256 MB a seventh of one.

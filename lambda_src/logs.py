@@ -9,7 +9,6 @@ import sys
 import time
 from datetime import UTC, datetime
 
-# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 
@@ -22,15 +21,11 @@ def enabled(level: str) -> bool:
 def write(level: str, message: str, **fields: object) -> None:
     """Write one line, at once, so that lines of threads and processes never mix."""
     if enabled(level):
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        _write({"timestamp": now, "level": level, "message": message, **fields})
+        _write(level, {"message": message, **fields})
 
 
 def metrics(values: dict[str, float]) -> None:
-    """Write the figures as CloudWatch metrics too, if `METRICS_NAMESPACE` is set.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-    """
+    """Write the figures in CloudWatch's embedded metric format, if `METRICS_NAMESPACE` is set."""
     namespace = os.environ.get("METRICS_NAMESPACE")
     if not namespace:
         return
@@ -38,10 +33,13 @@ def metrics(values: dict[str, float]) -> None:
     directive = {"Namespace": namespace, "Dimensions": [["FunctionName"]], "Metrics": names}
     about = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
     function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "local")
-    _write({"_aws": about, "FunctionName": function, **values})
+    _write("INFO", {"_aws": about, "FunctionName": function, **values})
 
 
-def _write(line: dict[str, object]) -> None:
+def _write(level: str, fields: dict[str, object]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    # The longest key takes 3,072 characters; what is longer is somebody's bad input.
+    cut = {name: one[:4000] if isinstance(one, str) else one for name, one in fields.items()}
     # ASCII: a key with a lone surrogate must not make the log line fail too.
-    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.write(json.dumps({"timestamp": now, "level": level, **cut}) + "\n")
     sys.stdout.flush()

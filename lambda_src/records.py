@@ -16,6 +16,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 # Frozen: another namespace would give every object of every installation a new identity.
 NAMESPACE = bytes.fromhex("5b9aca6c30a94133b9ca5ff848fd892d")
 
+# With other events, a restore's say, S3 sends the sequencer of the object's creation, or none.
+_SEQUENCED = {"ObjectCreated", "ObjectRemoved", "LifecycleExpiration"}
+
 
 def build(
     events: Iterable[ObjectEvent], now: int, retention: int
@@ -42,14 +45,15 @@ def object_id(event: ObjectEvent) -> str:
 
     The name is a JSON array of strings, UTF-8, no white space, nothing escaped but what JSON must:
     `["bucket","key","version","ObjectCreated"]` for a created version, otherwise
-    `["bucket","key","version","family","sequencer"]`, and for an event without a sequencer
-    `["bucket","key","version","family:action","time","eTag"]`. What an event lacks is `""`.
+    `["bucket","key","version","family","sequencer"]` for what is created, removed or expires, and
+    `["bucket","key","version","family:action","time","eTag"]` for the rest and what has no
+    sequencer. What an event lacks is `""`.
     """
     family = event.name.partition(":")[0]
     parts = [event.bucket, event.key, event.version_id]
     if event.version_id and family == "ObjectCreated":
         parts += [family]
-    elif event.sequencer:
+    elif event.sequencer and family in _SEQUENCED:
         parts += [family, event.sequencer]
     else:
         # The whole name: tags put and deleted within one second are two events.
@@ -76,12 +80,8 @@ def _item(identity: str, event: ObjectEvent, now: int, retention: int) -> Item:
         "eventName": {"S": event.name},
         "eventTime": {"S": event.time},
     }
-    if event.sequencer:
-        item["sequencer"] = {"S": event.sequencer}
-    if event.version_id:
-        item["versionId"] = {"S": event.version_id}
-    if event.etag:
-        item["eTag"] = {"S": event.etag}
+    rest = {"sequencer": event.sequencer, "versionId": event.version_id, "eTag": event.etag}
+    item |= {name: {"S": value} for name, value in rest.items() if value}
     if event.size is not None:
         item["size"] = {"N": str(event.size)}
     return item

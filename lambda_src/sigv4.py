@@ -1,7 +1,4 @@
-"""AWS Signature Version 4, as much of it as two DynamoDB calls need.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-"""
+"""AWS Signature Version 4, as much of it as two DynamoDB calls need."""
 
 import hashlib
 import hmac

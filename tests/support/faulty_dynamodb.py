@@ -242,7 +242,13 @@ def unprocessed(keep: Callable[[Item], bool]) -> Fault:
     """Write what `keep` says, hand back the rest as UnprocessedItems."""
 
     def fault(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
+        if request.operation == "PutItem" and not all(map(keep, request.items)):
+            error(400, "ProvisionedThroughputExceededException")(endpoint, client, request)
+            return
         endpoint.store([item for item in request.items if keep(item)])
+        if request.operation == "PutItem":
+            client.sendall(message(200, b"{}"))
+            return
         left = [{"PutRequest": {"Item": item}} for item in request.items if not keep(item)]
         table = next(iter(request.payload["RequestItems"]))
         body = json.dumps({"UnprocessedItems": {table: left} if left else {}}).encode()

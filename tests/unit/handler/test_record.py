@@ -78,11 +78,24 @@ def test_an_empty_object_has_size_zero() -> None:
             '"49f68a5c8493ec2c0bf489821c21fc3b"]',
         ),
         (
+            {"name": "ObjectRemoved:Delete"},
+            '["uploads","a/ü\\"","","ObjectRemoved","0055AED6DCD90281E5"]',
+        ),
+        (
+            {"name": "LifecycleExpiration:Delete"},
+            '["uploads","a/ü\\"","","LifecycleExpiration","0055AED6DCD90281E5"]',
+        ),
+        (
+            {"name": "ObjectRestore:Completed", "versionId": "v1"},
+            '["uploads","a/ü\\"","v1","ObjectRestore:Completed","2026-11-22T09:40:00Z",'
+            '"49f68a5c8493ec2c0bf489821c21fc3b"]',
+        ),
+        (
             {"sequencer": None, "eTag": None},
             '["uploads","a/ü\\"","","ObjectCreated:Put","2026-11-22T09:40:00Z",""]',
         ),
     ],
-    ids=["version", "sequencer", "time and eTag", "time"],
+    ids=["version", "created", "time and eTag", "removed", "expired", "restored", "time"],
 )
 def test_the_identity_is_the_documented_uuid(thing: dict[str, Any], name: str) -> None:
     # Written out, not computed: tables out there hold these.
@@ -107,6 +120,27 @@ def test_events_without_sequencer_of_one_second_stay_apart_by_name() -> None:
     put = s3.eventbridge("a", detail_type="Object Tags Added", sequencer=None)
     deleted = s3.eventbridge("a", detail_type="Object Tags Deleted", sequencer=None)
     assert len(build(put, deleted)) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("ObjectRestore:Post", "ObjectRestore:Completed", "ObjectRestore:Delete"),
+        (
+            "Replication:OperationMissedThreshold",
+            "Replication:OperationReplicatedAfterThreshold",
+        ),
+    ],
+    ids=["restore", "replication"],
+)
+def test_events_that_bear_the_sequencer_of_the_upload_stay_apart(names: tuple[str, ...]) -> None:
+    assert len(build(*(s3.notification(s3.record("a", name=name)) for name in names))) == len(names)
+
+
+def test_a_restore_has_one_identity_in_either_envelope() -> None:
+    notified = s3.notification(s3.record("a", name="ObjectRestore:Completed"))
+    bridged = s3.eventbridge("a", detail_type="Object Restore Completed", sequencer=None)
+    assert list(build(notified)) == list(build(bridged))
 
 
 def test_overwrites_of_an_unversioned_object_are_events_of_their_own() -> None:
