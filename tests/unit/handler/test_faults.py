@@ -1,6 +1,10 @@
 """Whatever DynamoDB and the network do, nothing is reported as stored that is not."""
 
+import contextlib
 import json
+import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -389,7 +393,6 @@ def test_an_invoke_without_time_left_tries_nothing(
     assert not dynamodb.requests
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_of_our_own_in_one_writer_is_not_taken_for_success(
     dynamodb: FaultyDynamoDB,
 ) -> None:
@@ -400,12 +403,245 @@ def test_a_fault_of_our_own_in_one_writer_is_not_taken_for_success(
     items["30"]["objectKey"] = {"S": object()}  # which no JSON can hold
     end = time.monotonic() + 20
     table = writer.Table("events", "eu-central-1", dynamodb.url)
-    try:
-        failures = set(table.write(items, end, end))
-    except TypeError:
-        failures = {str(number) for number in range(25, 50)}
+    failures = set(table.write(items, end, end))
     assert failures == {str(number) for number in range(25, 50)}
     assert failures.isdisjoint(dynamodb.items)
+
+
+def test_a_first_address_that_takes_no_connection_leaves_time_for_the_second(
+    dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "CONNECT_SECONDS", 0.6)
+    with socket.socket() as hole, contextlib.ExitStack() as fill:
+        # A listener whose queue is full leaves further ones unanswered.
+        hole.bind(("127.0.0.2", 0))
+        hole.listen(0)
+        for _ in range(4):
+            waiting = fill.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(hole.getsockname())
+        good = ("127.0.0.1", int(dynamodb.url.rpartition(":")[2]))
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in (hole.getsockname(), good)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: list(found))
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://two.test")
+        lambda_function.table.cache_clear()
+        assert lambda_function.lambda_handler(ONE, Context(2500)) == SUCCESS
+
+
+def test_a_name_server_that_never_answers_is_a_failure_in_time(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [dynamodb.ended.wait(60)][:0])
+    context = Context(800)
+    with pytest.raises(answer.NotStoredError, match="an address of 127"):
+        handle(ONE, context=context)
+    assert context.get_remaining_time_in_millis() > 0
+
+
+def test_a_slow_name_server_costs_nothing_of_the_time_to_connect(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+
+    def slow(*given: Any) -> Any:
+        dynamodb.ended.wait(0.4)
+        return real(*given)
+
+    monkeypatch.setattr(writer, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    assert handle(ONE, 3000) == SUCCESS
+    assert len(dynamodb.requests) == 1
+
+
+@pytest.mark.parametrize("quoting", ["error", "html", "head"])
+def test_a_quoted_secret_is_hidden_however_long_it_is(
+    quoting: str,
+    handle: Handle,
+    dynamodb: FaultyDynamoDB,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token, secret = "TOKEN" * 160, "secretEXAMPLE/KEY"
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    quoted = f"{secret} {'x' * 40} {token}"
+    fault = {
+        "error": faults.error(400, quoted, quoted),
+        "html": faults.raw(faults.message(403, quoted.encode())),
+        "head": faults.raw(f"{quoted}\r\n\r\n".encode(), then_hang_up=True),
+    }[quoting]
+    dynamodb.rule = lambda request: fault
+    with pytest.raises(answer.NotStoredError) as raised:
+        handle(ONE, 700)
+    said = str(raised.value) + capsys.readouterr().out
+    assert "***" in said
+    assert "tokentoken" not in said.lower()
+    assert "example/key" not in said.lower()
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_table_named_by_arn_is_handed_back_by_name(
+    count: int, handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TABLE_NAME", "arn:aws:dynamodb:eu-central-1:123456789012:table/events")
+
+    def by_name(request: faults.Request) -> Fault | None:
+        if request.operation == "PutItem":
+            return faults.error(400, THROTTLES[0])
+        left = [{"PutRequest": {"Item": item}} for item in request.items]
+        body = json.dumps({"UnprocessedItems": {"events": left}}).encode()
+        return faults.raw(faults.message(200, body))
+
+    dynamodb.rule = by_name
+    assert len(handle(many(count), 700)["batchItemFailures"]) == count
+
+
+def test_a_second_answer_that_comes_late_is_not_taken_for_the_next_one(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    said = threading.Event()
+
+    def twice(endpoint: FaultyDynamoDB, client: socket.socket, request: faults.Request) -> None:
+        client.sendall(endpoint.answer(request))
+        answered.wait(10)
+        client.sendall(faults.message(200, b"{}"))
+        said.set()
+
+    answered = threading.Event()
+    dynamodb.script.append(twice)
+    handle(ONE)
+    answered.set()
+    assert said.wait(10)
+    assert handle(s3.notification(s3.record("next"))) == SUCCESS
+    assert len(dynamodb.items) == 2
+    assert [request.connection for request in dynamodb.requests] == [0, 1]
+
+
+def test_sick_items_do_not_keep_the_batches_behind_them_from_being_written(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    # One in each of the first 20 batches, as many as there are connections, of 50.
+    sick = {f"key-{number:02}" for number in range(0, 500, 25)}
+    dynamodb.rule = lambda request: faults.unprocessed(
+        lambda item: item["objectKey"]["S"] not in sick
+    )
+    failed = handle(many(1250), 3000)["batchItemFailures"]
+    assert {one["itemIdentifier"] for one in failed} == {f"m{n}" for n in range(0, 500, 25)}
+    assert len(dynamodb.items) == 1230
+    first_again = next(i for i, one in enumerate(dynamodb.requests) if one.operation == "PutItem")
+    assert first_again >= 50 - writer.CONNECTIONS
+
+
+def test_disagreeing_clocks_are_answered_with_a_pause_but_once(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+
+    def pause(attempts: int) -> float:
+        pauses.append(attempts)
+        return 0.05
+
+    monkeypatch.setattr(writer, "_pause", pause)
+
+    def elsewhen(request: faults.Request) -> Fault:
+        moment = time.gmtime(time.time() + (len(dynamodb.requests) % 2) * 7200)
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", moment)
+        return faults.error(400, "InvalidSignatureException", "expired", {"date": date})
+
+    dynamodb.rule = elsewhen
+    with pytest.raises(answer.NotStoredError):
+        handle(ONE, 600)
+    assert len(dynamodb.requests) - len(pauses) == 1
+
+
+def test_pauses_grow_at_random_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "LONGEST_PAUSE_SECONDS", 1.0)
+    monkeypatch.setattr(os, "urandom", lambda count: b"\x80" + bytes(count - 1))
+    halves = [writer._pause(attempts) for attempts in (1, 2, 3, 4, 5, 6, 7, 1000)]
+    assert halves == [0.025, 0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5]
+    monkeypatch.setattr(os, "urandom", lambda count: bytes(count))
+    assert writer._pause(5) == 0.0
+
+
+def test_a_request_that_timed_out_is_not_sent_again_at_once(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[int] = []
+
+    def pause(attempts: int) -> float:
+        pauses.append(attempts)
+        return 0.0
+
+    monkeypatch.setattr(writer, "_pause", pause)
+    handle(ONE)
+    dynamodb.script.append(faults.silence)
+    assert handle(s3.notification(s3.record("next"))) == SUCCESS
+    assert pauses == [1]
+
+
+def test_a_silent_kept_connection_leaves_time_for_a_new_one(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "ANSWER_SECONDS", 60)
+    handle(ONE)
+    dynamodb.script.append(faults.silence)
+    assert handle(s3.notification(s3.record("next")), 1500) == SUCCESS
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: " + b"1" * 5000,
+        b"HTTP/1.1 200 OK\r\nx: y" + b" " * 60_000 + b"z",
+    ],
+    ids=["endless length", "blanks"],
+)
+def test_an_absurd_head_is_a_failure_like_any_other(
+    head: bytes, handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
+) -> None:
+    dynamodb.rule = lambda request: faults.raw(head + b"\r\n\r\n")
+    assert len(handle(many(30), 700)["batchItemFailures"]) == 30
+    assert len(lines("ERROR")) == 30
+
+
+@pytest.mark.parametrize("url", ["http://localhost:99999", "http://a..b"])
+def test_an_endpoint_that_can_not_be_is_a_failure_with_its_log_line(
+    url: str, handle: Handle, monkeypatch: pytest.MonkeyPatch, lines: Any
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    assert len(handle(many(30), 700)["batchItemFailures"]) == 30
+    assert len(lines("ERROR")) == 30
+
+
+def test_with_too_few_threads_fewer_connections_write_it_all(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(ONE)  # a kept connection needs no thread to find its address
+    dynamodb.items.clear()
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name.endswith("(work)"):
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert handle(many(200)) == {"batchItemFailures": []}
+    assert len(dynamodb.items) == 200
+
+
+def test_a_direct_invoke_soon_leaves_a_refusing_proxy_to_lambda(
+    handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lambda_function, "DIRECT_PATIENCE_SECONDS", 0.2)
+    dynamodb.rule = lambda request: faults.raw(faults.message(403, b"<html>Forbidden</html>"))
+    context = Context(30_000)
+    with pytest.raises(answer.NotStoredError, match="HTTP 403 without JSON: <html>Forbidden"):
+        handle(ONE, context=context)
+    assert context.get_remaining_time_in_millis() > 20_000
 
 
 class TestTls:
@@ -447,3 +683,13 @@ class TestTls:
             lambda_function.lambda_handler(ONE, context)
         assert context.get_remaining_time_in_millis() > 20_000
         assert not secure.requests
+
+    def test_a_handshake_that_stays_silent_is_bounded(
+        self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{mute.getsockname()[1]}")
+            context = Context(900)
+            with pytest.raises(answer.NotStoredError, match="TimeoutError"):
+                lambda_function.lambda_handler(ONE, context)
+            assert context.get_remaining_time_in_millis() > 0

@@ -136,6 +136,33 @@ def test_any_key_leaves_a_line_that_is_one_json_object(
     assert line["key"] == key
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"x" * 300_000: 1},
+        s3.notification(s3.record("a") | {"eventTime": "x" * 300_000}),
+        s3.notification(s3.record(key="x" * 300_000, size=-1)),
+    ],
+    ids=["field name", "time", "key"],
+)
+def test_no_input_makes_a_line_too_long(event: Any, handle: Handle, lines: Any) -> None:
+    handle(s3.sqs(event))
+    (line,) = lines("ERROR")
+    assert len(json.dumps(line)) < 10_000
+
+
+def test_the_figures_add_up_when_duplicates_fail(
+    handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
+) -> None:
+    dynamodb.rule = faults.refuses("sick")
+    again = [s3.notification(s3.record(key)) for key in ("sick", "sick", "well", "well")]
+    handle(s3.sqs(*again, s3.TEST_EVENT, "{"))
+    (line,) = lines("INFO")
+    assert line["received"] == 6
+    parts = line["stored"], line["duplicatesFolded"], line["ignored"], line["failed"]
+    assert parts == (1, 1, 1, 3)
+
+
 def test_lines_of_threads_do_not_mix(capsys: pytest.CaptureFixture[str]) -> None:
     def write() -> None:
         for number in range(200):
@@ -182,6 +209,8 @@ def test_metrics_are_cloudwatch_s_embedded_format(
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "S3ToDynamoProcessor")
     handle(s3.notification(s3.record("a")))
     (line,) = lines()
+    assert line["level"] == "INFO"
+    assert datetime.datetime.fromisoformat(line["timestamp"]).tzinfo is datetime.UTC
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Uploads"
     assert directive["Dimensions"] == [["FunctionName"]]

@@ -203,6 +203,13 @@ def test_the_error_of_a_thousand_bad_records_fits_a_message(handle: Handle, line
     assert len(lines("ERROR")) == 1000
 
 
+def test_the_error_of_a_key_that_is_no_utf_8_is_text_that_is(handle: Handle) -> None:
+    # Lambda's runtime dies of an error that it can't encode.
+    with pytest.raises(answer.NotStoredError, match="surrogate") as raised:
+        handle(s3.eventbridge("a\ud800"))
+    assert str(raised.value).encode()
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (

@@ -4,6 +4,7 @@ import datetime
 import os
 from typing import Any
 
+import boto3
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
@@ -176,6 +177,20 @@ def test_every_request_is_signed_as_botocore_signs_it(
         headers["x-amz-security-token"] = token
     ours = sigv4.authorization(headers, body, credentials, region, "dynamodb")
     assert ours == signed_by_botocore(headers, body, credentials, region)
+
+
+def test_a_request_names_its_call_and_its_format_as_botocore_s_does(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    handle(s3.notification(s3.record("a")))
+    handle(s3.notification(s3.record("a"), s3.record("b")))
+    put, batch = dynamodb.requests
+    client = boto3.client("dynamodb", endpoint_url=dynamodb.url, region_name="eu-central-1")
+    client.put_item(**put.payload)
+    client.batch_write_item(**batch.payload)
+    for ours, theirs in zip((put, batch), dynamodb.requests[2:], strict=True):
+        for name in ("x-amz-target", "content-type", "host"):
+            assert ours.headers[name] == theirs.headers[name]
 
 
 @pytest.mark.parametrize("count", [1, 30], ids=["PutItem", "BatchWriteItem"])

@@ -85,6 +85,7 @@ def test_dynamodb_s_own_endpoint_comes_before_the_common_one(
         ("TABLE_NAME", ""),
         ("TTL_SECONDS", "a day"),
         ("TTL_SECONDS", ""),
+        ("TTL_SECONDS", "9" * 45),
         ("AWS_ENDPOINT_URL", "localhost:8000"),
         ("AWS_ENDPOINT_URL", "http://localhost:8000/path"),
     ],
