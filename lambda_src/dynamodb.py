@@ -22,7 +22,7 @@ import http11
 import sigv4
 from records import Item
 
-# So that 1,000 SQS messages, 40 batches, take two turns.
+# 1,000 SQS messages are 40 batches: two turns.
 CONNECTIONS = 20
 # As many as BatchWriteItem takes.
 BATCH = 25
@@ -60,6 +60,9 @@ class WriteError(Exception):
         super().__init__(text[:300])
         self.code = code
         self.again = again
+
+
+_UNPROCESSED = WriteError("throttled: DynamoDB left it unprocessed", again="throttled")
 
 
 class _Job(NamedTuple):
@@ -109,7 +112,7 @@ class Table:
                     self._try(todo.popleft(), todo, failures, deadline, patience)
 
         helpers = [threading.Thread(target=work) for _ in range(min(CONNECTIONS, len(todo)) - 1)]
-        # With no more threads to be had, fewer do it too.
+        # Without more threads, fewer do it too.
         with suppress(RuntimeError):
             for helper in helpers:
                 helper.start()
@@ -122,10 +125,11 @@ class Table:
     def _try(self, job: _Job, todo: deque[_Job], failures: dict[str, str], *until: float) -> None:
         """One attempt; what it leaves goes back to `todo`, or stays in `failures`."""
         deadline, patience = until
-        time.sleep(max(0.0, job.due - time.monotonic()))
+        if job.due:
+            time.sleep(max(0.0, job.due - time.monotonic()))
         try:
             left = self._put(job.items, deadline)
-            failed = WriteError("throttled: DynamoDB left it unprocessed", again="throttled")
+            failed = _UNPROCESSED
         except Exception as error:  # noqa: BLE001  (no job may end the others)
             left = job.items
             failed = (
@@ -257,6 +261,6 @@ def _credentials() -> sigv4.Credentials:
 
 
 def _pause(attempts: int) -> float:
-    """Seconds to wait after that many: a random part of a growing span (clients spread out)."""
+    """Seconds to wait after that many: a random part of a growing span."""
     span = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 10))
     return span * int.from_bytes(os.urandom(2)) / 65536

@@ -123,7 +123,7 @@ def _connected(endpoint: Endpoint, seconds: float, deadline: float) -> socket.so
             plain.close()
             if not found:
                 raise
-    raise ConnectionError(f"no name server tells an address of {endpoint.host}, or none in time")
+    raise ConnectionError(f"no name server told an address of {endpoint.host} in time")
 
 
 def _head(text: str) -> tuple[int, dict[str, str]]:
