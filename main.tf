@@ -92,7 +92,10 @@ module "failures" {
 module "alarms" {
   source = "./modules/alarms"
 
-  alarms                = var.alarms
+  alarms = {
+    for key, alarm in var.alarms : key => merge(alarm, { enabled = alarm.enabled && var.alarms.create })
+    if !contains(["create", "extra_actions"], key)
+  }
   prefix                = local.prefix
   actions               = concat([module.topic.arn], var.alarms.extra_actions)
   table_name            = module.table.name

@@ -2,7 +2,7 @@
 locals {
   wanted = {
     for key, alarm in local.definitions : key => merge(local.common, alarm)
-    if var.alarms.create && var.alarms[key].enabled
+    if var.alarms[key].enabled
   }
   given = { for key, alarm in local.wanted : key => var.alarms[key] }
   names = { for key, alarm in local.wanted : key => coalesce(var.alarms[key].name, "${var.prefix}${alarm.name}") }
@@ -27,7 +27,7 @@ locals {
       namespace   = "AWS/DynamoDB"
       metric      = "ConsumedWriteCapacityUnits"
       dimensions  = local.of_table
-      threshold   = 0.8 * var.write_units * var.alarms.write_activity.period_seconds
+      threshold   = 0.8 * var.write_units * var.alarms["write_activity"].period_seconds
     }
     write_throttle = {
       name        = "DynamoDBWriteThrottleAlert"

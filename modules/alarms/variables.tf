@@ -1,80 +1,13 @@
 variable "alarms" {
-  description = "Whether to make alarms, and each alarm's name, threshold in its metric's unit, period in seconds and whether it tells when it is over."
-  type = object({
-    create = bool
-    write_activity = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    write_throttle = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    failures = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    errors = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    throttles = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    duration = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    event_age = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    delivery_failures = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-    silence = object({
-      name               = string
-      enabled            = bool
-      threshold          = number
-      period_seconds     = number
-      evaluation_periods = number
-      notify_ok          = bool
-    })
-  })
+  description = "The alarms by key: name, threshold in its metric's unit, period in seconds and whether it tells when it is over."
+  type = map(object({
+    name               = string
+    enabled            = bool
+    threshold          = number
+    period_seconds     = number
+    evaluation_periods = number
+    notify_ok          = bool
+  }))
   nullable = false
 }
 
