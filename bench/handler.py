@@ -146,10 +146,14 @@ def measure(quick: bool, progress: TextIO) -> list[Run]:
             names = took[ours]
             runs.append({n: (took[ours][n], took[OBVIOUS][n], took[FLOOR][n]) for n in names})
             seconds = time.monotonic() - started
-            text = f"\r{kind}: run {number + 1} of {len(plan)}, {seconds:.0f} s"
-            progress.write(f"{text:<40}")
+            text = f"{kind}: run {number + 1} of {len(plan)}, {seconds:.0f} s"
+            if progress.isatty():
+                progress.write(f"\r{text:<40}")
+            elif (number + 1) % 10 == 0:
+                progress.write(f"{text}\n")
             progress.flush()
-    progress.write("\r" + " " * 40 + "\r")
+    if progress.isatty():
+        progress.write("\r" + " " * 40 + "\r")
     return runs
 
 
