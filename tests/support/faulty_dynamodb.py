@@ -1,78 +1,65 @@
-"""A DynamoDB on loopback that fails when and how a test wants it to.
+"""A DynamoDB of our own on loopback that fails when and how a test wants it to.
 
-It speaks enough of `PutItem` and `BatchWriteItem` over real sockets to store items, and before each
-answer asks the test's script what should go wrong. Nothing in it waits for longer than a test does.
+It speaks enough of `PutItem` and `BatchWriteItem` over real sockets to store items. Nothing in it
+waits for longer than a test does.
 """
 
 import contextlib
 import json
-import re
 import socket
 import ssl
-import struct
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import Any
 
-Item = dict[str, dict[str, str]]
-_RESET = struct.pack("ii", 1, 0)
+from lab.faulty_endpoint import (
+    Fault,
+    FaultyEndpoint,
+    Hangup,
+    Item,
+    Request,
+    answer_then_hang_up,
+    drip,
+    error,
+    hang_up,
+    message,
+    raw,
+    refuses,
+    reset,
+    serving,
+    silence,
+    store_and_hang_up,
+    store_and_stop_midway,
+)
 
-
-@dataclass(frozen=True)
-class Request:
-    """What one attempt asked for; `connection` numbers the connections from 0."""
-
-    operation: str
-    headers: dict[str, str]
-    body: bytes
-    connection: int
-
-    @property
-    def payload(self) -> Any:
-        """The JSON it brought."""
-        return json.loads(self.body)
-
-    @property
-    def items(self) -> list[Item]:
-        """The items it wants written."""
-        if self.operation == "PutItem":
-            return [self.payload["Item"]]
-        (puts,) = self.payload["RequestItems"].values()
-        return [put["PutRequest"]["Item"] for put in puts]
-
-    @property
-    def ids(self) -> list[str]:
-        """Their `objectId`s."""
-        return [item["objectId"]["S"] for item in self.items]
-
-
-class Hangup(Exception):  # noqa: N818  (an instruction, not an error)
-    """Raised by a fault to end the connection."""
-
-
-# Called instead of the ordinary answer.
-Fault = Callable[["FaultyDynamoDB", socket.socket, Request], None]
+__all__ = [
+    "Fault",
+    "FaultyDynamoDB",
+    "Hangup",
+    "Item",
+    "Request",
+    "answer_then_hang_up",
+    "drip",
+    "error",
+    "faulty_dynamodb",
+    "hang_up",
+    "message",
+    "raw",
+    "refuses",
+    "reset",
+    "silence",
+    "store_and_hang_up",
+    "store_and_stop_midway",
+    "unprocessed",
+]
 
 
 @dataclass
-class FaultyDynamoDB:
-    """`items` are what is stored, `requests` all that came, `script` what goes wrong next.
+class FaultyDynamoDB(FaultyEndpoint):
+    """`items` are what is stored, `writes` all that was written, in its order."""
 
-    `rule`, if set, is asked for a fault once the script is through.
-    """
-
-    url: str = ""
     items: dict[str, Item] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
-    script: deque[Fault] = field(default_factory=deque)
-    rule: Callable[[Request], Fault | None] = lambda request: None
-    connections: int = 0
     writes: list[Item] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def store(self, items: list[Item]) -> None:
         """Write, as DynamoDB would."""
@@ -81,161 +68,19 @@ class FaultyDynamoDB:
             self.writes.append(item)
 
     def answer(self, request: Request) -> bytes:
-        """Do what was asked and say so."""
+        """Store what was asked for and say so."""
         self.store(request.items)
         document: dict[str, Any] = (
             {} if request.operation == "PutItem" else {"UnprocessedItems": {}}
         )
         return message(200, json.dumps(document).encode())
 
-    def serve(self, client: socket.socket, number: int) -> None:
-        """Answer one connection's requests until either side has enough."""
-        with client, contextlib.suppress(OSError, Hangup):
-            stream = client.makefile("rb")
-            while (request := _read(stream, number)) is not None:
-                with self._lock:
-                    self.requests.append(request)
-                    fault = self.script.popleft() if self.script else self.rule(request)
-                    answer = self.answer(request) if fault is None else b""
-                if fault is None:
-                    client.sendall(answer)
-                else:
-                    fault(self, client, request)
-
-
-def _read(stream: Any, number: int) -> Request | None:
-    line = stream.readline()
-    if not line:
-        return None
-    headers = {}
-    while (header := stream.readline()) not in (b"\r\n", b""):
-        name, _, value = header.decode("latin-1").partition(":")
-        headers[name.lower()] = value.strip()
-    body = stream.read(int(headers["content-length"]))
-    operation = headers["x-amz-target"].rpartition(".")[2]
-    return Request(operation, headers, body, number)
-
 
 @contextlib.contextmanager
 def faulty_dynamodb(tls: ssl.SSLContext | None = None) -> Iterator[FaultyDynamoDB]:
     """A server on a free port of loopback, over TLS if given a context; ends with the block."""
-    endpoint = FaultyDynamoDB()
-    listener = socket.create_server(("127.0.0.1", 0))
-    host = "127.0.0.1" if tls is None else "localhost"
-    scheme = "http" if tls is None else "https"
-    endpoint.url = f"{scheme}://{host}:{listener.getsockname()[1]}"
-    open_sockets: list[socket.socket] = []
-
-    def serve(client: socket.socket, number: int) -> None:
-        try:
-            secured = tls.wrap_socket(client, server_side=True) if tls else client
-        except OSError:
-            client.close()
-            return
-        open_sockets.append(secured)
-        endpoint.serve(secured, number)
-
-    def accept() -> None:
-        while not endpoint.ended.is_set():
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            open_sockets.append(client)
-            number, endpoint.connections = endpoint.connections, endpoint.connections + 1
-            threading.Thread(target=serve, args=(client, number), daemon=True).start()
-
-    accepting = threading.Thread(target=accept, daemon=True)
-    accepting.start()
-    try:
+    with serving(FaultyDynamoDB(), tls) as endpoint:
         yield endpoint
-    finally:
-        endpoint.ended.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for one in open_sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        accepting.join(5)
-
-
-def message(status: int, body: bytes, headers: dict[str, str] | None = None) -> bytes:
-    """An HTTP answer."""
-    lines = {
-        "date": formatdate(usegmt=True),
-        "content-type": "application/x-amz-json-1.0",
-        "content-length": str(len(body)),
-        **(headers or {}),
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode("latin-1") + body
-
-
-def error(
-    status: int, code: str, text: str = "on purpose", headers: dict[str, str] | None = None
-) -> Fault:
-    """DynamoDB's error `code`."""
-    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
-    body = json.dumps({"__type": kind, "message": text}).encode()
-    return raw(message(status, body, headers))
-
-
-def raw(data: bytes, *, then_hang_up: bool = False) -> Fault:
-    """Exactly these bytes; nothing is stored."""
-
-    def fault(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-        client.sendall(data)
-        if then_hang_up:
-            raise Hangup
-
-    return fault
-
-
-def hang_up(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """No answer, nothing stored."""
-    raise Hangup
-
-
-def reset(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """The connection is reset, as by a crash."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    client.close()
-    raise Hangup
-
-
-def store_and_hang_up(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """Stored, and the connection drops before the answer."""
-    endpoint.store(request.items)
-    raise Hangup
-
-
-def store_and_stop_midway(
-    endpoint: FaultyDynamoDB, client: socket.socket, request: Request
-) -> None:
-    """Stored, and the connection drops inside the answer."""
-    client.sendall(endpoint.answer(request)[:-1])
-    raise Hangup
-
-
-def answer_then_hang_up(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """A good answer that promises to keep the connection, which then dies."""
-    client.sendall(endpoint.answer(request))
-    raise Hangup
-
-
-def silence(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """No answer for as long as the test lasts."""
-    endpoint.ended.wait(60)
-
-
-def drip(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
-    """A head that comes byte by byte and never ends."""
-    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-    while not endpoint.ended.wait(0.02):
-        client.sendall(b"x")
 
 
 def unprocessed(keep: Callable[[Item], bool]) -> Fault:
@@ -255,14 +100,3 @@ def unprocessed(keep: Callable[[Item], bool]) -> Fault:
         client.sendall(message(200, body))
 
     return fault
-
-
-def refuses(key: str) -> Callable[[Request], Fault | None]:
-    """A rule: DynamoDB finds the item of `key` invalid, wherever it comes."""
-
-    def rule(request: Request) -> Fault | None:
-        if any(re.search(key, item["objectKey"]["S"]) for item in request.items):
-            return error(400, "ValidationException", "Item size has exceeded the allowed maximum")
-        return None
-
-    return rule

@@ -1,0 +1,280 @@
+"""A DynamoDB endpoint on loopback that fails when and how its owner wants it to.
+
+Before each answer it asks a script, then a rule, what should go wrong. What it answers when nothing
+should is a subclass's business.
+"""
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+
+Item = dict[str, dict[str, str]]
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one attempt asked for; `connection` numbers the connections from 0."""
+
+    operation: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+
+    @property
+    def payload(self) -> Any:
+        """The JSON it brought."""
+        return json.loads(self.body)
+
+    @property
+    def items(self) -> list[Item]:
+        """The items it wants written."""
+        if self.operation == "PutItem":
+            return [self.payload["Item"]]
+        (puts,) = self.payload["RequestItems"].values()
+        return [put["PutRequest"]["Item"] for put in puts]
+
+    @property
+    def ids(self) -> list[str]:
+        """Their `objectId`s."""
+        return [item["objectId"]["S"] for item in self.items]
+
+    @property
+    def keys(self) -> list[str]:
+        """Their `objectKey`s."""
+        return [item["objectKey"]["S"] for item in self.items]
+
+
+class Hangup(Exception):  # noqa: N818  (an instruction, not an error)
+    """Raised by a fault to end the connection."""
+
+
+# Called instead of the ordinary answer, with the endpoint: Any, as some need a certain kind of it.
+Fault = Callable[[Any, socket.socket, Request], None]
+Rule = Callable[[Request], Fault | None]
+
+
+@dataclass
+class FaultyEndpoint:
+    """`requests` are all that came, `script` what goes wrong next.
+
+    `rule` is asked for a fault once the script is through; asked by one thread at a time.
+    """
+
+    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+    script: deque[Fault] = field(default_factory=deque)
+    rule: Rule = lambda request: None
+    connections: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, request: Request) -> bytes:
+        """Do what was asked and say so, as a whole HTTP answer."""
+        raise NotImplementedError
+
+    def serve(self, client: socket.socket, number: int) -> None:
+        """Answer one connection's requests until either side has enough."""
+        with client, contextlib.suppress(OSError, Hangup):
+            stream = client.makefile("rb")
+            while (request := _read(stream, number)) is not None:
+                with self._lock:
+                    self.requests.append(request)
+                    fault = self.script.popleft() if self.script else self.rule(request)
+                if fault is None:
+                    client.sendall(self.answer(request))
+                else:
+                    fault(self, client, request)
+
+
+def _read(stream: Any, number: int) -> Request | None:
+    line = stream.readline()
+    if not line:
+        return None
+    headers = {}
+    while (header := stream.readline()) not in (b"\r\n", b""):
+        name, _, value = header.decode("latin-1").partition(":")
+        headers[name.lower()] = value.strip()
+    body = stream.read(int(headers["content-length"]))
+    operation = headers["x-amz-target"].rpartition(".")[2]
+    return Request(operation, headers, body, number)
+
+
+@contextlib.contextmanager
+def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -> Iterator[E]:
+    """`endpoint` on a free port of loopback, over TLS if given a context; ends with the block."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    host = "127.0.0.1" if tls is None else "localhost"
+    scheme = "http" if tls is None else "https"
+    endpoint.url = f"{scheme}://{host}:{listener.getsockname()[1]}"
+    open_sockets: list[socket.socket] = []
+
+    def serve(client: socket.socket, number: int) -> None:
+        try:
+            secured = tls.wrap_socket(client, server_side=True) if tls else client
+        except OSError:
+            client.close()
+            return
+        open_sockets.append(secured)
+        endpoint.serve(secured, number)
+
+    def accept() -> None:
+        while not endpoint.ended.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            open_sockets.append(client)
+            number, endpoint.connections = endpoint.connections, endpoint.connections + 1
+            threading.Thread(target=serve, args=(client, number), daemon=True).start()
+
+    accepting = threading.Thread(target=accept, daemon=True)
+    accepting.start()
+    try:
+        yield endpoint
+    finally:
+        endpoint.ended.set()
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for one in open_sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        accepting.join(5)
+
+
+def message(status: int, body: bytes, headers: dict[str, str] | None = None) -> bytes:
+    """An HTTP answer."""
+    lines = {
+        "date": formatdate(usegmt=True),
+        "content-type": "application/x-amz-json-1.0",
+        "content-length": str(len(body)),
+        **(headers or {}),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode("latin-1") + body
+
+
+def error(
+    status: int, code: str, text: str = "on purpose", headers: dict[str, str] | None = None
+) -> Fault:
+    """DynamoDB's error `code`."""
+    kind = f"com.amazonaws.dynamodb.v20120810#{code}"
+    body = json.dumps({"__type": kind, "message": text}).encode()
+    return raw(message(status, body, headers))
+
+
+def raw(data: bytes, *, then_hang_up: bool = False) -> Fault:
+    """Exactly these bytes; nothing is stored."""
+
+    def fault(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+        client.sendall(data)
+        if then_hang_up:
+            raise Hangup
+
+    return fault
+
+
+def throttle(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """Nothing is stored: a batch comes back as UnprocessedItems, one item is an error."""
+    if request.operation == "PutItem":
+        error(400, "ProvisionedThroughputExceededException")(endpoint, client, request)
+    else:
+        left = {"UnprocessedItems": request.payload["RequestItems"]}
+        client.sendall(message(200, json.dumps(left).encode()))
+
+
+def hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """No answer, nothing stored."""
+    raise Hangup
+
+
+def reset(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """The connection is reset, as by a crash."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    client.close()
+    raise Hangup
+
+
+def store_and_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """Stored, and the connection drops before the answer."""
+    endpoint.answer(request)
+    raise Hangup
+
+
+def store_and_stop_midway(
+    endpoint: FaultyEndpoint, client: socket.socket, request: Request
+) -> None:
+    """Stored, and the connection drops inside the answer."""
+    client.sendall(endpoint.answer(request)[:-1])
+    raise Hangup
+
+
+def answer_then_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """A good answer that promises to keep the connection, which then dies."""
+    client.sendall(endpoint.answer(request))
+    raise Hangup
+
+
+def silence(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """No answer for as long as the test lasts."""
+    endpoint.ended.wait(60)
+
+
+def drip(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """A head that comes byte by byte and never ends."""
+    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    while not endpoint.ended.wait(0.02):
+        client.sendall(b"x")
+
+
+def refuses(key: str) -> Rule:
+    """A rule: DynamoDB finds the items whose key matches this pattern invalid, wherever they come.
+
+    As DynamoDB does, it refuses a batch whole that holds such an item, without saying which.
+    """
+
+    def rule(request: Request) -> Fault | None:
+        if any(re.search(key, one) for one in request.keys):
+            return error(400, "ValidationException", "Item size has exceeded the allowed maximum")
+        return None
+
+    return rule
+
+
+class Hold:
+    """A fault that keeps requests waiting until they are released.
+
+    `held` are those that wait or waited. With `stored` they have been carried out by then and only
+    the answer waits; otherwise they are carried out on release.
+    """
+
+    def __init__(self, *, stored: bool = False) -> None:
+        self.held: list[Request] = []
+        self._stored = stored
+        self._released = threading.Event()
+
+    def __call__(self, endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+        """Wait, at most until the endpoint ends."""
+        answer = endpoint.answer(request) if self._stored else b""
+        self.held.append(request)
+        while not self._released.wait(0.05):
+            if endpoint.ended.is_set():
+                raise Hangup
+        client.sendall(answer or endpoint.answer(request))
+
+    def release(self) -> None:
+        """Let them go, and every later one too."""
+        self._released.set()
