@@ -34,6 +34,12 @@ locals {
     "s3:Replication:OperationReplicatedAfterThreshold",
   ]
 
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/EventBridge.html
+  eventbridge_events = [
+    for event in local.notification_events : event
+    if !can(regex("^s3:(ObjectAnnotation|ObjectRetention|ReducedRedundancyLostObject|Replication)", event))
+  ]
+
   log_retention_days = [
     0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
   ]

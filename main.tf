@@ -10,10 +10,55 @@ module "bucket" {
     abort_multipart_days = var.bucket.abort_multipart_days
     noncurrent_days      = var.bucket.noncurrent_days
     access_log           = var.bucket.access_log
+
+    take_over_notifications = var.bucket.take_over_notifications
   }
-  filters      = var.delivery.filters
-  function_arn = module.function.arn
-  tags         = var.tags
+  filters = var.delivery.filters
+  delivery = {
+    notify       = !local.notifies ? "nobody" : local.buffered ? "buffer" : "function"
+    eventbridge  = module.rule.created
+    function_arn = module.function.arn
+    buffer_arn   = module.queues.buffer_arn
+  }
+  kms  = local.kms
+  tags = var.tags
+}
+
+module "rule" {
+  source = "./modules/eventbridge"
+
+  rule = {
+    create      = local.has_rule
+    name        = local.rule_name
+    bucket_name = local.bucket_name
+  }
+  filters           = var.delivery.filters
+  target_arn        = local.buffered ? local.buffer_arn : local.function_arn
+  failure_queue_arn = local.failure_queue_arn
+  tags              = var.tags
+}
+
+module "queues" {
+  source = "./modules/sqs"
+
+  failures = {
+    name = local.failure_queue_name
+    arn  = local.failure_queue_arn
+    # Whoever replays a message holds it for as long as the function may take, several times over.
+    visibility_timeout_seconds = 6 * var.function.timeout_seconds
+  }
+  buffer = {
+    create            = local.buffer != null
+    name              = local.buffer_name
+    arn               = local.buffer_arn
+    retention_seconds = try(local.buffer.retention_days, 4) * 24 * 3600
+    # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html, and a batch waits for its window first.
+    visibility_timeout_seconds = 6 * var.function.timeout_seconds + try(local.buffer.window_seconds, 0)
+    max_receive_count          = try(local.buffer.max_receive_count, 5)
+  }
+  sources = local.sources
+  kms     = local.kms
+  tags    = var.tags
 }
 
 module "function" {
@@ -28,7 +73,7 @@ module "function" {
     architecture         = var.function.architecture
     memory_mb            = var.function.memory_mb
     timeout_seconds      = var.function.timeout_seconds
-    reserved_concurrency = var.function.reserved_concurrency
+    reserved_concurrency = var.delivery.paused && !local.buffered ? 0 : var.function.reserved_concurrency
     layers               = var.function.layers
     vpc                  = var.function.vpc
     tracing              = var.function.tracing
@@ -45,10 +90,19 @@ module "function" {
   delivery = {
     max_retries           = var.delivery.max_retries
     max_event_age_seconds = var.delivery.max_event_age_seconds
-    failure_queue_arn     = module.failures.arn
-    bucket_arn            = local.bucket_arn
+    failure_queue_arn     = module.queues.failures_arn
+    bucket_arn            = local.sources.bucket_arn
+    rule_arn              = local.sources.rule_arn
     account_id            = local.account_id
   }
+  buffer = local.buffer == null ? null : {
+    arn             = module.queues.buffer_arn
+    enabled         = !var.delivery.paused
+    batch_size      = local.buffer.batch_size
+    window_seconds  = local.buffer.window_seconds
+    max_concurrency = local.buffer.max_concurrency
+  }
+  kms  = local.kms
   tags = var.tags
 }
 
@@ -65,28 +119,21 @@ module "role" {
   table_arn         = local.table_arn
   log_group_arn     = local.log_group_arn
   failure_queue_arn = local.failure_queue_arn
-  tracing           = var.function.tracing == "Active"
-  vpc               = var.function.vpc != null
-  tags              = var.tags
+  buffer_arn        = local.buffer == null ? null : local.buffer_arn
+  kms = merge(local.kms, {
+    via = [for service in ["dynamodb", "sqs"] : "${service}.${local.region}.${local.dns_suffix}"]
+  })
+  tracing = var.function.tracing == "Active"
+  vpc     = var.function.vpc != null
+  tags    = var.tags
 }
 
 module "table" {
   source = "./modules/dynamodb"
 
   table = merge(var.table, { name = local.table_name })
+  kms   = local.kms
   tags  = var.tags
-}
-
-module "failures" {
-  source = "./modules/sqs"
-
-  queue = {
-    name = local.failure_queue_name
-    arn  = local.failure_queue_arn
-    # Whoever replays a message holds it for as long as the function may take, several times over.
-    visibility_timeout_seconds = 6 * var.function.timeout_seconds
-  }
-  tags = var.tags
 }
 
 module "alarms" {
@@ -103,8 +150,15 @@ module "alarms" {
   function_name         = module.function.name
   timeout_seconds       = var.function.timeout_seconds
   max_event_age_seconds = var.delivery.max_event_age_seconds
-  failure_queue_name    = module.failures.name
-  tags                  = var.tags
+  failure_queue_name    = module.queues.failures_name
+  delivery = {
+    direct      = !local.buffered
+    buffer      = local.buffer != null
+    buffer_name = local.buffer_name
+    rule        = local.has_rule
+    rule_name   = local.rule_name
+  }
+  tags = var.tags
 }
 
 module "topic" {
@@ -119,5 +173,28 @@ module "topic" {
   alarm_emails = var.alarm_emails
   alarm_arns   = local.alarm_arns
   account_id   = local.account_id
+  kms          = local.kms
   tags         = var.tags
+}
+
+module "key" {
+  source = "./modules/kms"
+
+  key = {
+    create = var.encryption.mode == "create"
+    name   = "${local.prefix}event-driven"
+  }
+  users = {
+    partition            = local.partition
+    region               = local.region
+    dns_suffix           = local.dns_suffix
+    account_id           = local.account_id
+    bucket_arn           = var.bucket.create ? local.bucket_arn : null
+    notifying_bucket_arn = local.buffer == null ? null : local.sources.bucket_arn
+    rule_arn             = local.sources.rule_arn
+    topic                = var.topic.create
+    log_group_arn        = local.log_group_arn
+    alarm_arns           = local.alarm_arns
+  }
+  tags = var.tags
 }

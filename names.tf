@@ -12,6 +12,7 @@ data "aws_service_principal" "s3" {
 locals {
   account_id = data.aws_caller_identity.current.account_id
   partition  = data.aws_partition.current.partition
+  dns_suffix = data.aws_partition.current.dns_suffix
   region     = data.aws_service_principal.s3.region
   prefix     = var.name_prefix == null ? "" : var.name_prefix
 
@@ -21,6 +22,9 @@ locals {
   role_name          = coalesce(var.function.role_name, "${local.prefix}Lambda-S3-DDB-Role")
   topic_name         = coalesce(var.topic.name, "${local.prefix}event-driven-alerts")
   failure_queue_name = coalesce(var.delivery.failure_queue_name, "${local.prefix}event-driven-failures")
+  buffer_name        = coalesce(try(var.delivery.buffer.name, null), "${local.prefix}event-driven-buffer")
+  rule_name          = coalesce(var.delivery.rule_name, "${local.prefix}event-driven-uploads")
+  dashboard_name     = coalesce(var.dashboard.name, "${local.prefix}event-driven-pipeline")
   log_group_name     = "/aws/lambda/${local.function_name}"
 
   bucket_arn        = "arn:${local.partition}:s3:::${local.bucket_name}"
@@ -29,6 +33,9 @@ locals {
   topic_arns        = "arn:${local.partition}:sns:${local.region}:${local.account_id}:"
   topic_arn         = "${local.topic_arns}${local.topic_name}"
   failure_queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.failure_queue_name}"
+  buffer_arn        = "arn:${local.partition}:sqs:${local.region}:${local.account_id}:${local.buffer_name}"
+  rule_arn          = "arn:${local.partition}:events:${local.region}:${local.account_id}:rule/${local.rule_name}"
+  kms_arns          = "arn:${local.partition}:kms:${local.region}:"
   log_group_arn     = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
   alarm_arns        = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:*"
 }

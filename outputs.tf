@@ -50,12 +50,17 @@ output "topic_arn" {
 
 output "failure_queue_url" {
   description = "URL of the queue that holds the events which kept failing."
-  value       = module.failures.url
+  value       = module.queues.failures_url
 }
 
 output "failure_queue_arn" {
   description = "ARN of the queue that holds the events which kept failing."
-  value       = module.failures.arn
+  value       = module.queues.failures_arn
+}
+
+output "buffer_queue_url" {
+  description = "URL of the queue between source and function, null where there is none."
+  value       = module.queues.buffer_url
 }
 
 output "log_group_name" {
@@ -73,6 +78,16 @@ output "delivery" {
   value = {
     via      = var.delivery.via
     filters  = var.delivery.filters
-    buffered = false
+    buffered = local.buffered
   }
+
+  precondition {
+    condition     = length(local.overlaps) == 0
+    error_message = "delivery.filters overlap, which S3 refuses: ${join("; ", local.overlaps)}. Make their prefixes, suffixes or events exclude each other."
+  }
+}
+
+output "kms_policy_statements" {
+  description = "The statements that the owner of encryption.kms_key_arn adds to the key's policy, as objects."
+  value       = module.key.statements
 }

@@ -97,6 +97,11 @@ variable "bucket" {
   }
 
   validation {
+    condition     = var.bucket.create || var.bucket.take_over_notifications || var.delivery.via == "notification" || !var.delivery.handover
+    error_message = "bucket.create is false and delivery.handover is true: both ways at once need the notification configuration of ${jsonencode(var.bucket.name)}; if nobody else uses it, set bucket.take_over_notifications = true."
+  }
+
+  validation {
     condition     = var.bucket.abort_multipart_days >= 1 && var.bucket.abort_multipart_days <= 2147483647 && floor(var.bucket.abort_multipart_days) == var.bucket.abort_multipart_days
     error_message = "bucket.abort_multipart_days is ${var.bucket.abort_multipart_days}; write a whole number of days, 1 or more."
   }
@@ -118,7 +123,7 @@ variable "bucket" {
 }
 
 variable "delivery" {
-  description = "How events reach the function: source, filters, retries, the age in seconds at which an event is given up, and the queue for failures."
+  description = "How events reach the function: source, filters, retries, the age in seconds at which an event is given up, the queue for failures, and the queue in between, if any."
   type = object({
     via = optional(string, "notification")
     filters = optional(list(object({
@@ -126,16 +131,28 @@ variable "delivery" {
       suffix = string
       events = optional(list(string), ["s3:ObjectCreated:*"])
     })), [{ prefix = "", suffix = "" }])
+    handover              = optional(bool, false)
+    paused                = optional(bool, false)
     max_retries           = optional(number, 2)
     max_event_age_seconds = optional(number, 21600)
     failure_queue_name    = optional(string) # event-driven-failures
+    rule_name             = optional(string) # event-driven-uploads
+    buffer = optional(object({
+      name              = optional(string) # event-driven-buffer
+      batch_size        = optional(number, 100)
+      window_seconds    = optional(number, 5)
+      max_concurrency   = optional(number)
+      max_receive_count = optional(number, 5)
+      retention_days    = optional(number, 4)
+      drain             = optional(bool, false)
+    }))
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = var.delivery.via == "notification"
-    error_message = "delivery.via is \"${var.delivery.via}\"; write \"notification\", the one way that this version delivers."
+    condition     = contains(["notification", "eventbridge"], var.delivery.via)
+    error_message = "delivery.via is \"${var.delivery.via}\"; write \"notification\" or \"eventbridge\"."
   }
 
   validation {
@@ -164,6 +181,15 @@ variable "delivery" {
   }
 
   validation {
+    condition = var.delivery.via == "notification" && !var.delivery.handover ? true : alltrue(flatten([
+      for filter in var.delivery.filters : [
+        for event in try(filter.events, []) : contains(local.eventbridge_events, coalesce(event, "null")) || !contains(local.notification_events, coalesce(event, "null"))
+      ]
+    ]))
+    error_message = "delivery.filters[].events holds ${join(", ", distinct(flatten([for filter in var.delivery.filters : [for event in try(filter.events, []) : jsonencode(event) if !contains(local.eventbridge_events, coalesce(event, "null"))]])))}, which S3 does not send to EventBridge; leave it out, or deliver by notification."
+  }
+
+  validation {
     condition     = contains([0, 1, 2], var.delivery.max_retries)
     error_message = "delivery.max_retries is ${var.delivery.max_retries}; write 0, 1 or 2, which is all that Lambda offers."
   }
@@ -176,6 +202,56 @@ variable "delivery" {
   validation {
     condition     = var.delivery.failure_queue_name == null ? true : can(regex("^[A-Za-z0-9_-]{1,80}$", var.delivery.failure_queue_name))
     error_message = "delivery.failure_queue_name is ${jsonencode(var.delivery.failure_queue_name)}; write 1 to 80 of A-Z, a-z, 0-9, _ and -."
+  }
+
+  validation {
+    condition     = var.delivery.rule_name == null ? true : can(regex("^[A-Za-z0-9._-]{1,64}$", var.delivery.rule_name))
+    error_message = "delivery.rule_name is ${jsonencode(var.delivery.rule_name)}; write 1 to 64 of A-Z, a-z, 0-9, ., _ and -."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,80}$", var.delivery.buffer.name))
+    error_message = "delivery.buffer.name is ${jsonencode(try(var.delivery.buffer.name, null))}; write 1 to 80 of A-Z, a-z, 0-9, _ and -."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : try(var.delivery.buffer.name, null) == null ? true : var.delivery.buffer.name != var.delivery.failure_queue_name
+    error_message = "delivery.buffer.name is ${jsonencode(try(var.delivery.buffer.name, null))}, and so is delivery.failure_queue_name; give each queue a name of its own."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.batch_size >= 1 && var.delivery.buffer.batch_size <= 10000 && floor(var.delivery.buffer.batch_size) == var.delivery.buffer.batch_size
+    error_message = "delivery.buffer.batch_size is ${try(var.delivery.buffer.batch_size, 100)}; write a whole number of messages, 1 to 10000."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.window_seconds >= 0 && var.delivery.buffer.window_seconds <= 300 && floor(var.delivery.buffer.window_seconds) == var.delivery.buffer.window_seconds
+    error_message = "delivery.buffer.window_seconds is ${try(var.delivery.buffer.window_seconds, 5)}; write a whole number of seconds, 0 to 300."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.batch_size <= 10 || var.delivery.buffer.window_seconds >= 1
+    error_message = "delivery.buffer.batch_size is ${try(var.delivery.buffer.batch_size, 100)} and delivery.buffer.window_seconds is ${try(var.delivery.buffer.window_seconds, 5)}; Lambda gathers more than 10 messages only in a window of 1 second or more: raise window_seconds, or write batch_size = 10."
+  }
+
+  validation {
+    condition     = try(var.delivery.buffer.max_concurrency, null) == null ? true : var.delivery.buffer.max_concurrency >= 2 && var.delivery.buffer.max_concurrency <= 1000 && floor(var.delivery.buffer.max_concurrency) == var.delivery.buffer.max_concurrency
+    error_message = "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))}; write a whole number of invokes at a time, 2 to 1000, or leave it out for no limit."
+  }
+
+  validation {
+    condition     = try(var.delivery.buffer.max_concurrency, null) == null || var.function.reserved_concurrency == null ? true : var.delivery.buffer.max_concurrency <= var.function.reserved_concurrency
+    error_message = "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))} and function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)}: invokes beyond the latter are throttled and count as failed receives; write a max_concurrency that is not above it."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.max_receive_count >= 1 && var.delivery.buffer.max_receive_count <= 1000 && floor(var.delivery.buffer.max_receive_count) == var.delivery.buffer.max_receive_count
+    error_message = "delivery.buffer.max_receive_count is ${try(var.delivery.buffer.max_receive_count, 5)}; write how often a message is tried before it goes to the failure queue, 1 to 1000."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null ? true : var.delivery.buffer.retention_days >= 1 && var.delivery.buffer.retention_days <= 14 && floor(var.delivery.buffer.retention_days) == var.delivery.buffer.retention_days
+    error_message = "delivery.buffer.retention_days is ${try(var.delivery.buffer.retention_days, 4)}; write a whole number of days, 1 to 14."
   }
 }
 
@@ -501,6 +577,22 @@ variable "alarms" {
       evaluation_periods = optional(number, 1)
       notify_ok          = optional(bool, false)
     }), {})
+    backlog_age = optional(object({
+      name               = optional(string) # BufferBacklogAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 600 seconds
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, true)
+    }), {})
+    rule_failures = optional(object({
+      name               = optional(string) # RuleFailuresAlert
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 event
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
     silence = optional(object({
       name               = optional(string) # UploadSilenceAlert
       enabled            = optional(bool, false)
@@ -521,5 +613,71 @@ variable "alarms" {
   validation {
     condition     = alltrue([for action in var.alarms.extra_actions : can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])
     error_message = "alarms.extra_actions holds ${join(", ", [for action in var.alarms.extra_actions : jsonencode(action) if !can(regex("^arn:[^:]+:[a-z0-9-]+:", action))])}; write ARNs of what CloudWatch can notify, such as SNS topics."
+  }
+}
+
+variable "dashboard" {
+  description = "CloudWatch dashboard of the whole pipeline on one screen; three in an account are free."
+  type = object({
+    create = optional(bool, false)
+    name   = optional(string) # event-driven-pipeline
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.dashboard.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,255}$", var.dashboard.name))
+    error_message = "dashboard.name is ${jsonencode(var.dashboard.name)}; write 1 to 255 of A-Z, a-z, 0-9, _ and -."
+  }
+}
+
+variable "encryption" {
+  description = "Whose key encrypts bucket, table, topic, queues and logs: AWS's own and free (service), one customer-managed key made here (create), or an existing one (given)."
+  type = object({
+    mode        = optional(string, "service")
+    kms_key_arn = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["service", "create", "given"], var.encryption.mode)
+    error_message = "encryption.mode is \"${var.encryption.mode}\"; write service (free), create or given."
+  }
+
+  validation {
+    condition = var.encryption.mode == "given" ? var.encryption.kms_key_arn != null : var.encryption.kms_key_arn == null
+    error_message = (
+      var.encryption.mode == "given"
+      ? "encryption.mode is \"given\" and encryption.kms_key_arn is not set; write the ARN of the key."
+      : "encryption.kms_key_arn is ${jsonencode(var.encryption.kms_key_arn)} and encryption.mode is \"${var.encryption.mode}\"; set mode = \"given\" to use that key, or leave kms_key_arn out."
+    )
+  }
+
+  validation {
+    condition     = var.encryption.kms_key_arn == null ? true : !can(regex("alias/aws/", var.encryption.kms_key_arn))
+    error_message = "encryption.kms_key_arn is ${jsonencode(var.encryption.kms_key_arn)}, a key that AWS manages: its policy lets no other service use it, so that alarms would never reach the topic and S3 and EventBridge no queue; write the ARN of a customer-managed key."
+  }
+
+  validation {
+    condition     = var.encryption.kms_key_arn == null || can(regex("alias/aws/", var.encryption.kms_key_arn)) ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.encryption.kms_key_arn))
+    error_message = "encryption.kms_key_arn is ${jsonencode(var.encryption.kms_key_arn)}; write the key's own ARN, arn:…:key/…, since neither policies nor log groups take an alias or an id."
+  }
+
+  validation {
+    condition     = !can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", var.encryption.kms_key_arn)) ? true : startswith(var.encryption.kms_key_arn, local.kms_arns)
+    error_message = "encryption.kms_key_arn is ${jsonencode(var.encryption.kms_key_arn)}; a key serves its own region only: write one that starts with ${local.kms_arns}."
+  }
+}
+
+variable "free_tier" {
+  description = "What to do about settings that leave AWS's always-free limits: warn of them, enforce that there are none, or off; the output free_tier_exceptions lists them in any case."
+  type        = string
+  default     = "warn"
+  nullable    = false
+
+  validation {
+    condition     = contains(["warn", "enforce", "off"], var.free_tier)
+    error_message = "free_tier is \"${var.free_tier}\"; write warn, enforce or off."
   }
 }

@@ -2,7 +2,7 @@
 locals {
   wanted = {
     for key, alarm in local.definitions : key => merge(local.common, alarm)
-    if var.alarms[key].enabled
+    if var.alarms[key].enabled && contains(local.in_use, key)
   }
   given = { for key, alarm in local.wanted : key => var.alarms[key] }
   names = { for key, alarm in local.wanted : key => coalesce(var.alarms[key].name, "${var.prefix}${alarm.name}") }
@@ -15,10 +15,30 @@ locals {
     comparison = "GreaterThanOrEqualToThreshold"
     threshold  = 1
     missing    = "notBreaching"
+    metric     = null
+    sum        = null # of these metrics instead of one
   }
+
+  in_use = concat(
+    ["write_activity", "write_throttle", "failures", "errors", "throttles", "duration", "silence"],
+    var.delivery.direct ? ["event_age", "delivery_failures"] : [],
+    var.delivery.buffer ? ["backlog_age"] : [],
+    var.delivery.rule ? ["rule_failures"] : [],
+  )
 
   of_table    = { TableName = var.table_name }
   of_function = { FunctionName = var.function_name }
+  of_buffer   = { QueueName = var.delivery.buffer_name }
+  of_rule     = { RuleName = var.delivery.rule_name }
+
+  # Where events are counted first.
+  received = (
+    var.delivery.rule
+    ? { namespace = "AWS/Events", metric = "MatchedEvents", dimensions = local.of_rule }
+    : !var.delivery.direct
+    ? { namespace = "AWS/SQS", metric = "NumberOfMessagesSent", dimensions = local.of_buffer }
+    : { namespace = "AWS/Lambda", metric = "AsyncEventsReceived", dimensions = local.of_function }
+  )
 
   definitions = {
     write_activity = {
@@ -83,12 +103,28 @@ locals {
       metric      = "DestinationDeliveryFailures"
       dimensions  = local.of_function
     }
+    backlog_age = {
+      name        = "BufferBacklogAlert"
+      description = "Events wait long in the buffer (threshold in seconds): the function fails, is paused, or can't keep up."
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      dimensions  = local.of_buffer
+      statistic   = "Maximum"
+      threshold   = 600
+    }
+    rule_failures = {
+      name        = "RuleFailuresAlert"
+      description = "EventBridge could not hand events over: they are in the failure queue, or lost where even that failed. Check what the function and the queues admit."
+      namespace   = "AWS/Events"
+      sum         = ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
+      dimensions  = local.of_rule
+    }
     silence = {
       name        = "UploadSilenceAlert"
       description = "No event came for as long as the alarm's period."
-      namespace   = "AWS/Lambda"
-      metric      = "AsyncEventsReceived"
-      dimensions  = local.of_function
+      namespace   = local.received.namespace
+      metric      = local.received.metric
+      dimensions  = local.received.dimensions
       comparison  = "LessThanThreshold"
       missing     = "breaching"
     }

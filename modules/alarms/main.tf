@@ -3,18 +3,46 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   alarm_name          = local.names[each.key]
   alarm_description   = each.value.description
-  namespace           = each.value.namespace
-  metric_name         = each.value.metric
-  dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  namespace           = each.value.sum == null ? each.value.namespace : null
+  metric_name         = each.value.sum == null ? each.value.metric : null
+  dimensions          = each.value.sum == null ? each.value.dimensions : null
+  statistic           = each.value.sum == null ? each.value.statistic : null
   comparison_operator = each.value.comparison
   threshold           = coalesce(local.given[each.key].threshold, each.value.threshold)
-  period              = local.given[each.key].period_seconds
+  period              = each.value.sum == null ? local.given[each.key].period_seconds : null
   evaluation_periods  = local.given[each.key].evaluation_periods
   treat_missing_data  = each.value.missing
   alarm_actions       = var.actions
   ok_actions          = local.given[each.key].notify_ok ? var.actions : []
   tags                = var.tags
+
+  dynamic "metric_query" {
+    for_each = each.value.sum == null ? [] : [each.value.sum]
+
+    content {
+      id          = "total"
+      label       = join(" + ", metric_query.value)
+      expression  = join(" + ", [for number, metric in metric_query.value : "FILL(m${number}, 0)"])
+      return_data = true
+    }
+  }
+
+  dynamic "metric_query" {
+    for_each = each.value.sum == null ? [] : each.value.sum
+
+    content {
+      id          = "m${metric_query.key}"
+      return_data = false
+
+      metric {
+        namespace   = each.value.namespace
+        metric_name = metric_query.value
+        dimensions  = each.value.dimensions
+        stat        = each.value.statistic
+        period      = local.given[each.key].period_seconds
+      }
+    }
+  }
 
   lifecycle {
     precondition {

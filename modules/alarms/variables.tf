@@ -53,6 +53,18 @@ variable "max_event_age_seconds" {
   nullable    = false
 }
 
+variable "delivery" {
+  description = "How events come: whether bucket or rule invoke the function themselves, whether there is a buffer and a rule, and their names."
+  type = object({
+    direct      = bool
+    buffer      = bool
+    buffer_name = string
+    rule        = bool
+    rule_name   = string
+  })
+  nullable = false
+}
+
 variable "failure_queue_name" {
   description = "Queue whose depth is watched."
   type        = string

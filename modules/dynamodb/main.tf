@@ -50,6 +50,15 @@ resource "aws_dynamodb_table" "this" {
     enabled        = true
   }
 
+  dynamic "server_side_encryption" {
+    for_each = var.kms.enabled ? [1] : []
+
+    content {
+      enabled     = true
+      kms_key_arn = var.kms.key_arn
+    }
+  }
+
   point_in_time_recovery {
     enabled = var.table.point_in_time_recovery
   }

@@ -13,6 +13,15 @@ variable "table" {
   nullable = false
 }
 
+variable "kms" {
+  description = "Whether a key of one's own encrypts the table, and its ARN."
+  type = object({
+    enabled = bool
+    key_arn = string
+  })
+  nullable = false
+}
+
 variable "tags" {
   description = "Tags for the table."
   type        = map(string)

@@ -23,6 +23,32 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   dynamic "statement" {
+    for_each = var.buffer_arn == null ? [] : [var.buffer_arn]
+
+    content {
+      sid       = "ReadBuffer"
+      actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms.enabled ? [1] : []
+
+    content {
+      sid       = "UseKeyThroughTableAndQueues"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.kms.key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = var.kms.via
+      }
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.tracing ? [1] : []
 
     content {

@@ -33,6 +33,22 @@ variable "failure_queue_arn" {
   nullable    = false
 }
 
+variable "buffer_arn" {
+  description = "ARN of the queue that the function reads, null where there is none."
+  type        = string
+  default     = null
+}
+
+variable "kms" {
+  description = "Whether a key of one's own encrypts table and queues, its ARN, and the services through which the role may use it."
+  type = object({
+    enabled = bool
+    key_arn = string
+    via     = list(string)
+  })
+  nullable = false
+}
+
 variable "tracing" {
   description = "Whether the function sends traces to X-Ray."
   type        = bool

@@ -4,6 +4,7 @@ resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_338:A year of logs leaves the free tier; function.log_retention_days sets it.
   name              = var.log.group_name
   retention_in_days = var.log.retention_days
+  kms_key_id        = var.kms.key_arn
   tags              = var.tags
 }
 
@@ -64,10 +65,44 @@ resource "aws_lambda_function_event_invoke_config" "this" {
   }
 }
 
+# Each source keeps its door while events take another way: see the queues' policies.
 resource "aws_lambda_permission" "bucket" {
+  count = var.delivery.bucket_arn == null ? 0 : 1
+
   action         = "lambda:InvokeFunction"
   function_name  = aws_lambda_function.this.function_name
   principal      = "s3.amazonaws.com"
   source_arn     = var.delivery.bucket_arn
   source_account = var.delivery.account_id
+}
+
+# Without an account: the rule's ARN holds it.
+resource "aws_lambda_permission" "rule" {
+  count = var.delivery.rule_arn == null ? 0 : 1
+
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.this.function_name
+  principal     = "events.amazonaws.com"
+  source_arn    = var.delivery.rule_arn
+}
+
+resource "aws_lambda_event_source_mapping" "buffer" {
+  count = var.buffer == null ? 0 : 1
+
+  function_name                      = aws_lambda_function.this.arn
+  event_source_arn                   = var.buffer.arn
+  enabled                            = var.buffer.enabled
+  batch_size                         = var.buffer.batch_size
+  maximum_batching_window_in_seconds = var.buffer.window_seconds
+  # Only what did not make it comes again, not its whole batch.
+  function_response_types = ["ReportBatchItemFailures"]
+  tags                    = var.tags
+
+  dynamic "scaling_config" {
+    for_each = var.buffer.max_concurrency == null ? [] : [var.buffer.max_concurrency]
+
+    content {
+      maximum_concurrency = scaling_config.value
+    }
+  }
 }

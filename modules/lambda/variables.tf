@@ -32,13 +32,35 @@ variable "log" {
 }
 
 variable "delivery" {
-  description = "Who invokes the function, how often and for how many seconds a failed event is retried, and where it ends."
+  description = "Who invokes the function (the bucket and the rule, each null where it never does), how often and for how many seconds a failed event is retried, and where it ends."
   type = object({
     max_retries           = number
     max_event_age_seconds = number
     failure_queue_arn     = string
     bucket_arn            = string
+    rule_arn              = string
     account_id            = string
+  })
+  nullable = false
+}
+
+variable "buffer" {
+  description = "Queue that the function reads in batches: ARN, whether it is read just now, messages and seconds that make a batch, and invokes at a time."
+  type = object({
+    arn             = string
+    enabled         = bool
+    batch_size      = number
+    window_seconds  = number
+    max_concurrency = number
+  })
+  default = null
+}
+
+variable "kms" {
+  description = "Whether a key of one's own encrypts the logs, and its ARN."
+  type = object({
+    enabled = bool
+    key_arn = string
   })
   nullable = false
 }

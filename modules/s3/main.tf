@@ -76,25 +76,34 @@ resource "aws_s3_bucket_logging" "this" {
   }
 }
 
+# One configuration a bucket, replaced whole by each change, so that ways change hands in one call.
 resource "aws_s3_bucket_notification" "this" {
-  bucket = local.name
+  count = var.bucket.create || var.bucket.take_over_notifications ? 1 : 0
+
+  bucket      = local.name
+  eventbridge = var.delivery.eventbridge
 
   dynamic "lambda_function" {
-    for_each = var.filters
+    for_each = var.delivery.notify == "function" ? var.filters : []
 
     content {
       id                  = "filter-${lambda_function.key}"
-      lambda_function_arn = var.function_arn
+      lambda_function_arn = var.delivery.function_arn
       events              = lambda_function.value.events
       filter_prefix       = local.encoded[lambda_function.key].prefix
       filter_suffix       = local.encoded[lambda_function.key].suffix
     }
   }
 
-  lifecycle {
-    precondition {
-      condition     = length(local.overlaps) == 0
-      error_message = "delivery.filters overlap, which S3 refuses: ${join("; ", local.overlaps)}. Make their prefixes, suffixes or events exclude each other."
+  dynamic "queue" {
+    for_each = var.delivery.notify == "buffer" ? var.filters : []
+
+    content {
+      id            = "filter-${queue.key}"
+      queue_arn     = var.delivery.buffer_arn
+      events        = queue.value.events
+      filter_prefix = local.encoded[queue.key].prefix
+      filter_suffix = local.encoded[queue.key].suffix
     }
   }
 

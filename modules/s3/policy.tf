@@ -24,8 +24,12 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this[0].id
 
   rule {
+    # One call to KMS for many objects.
+    bucket_key_enabled = var.kms.enabled ? true : null
+
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms.enabled ? "aws:kms" : "AES256"
+      kms_master_key_id = var.kms.key_arn
     }
   }
 }

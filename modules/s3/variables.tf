@@ -12,12 +12,13 @@ variable "bucket" {
       bucket = string
       prefix = string
     })
+    take_over_notifications = bool
   })
   nullable = false
 }
 
 variable "filters" {
-  description = "Which events invoke the function: event types, key prefix and key suffix, both decoded."
+  description = "Which events are sent by notification: event types, key prefix and key suffix, both decoded."
   type = list(object({
     prefix = string
     suffix = string
@@ -26,10 +27,24 @@ variable "filters" {
   nullable = false
 }
 
-variable "function_arn" {
-  description = "ARN of the function, which must already admit this bucket."
-  type        = string
-  nullable    = false
+variable "delivery" {
+  description = "Whom the bucket notifies (function, buffer or nobody), whether it sends to EventBridge, and the ARNs of function and buffer, both of which must already admit this bucket."
+  type = object({
+    notify       = string
+    eventbridge  = bool
+    function_arn = string
+    buffer_arn   = string
+  })
+  nullable = false
+}
+
+variable "kms" {
+  description = "Whether a key of one's own encrypts the bucket, and its ARN."
+  type = object({
+    enabled = bool
+    key_arn = string
+  })
+  nullable = false
 }
 
 variable "tags" {

@@ -2,8 +2,9 @@ resource "aws_sns_topic" "this" {
   # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a key of one's own costs a dollar a month.
   count = var.topic.create ? 1 : 0
 
-  name = var.topic.name
-  tags = var.tags
+  name              = var.topic.name
+  kms_master_key_id = var.kms.key_arn
+  tags              = var.tags
 }
 
 data "aws_iam_policy_document" "topic" {

@@ -32,6 +32,15 @@ variable "account_id" {
   nullable    = false
 }
 
+variable "kms" {
+  description = "Whether a key of one's own encrypts the topic, and its ARN."
+  type = object({
+    enabled = bool
+    key_arn = string
+  })
+  nullable = false
+}
+
 variable "tags" {
   description = "Tags for the topic."
   type        = map(string)

@@ -1,5 +1,5 @@
-variable "queue" {
-  description = "Failure queue: name, ARN, and how many seconds a received message stays hidden."
+variable "failures" {
+  description = "Failure queue: name, derived ARN, and how many seconds a received message stays hidden."
   type = object({
     name                       = string
     arn                        = string
@@ -8,8 +8,40 @@ variable "queue" {
   nullable = false
 }
 
+variable "buffer" {
+  description = "Queue between source and function: whether there is one, name, derived ARN, retention and visibility timeout in seconds, and after how many receives a message goes to the failure queue."
+  type = object({
+    create                     = bool
+    name                       = string
+    arn                        = string
+    retention_seconds          = number
+    visibility_timeout_seconds = number
+    max_receive_count          = number
+  })
+  nullable = false
+}
+
+variable "sources" {
+  description = "Who may send: the bucket by notification and the rule, each null where it never does, and the bucket's account."
+  type = object({
+    bucket_arn = string
+    rule_arn   = string
+    account_id = string
+  })
+  nullable = false
+}
+
+variable "kms" {
+  description = "Whether a key of one's own encrypts the queues, and its ARN."
+  type = object({
+    enabled = bool
+    key_arn = string
+  })
+  nullable = false
+}
+
 variable "tags" {
-  description = "Tags for the queue."
+  description = "Tags for the queues."
   type        = map(string)
   nullable    = false
 }

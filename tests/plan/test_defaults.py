@@ -68,10 +68,10 @@ LOG_GROUP = "/aws/lambda/S3ToDynamoProcessor"
         ("role.aws_iam_role.this", "path", "/"),
         ("bucket.aws_s3_bucket.this[0]", "bucket", BUCKET),
         ("bucket.aws_s3_bucket.this[0]", "force_destroy", False),
-        ("failures.aws_sqs_queue.failures", "name", "event-driven-failures"),
-        ("failures.aws_sqs_queue.failures", "message_retention_seconds", 1_209_600),
-        ("failures.aws_sqs_queue.failures", "sqs_managed_sse_enabled", True),
-        ("failures.aws_sqs_queue.failures", "visibility_timeout_seconds", 180),
+        ("queues.aws_sqs_queue.failures", "name", "event-driven-failures"),
+        ("queues.aws_sqs_queue.failures", "message_retention_seconds", 1_209_600),
+        ("queues.aws_sqs_queue.failures", "sqs_managed_sse_enabled", True),
+        ("queues.aws_sqs_queue.failures", "visibility_timeout_seconds", 180),
     ],
 )
 def test_the_default_is_the_labs(
@@ -86,14 +86,14 @@ def test_records_expire_by_the_attribute_ttl(planned: Planned) -> None:
 
 
 def test_each_created_object_invokes_the_function(planned: Planned) -> None:
-    (notification,) = planned.resources["bucket.aws_s3_bucket_notification.this"]["lambda_function"]
+    (notification,) = planned.resources["bucket.aws_s3_bucket_notification.this[0]"]["lambda_function"]
     assert notification["events"] == ["s3:ObjectCreated:*"]
     assert notification["filter_prefix"] is None
     assert notification["filter_suffix"] is None
 
 
 def test_only_this_bucket_of_this_account_may_invoke_the_function(planned: Planned) -> None:
-    permission = planned.resources["function.aws_lambda_permission.bucket"]
+    permission = planned.resources["function.aws_lambda_permission.bucket[0]"]
     assert permission["principal"] == "s3.amazonaws.com"
     assert permission["action"] == "lambda:InvokeFunction"
     assert permission["function_name"] == "S3ToDynamoProcessor"
@@ -257,7 +257,7 @@ def test_lambda_alone_may_take_the_role(planned: Planned) -> None:
     ("address", "resources"),
     [
         ("bucket.aws_s3_bucket_policy.this[0]", [BUCKET_ARN, f"{BUCKET_ARN}/*"]),
-        ("failures.aws_sqs_queue.failures", QUEUE_ARN),
+        ("queues.aws_sqs_queue.failures", QUEUE_ARN),
         ("topic.aws_sns_topic_policy.this[0]", TOPIC_ARN),
     ],
 )

@@ -84,7 +84,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             bucket={"access_log": {"bucket": "event-driven-lab-123456789012-us-east-1"}},
         ),
         case(
-            'delivery.via is "eventbridge"; write "notification"', delivery={"via": "eventbridge"}
+            'delivery.via is "sns"; write "notification" or "eventbridge"', delivery={"via": "sns"}
         ),
         case(
             "delivery.filters is empty, so that nothing would be delivered",

@@ -17,7 +17,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 
 FUNCTION = "function.aws_lambda_function.this"
 TABLE = "table.aws_dynamodb_table.this"
-NOTIFICATION = "bucket.aws_s3_bucket_notification.this"
+NOTIFICATION = "bucket.aws_s3_bucket_notification.this[0]"
 
 
 def alarm(key: str) -> str:
@@ -63,7 +63,7 @@ def case(values: dict[str, Any], address: str, attribute: str, expected: object)
         case({"function": {"timeout_seconds": 90}}, FUNCTION, "timeout", 90),
         case(
             {"function": {"timeout_seconds": 90}},
-            "failures.aws_sqs_queue.failures",
+            "queues.aws_sqs_queue.failures",
             "visibility_timeout_seconds",
             540,
         ),
@@ -132,7 +132,7 @@ def case(values: dict[str, Any], address: str, attribute: str, expected: object)
         ),
         case(
             {"delivery": {"failure_queue_name": "lost"}},
-            "failures.aws_sqs_queue.failures",
+            "queues.aws_sqs_queue.failures",
             "name",
             "lost",
         ),
@@ -281,7 +281,7 @@ def test_of_an_existing_bucket_only_the_notifications_are_touched(planned: Plann
     touched = [address for address in planned.resources if address.startswith("bucket.")]
     assert touched == [NOTIFICATION]
     assert planned.resources[NOTIFICATION]["bucket"] == "theirs"
-    permission = planned.resources["function.aws_lambda_permission.bucket"]
+    permission = planned.resources["function.aws_lambda_permission.bucket[0]"]
     assert permission["source_arn"] == "arn:aws:s3:::theirs"
 
 

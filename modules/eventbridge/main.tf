@@ -1,0 +1,45 @@
+resource "aws_cloudwatch_event_rule" "this" {
+  count = var.rule.create ? 1 : 0
+
+  name          = var.rule.name
+  description   = "What happens to objects in ${var.rule.bucket_name}, as far as the pipeline's filters name it."
+  event_pattern = local.pattern
+  tags          = var.tags
+
+  lifecycle {
+    # A bucket that changes to another way must have changed before the rule goes.
+    create_before_destroy = true
+
+    precondition {
+      condition     = length(local.pattern) <= 2048
+      error_message = "delivery.filters make an event pattern of ${length(local.pattern)} characters; EventBridge takes 2048: write fewer or shorter filters, or deliver by notification."
+    }
+  }
+}
+
+# Its ARNs are derived, and it waits for none of what it names: create_before_destroy reaches whatever
+# a resource depends on, and neither function nor role can exist twice under one name. No event
+# comes before the bucket's notification configuration, which waits for all of it. On an existing
+# bucket events of the seconds before the first apply is through may be refused, like those of the
+# seconds before the rule.
+resource "aws_cloudwatch_event_target" "this" {
+  count = var.rule.create ? 1 : 0
+
+  rule      = aws_cloudwatch_event_rule.this[0].name
+  target_id = "pipeline"
+  arn       = var.target_arn
+
+  # EventBridge's most, in attempts and in time.
+  retry_policy {
+    maximum_retry_attempts       = 185
+    maximum_event_age_in_seconds = 86400
+  }
+
+  dead_letter_config {
+    arn = var.failure_queue_arn
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}

@@ -1,0 +1,37 @@
+variable "rule" {
+  description = "The rule: whether there is one, its name, and the bucket whose events it takes."
+  type = object({
+    create      = bool
+    name        = string
+    bucket_name = string
+  })
+  nullable = false
+}
+
+variable "filters" {
+  description = "Which events the rule takes: S3 event types, key prefix and key suffix, both decoded."
+  type = list(object({
+    prefix = string
+    suffix = string
+    events = list(string)
+  }))
+  nullable = false
+}
+
+variable "target_arn" {
+  description = "ARN of the function or queue that gets the events, derived rather than read from it."
+  type        = string
+  nullable    = false
+}
+
+variable "failure_queue_arn" {
+  description = "ARN of the queue that takes events which can't be handed over, derived rather than read from it."
+  type        = string
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags for the rule."
+  type        = map(string)
+  nullable    = false
+}

@@ -1,0 +1,31 @@
+variable "key" {
+  description = "Whether to make a key, and its alias without alias/."
+  type = object({
+    create = bool
+    name   = string
+  })
+  nullable = false
+}
+
+variable "users" {
+  description = "What uses the key, by derived ARN, and where: partition, region, DNS suffix and account; bucket, notifying bucket and rule are null, and topic false, where they don't."
+  type = object({
+    partition            = string
+    region               = string
+    dns_suffix           = string
+    account_id           = string
+    bucket_arn           = string
+    notifying_bucket_arn = string
+    rule_arn             = string
+    topic                = bool
+    log_group_arn        = string
+    alarm_arns           = string
+  })
+  nullable = false
+}
+
+variable "tags" {
+  description = "Tags for the key."
+  type        = map(string)
+  nullable    = false
+}

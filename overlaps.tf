@@ -1,0 +1,25 @@
+# S3 refuses two filters that can match one event: they share an event type, the one's prefix begins
+# the other's, and the one's suffix ends the other's. Refused for either way, so that any filters
+# survive a change of delivery.via.
+locals {
+  filter_pairs = flatten([
+    for i, a in var.delivery.filters : [
+      for j, b in var.delivery.filters : { i = i, a = a, j = j, b = b } if i < j
+    ]
+  ])
+
+  overlaps = [
+    for pair in local.filter_pairs :
+    "filters[${pair.i}] (prefix \"${pair.a.prefix}\", suffix \"${pair.a.suffix}\", events ${join(" ", pair.a.events)}) and filters[${pair.j}] (prefix \"${pair.b.prefix}\", suffix \"${pair.b.suffix}\", events ${join(" ", pair.b.events)})"
+    if alltrue([
+      startswith(pair.a.prefix, pair.b.prefix) || startswith(pair.b.prefix, pair.a.prefix),
+      endswith(pair.a.suffix, pair.b.suffix) || endswith(pair.b.suffix, pair.a.suffix),
+      anytrue([
+        for both in setproduct(pair.a.events, pair.b.events) :
+        both[0] == both[1]
+        || endswith(both[0], ":*") && startswith(both[1], trimsuffix(both[0], "*"))
+        || endswith(both[1], ":*") && startswith(both[0], trimsuffix(both[1], "*"))
+      ]),
+    ])
+  ]
+}

@@ -1,0 +1,22 @@
+# How events travel, in words that the components share.
+locals {
+  buffer = var.delivery.buffer
+  # A buffer that drains is read, and gets nothing new.
+  buffered  = local.buffer == null ? false : !local.buffer.drain
+  notifies  = var.delivery.via == "notification" || var.delivery.handover
+  has_rule  = var.delivery.via == "eventbridge" || var.delivery.handover
+  owns_ways = var.bucket.create || var.bucket.take_over_notifications
+
+  # Null where a source never sends. A bucket whose notifications are ours may have sent them until
+  # some minutes ago, whatever it does now.
+  sources = {
+    bucket_arn = local.owns_ways ? local.bucket_arn : null
+    rule_arn   = local.has_rule ? local.rule_arn : null
+    account_id = local.account_id
+  }
+
+  kms = {
+    enabled = var.encryption.mode != "service"
+    key_arn = var.encryption.mode == "create" ? module.key.arn : var.encryption.kms_key_arn
+  }
+}
