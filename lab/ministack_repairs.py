@@ -122,7 +122,7 @@ def silence_counts_as_the_alarm_says() -> None:
     states = {"notBreaching": "OK", "breaching": "ALARM"}
 
     def evaluate(alarm: dict[str, Any]) -> None:
-        since = time.time() - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1)
+        since = time.time() - (alarm.get("Period") or 60) * alarm.get("EvaluationPeriods", 1)
         known = _datapoints_of(cloudwatch, alarm).values()
         new = states.get(alarm.get("TreatMissingData", ""))
         old = alarm["StateValue"]
@@ -139,12 +139,34 @@ def silence_counts_as_the_alarm_says() -> None:
     cloudwatch._evaluate_alarm = evaluate
 
 
+def alarms_keep_their_metrics() -> None:
+    """An alarm on an expression keeps it, and has no metric, period or statistic of its own.
+
+    Kept and told, not evaluated. Without this the plan after an apply changes every such alarm.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._put_metric_alarm
+
+    def put(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Response:
+        asked = data if is_cbor or is_json else _query_values(params)
+        status, headers, body = original(params, data, is_cbor, is_json)
+        if status == 200 and asked.get("Metrics"):
+            alarm = cloudwatch._alarms[asked["AlarmName"]]
+            own = ("MetricName", "Namespace", "Statistic", "Period")
+            alarm |= {"Metrics": asked["Metrics"], **dict.fromkeys(own)}
+        return status, headers, body
+
+    cloudwatch._put_metric_alarm = put
+
+
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     describe_alarms_in_full,
     list_versions_as_asked,
     alarms_watch_their_own_metric,
     silence_counts_as_the_alarm_says,
+    alarms_keep_their_metrics,
 )
 
 
@@ -156,16 +178,28 @@ def _datapoints_of(cloudwatch: ModuleType, alarm: Mapping[str, Any]) -> dict[Any
 
 
 def _query_values(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Query parameters as the JSON protocol has them: `Names.member.1=a` is `Names: ["a"]`."""
+    """Query parameters as the JSON protocol has them.
+
+    `Names.member.1=a&Metric.Name=b` is `{"Names": ["a"], "Metric": {"Name": "b"}}`; every value
+    stays a string.
+    """
     values: dict[str, Any] = {}
     for name, given in params.items():
-        value = given[0] if isinstance(given, list) else given
-        field, member, _ = name.partition(".member.")
-        if member:
-            values.setdefault(field, []).append(value)
-        else:
-            values[field] = value
-    return values
+        *path, last = name.split(".")
+        inner = values
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = given[0] if isinstance(given, list) else given
+    return {name: _with_lists(value) for name, value in values.items()}
+
+
+def _with_lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if list(value) == ["member"]:
+        members = value["member"]
+        return [_with_lists(members[number]) for number in sorted(members, key=int)]
+    return {name: _with_lists(inner) for name, inner in value.items()}
 
 
 def _query_xml(name: str, value: Any) -> str:

@@ -258,3 +258,25 @@ def put_units(cloudwatch: Any, table: str, value: float, seconds_ago: float = 0)
 def state(cloudwatch: Any, name: str) -> str:
     alarms = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
     return str(alarms[0]["StateValue"])
+
+
+def test_an_alarm_on_an_expression_keeps_it(repaired: Emulator, untouched: Emulator) -> None:
+    metric = {"Namespace": "AWS/Events", "MetricName": "FailedInvocations", "Dimensions": []}
+    metrics = [
+        {"Id": "total", "Expression": "FILL(m0, 0)", "Label": "a + b", "ReturnData": True},
+        {
+            "Id": "m0",
+            "ReturnData": False,
+            "MetricStat": {"Metric": metric, "Period": 300, "Stat": "Sum"},
+        },
+    ]
+    own = ("Namespace", "MetricName", "Dimensions", "Statistic", "Period")
+    alarm = {name: value for name, value in ALARM.items() if name not in own}
+
+    def probe(running: Emulator) -> bool:
+        cloudwatch = client("cloudwatch", running)
+        cloudwatch.put_metric_alarm(**alarm | {"AlarmName": "sum", "Metrics": metrics})
+        (found,) = cloudwatch.describe_alarms(AlarmNames=["sum"])["MetricAlarms"]
+        return found.get("Metrics") == metrics and not any(found.get(name) for name in own)
+
+    mends(probe, repaired, untouched)
