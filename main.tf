@@ -151,14 +151,33 @@ module "alarms" {
   timeout_seconds       = var.function.timeout_seconds
   max_event_age_seconds = var.delivery.max_event_age_seconds
   failure_queue_name    = module.queues.failures_name
-  delivery = {
-    direct      = !local.buffered
-    buffer      = local.buffer != null
-    buffer_name = local.buffer_name
-    rule        = local.has_rule
-    rule_name   = local.rule_name
+  delivery              = local.ways
+  tags                  = var.tags
+}
+
+module "dashboard" {
+  source = "./modules/dashboard"
+
+  dashboard = {
+    create = var.dashboard.create
+    name   = local.dashboard_name
   }
-  tags = var.tags
+  region             = local.region
+  bucket_name        = local.bucket_name
+  delivery           = local.ways
+  failure_queue_name = module.queues.failures_name
+  function = {
+    name            = module.function.name
+    timeout_seconds = var.function.timeout_seconds
+  }
+  log_group_name = module.function.log_group_name
+  table = {
+    name        = module.table.name
+    write_units = var.table.billing_mode == "PROVISIONED" ? var.table.write_units : null
+  }
+  alarms = {
+    for key, alarm in module.alarms.by_key : key => merge(alarm, { arn = replace(local.alarm_arns, "*", alarm.name) })
+  }
 }
 
 module "topic" {

@@ -73,6 +73,11 @@ output "alarm_names" {
   value       = module.alarms.names
 }
 
+output "dashboard_name" {
+  description = "Name of the dashboard, null where there is none."
+  value       = module.dashboard.name
+}
+
 output "delivery" {
   description = "How events reach the function: where from, which ones, and whether a queue stands between."
   value = {

@@ -7,6 +7,15 @@ locals {
   has_rule  = var.delivery.via == "eventbridge" || var.delivery.handover
   owns_ways = var.bucket.create || var.bucket.take_over_notifications
 
+  # What there is to watch. A buffer that drains is there, though events go direct.
+  ways = {
+    direct      = !local.buffered
+    buffer      = local.buffer != null
+    buffer_name = local.buffer_name
+    rule        = local.has_rule
+    rule_name   = local.rule_name
+  }
+
   # Null where a source never sends. A bucket whose notifications are ours may have sent them until
   # some minutes ago, whatever it does now.
   sources = {
