@@ -8,6 +8,7 @@ from _pytest.mark import ParameterSet
 from lab.module import ROOT
 
 EVERYTHING = {"prefix": "", "suffix": ""}
+KEYS = "arn:aws:kms:us-east-1:123456789012:"
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:x:1"
 
 
@@ -17,6 +18,10 @@ def case(message: str, **values: Any) -> ParameterSet:
 
 def alarm(**values: Any) -> dict[str, Any]:
     return {"errors": values}
+
+
+def buffer(**values: Any) -> dict[str, Any]:
+    return {"buffer": values}
 
 
 def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
@@ -109,6 +114,86 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             'delivery.failure_queue_name is "a.fifo"; write 1 to 80',
             delivery={"failure_queue_name": "a.fifo"},
         ),
+        case(
+            'holds "s3:Replication:*", which S3 does not send to EventBridge',
+            delivery={
+                "via": "eventbridge",
+                "filters": [EVERYTHING | {"events": ["s3:ObjectCreated:*", "s3:Replication:*"]}],
+            },
+        ),
+        case(
+            'holds "s3:ObjectRetention:Put", which S3 does not send to EventBridge',
+            delivery={
+                "handover": True,
+                "filters": [EVERYTHING | {"events": ["s3:ObjectRetention:Put"]}],
+            },
+        ),
+        case(
+            "bucket.create is false and delivery.handover is true",
+            bucket={"create": False, "name": "theirs"},
+            delivery={"via": "eventbridge", "handover": True},
+        ),
+        case('delivery.rule_name is "a b"; write 1 to 64', delivery={"rule_name": "a b"}),
+        case('delivery.buffer.name is "a.fifo"; write 1 to 80', delivery=buffer(name="a.fifo")),
+        case(
+            'delivery.buffer.name is "same", and so is delivery.failure_queue_name',
+            delivery=buffer(name="same") | {"failure_queue_name": "same"},
+        ),
+        case(
+            "delivery.buffer.batch_size is 0; write a whole number of messages",
+            delivery=buffer(batch_size=0),
+        ),
+        case("delivery.buffer.batch_size is 10001; write", delivery=buffer(batch_size=10_001)),
+        case(
+            "delivery.buffer.batch_size is 11 and delivery.buffer.window_seconds is 0; Lambda",
+            delivery=buffer(batch_size=11, window_seconds=0),
+        ),
+        case("delivery.buffer.window_seconds is 301", delivery=buffer(window_seconds=301)),
+        case("delivery.buffer.max_concurrency is 1; write", delivery=buffer(max_concurrency=1)),
+        case(
+            "delivery.buffer.max_concurrency is 6 and function.reserved_concurrency is 5",
+            delivery=buffer(max_concurrency=6),
+            function={"reserved_concurrency": 5},
+        ),
+        case("delivery.buffer.max_receive_count is 0", delivery=buffer(max_receive_count=0)),
+        case("delivery.buffer.retention_days is 15", delivery=buffer(retention_days=15)),
+        case(
+            "EventBridge takes 2048: write fewer or shorter filters",
+            delivery={
+                "via": "eventbridge",
+                "filters": [{"prefix": "x" * 1000 + end, "suffix": ".y"} for end in "abc"],
+            },
+        ),
+        case('encryption.mode is "kms"; write service', encryption={"mode": "kms"}),
+        case(
+            'encryption.mode is "given" and encryption.kms_key_arn is not set',
+            encryption={"mode": "given"},
+        ),
+        case(
+            'and encryption.mode is "service"; set mode = "given"',
+            encryption={"kms_key_arn": f"{KEYS}key/1"},
+        ),
+        case(
+            'encryption.kms_key_arn is "alias/aws/sns", a key that AWS manages',
+            encryption={"mode": "given", "kms_key_arn": "alias/aws/sns"},
+        ),
+        case(
+            f'encryption.kms_key_arn is "{KEYS}alias/aws/sns", a key that AWS manages',
+            encryption={"mode": "given", "kms_key_arn": f"{KEYS}alias/aws/sns"},
+        ),
+        case(
+            "write the key's own ARN, arn:…:key/…",
+            encryption={"mode": "given", "kms_key_arn": f"{KEYS}alias/ours"},
+        ),
+        case(
+            f"a key serves its own region only: write one that starts with {KEYS[:-13]}",
+            encryption={
+                "mode": "given",
+                "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1",
+            },
+        ),
+        case('dashboard.name is "a b"; write 1 to 255', dashboard={"name": "a b"}),
+        case('free_tier is "on"; write warn, enforce or off', free_tier="on"),
         case('function.name is "a b"; write 1 to 64', function={"name": "a b"}),
         case(
             'function.package is "no/such.zip", and no such file exists',

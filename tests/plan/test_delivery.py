@@ -1,0 +1,467 @@
+"""Four ways for events to come: by notification or EventBridge, each direct or through a buffer."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from _pytest.mark import ParameterSet
+
+from lab.emulator import emulator
+from tests.plan.conftest import LATER, Planned
+from tests.support import s3_events
+
+variables = pytest.mark.variables
+ACCOUNT, REGION = "123456789012", "us-east-1"
+BUCKET = f"event-driven-lab-{ACCOUNT}-{REGION}"
+BUCKET_ARN = f"arn:aws:s3:::{BUCKET}"
+RULE_ARN = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/event-driven-uploads"
+FUNCTION_ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:S3ToDynamoProcessor"
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
+FAILURES_ARN, BUFFER_ARN = f"{QUEUE_ARN}event-driven-failures", f"{QUEUE_ARN}event-driven-buffer"
+
+NOTIFICATION = "bucket.aws_s3_bucket_notification.this[0]"
+RULE = "rule.aws_cloudwatch_event_rule.this[0]"
+TARGET = "rule.aws_cloudwatch_event_target.this[0]"
+BUFFER = "queues.aws_sqs_queue.buffer[0]"
+FAILURES = "queues.aws_sqs_queue.failures"
+MAPPING = "function.aws_lambda_event_source_mapping.buffer[0]"
+FUNCTION = "function.aws_lambda_function.this"
+DOOR_OF_BUCKET = "function.aws_lambda_permission.bucket[0]"
+DOOR_OF_RULE = "function.aws_lambda_permission.rule[0]"
+
+BY_RULE: dict[str, Any] = {"via": "eventbridge"}
+BUFFERED: dict[str, Any] = {"buffer": {}}
+EXISTING: dict[str, Any] = {"create": False, "name": "theirs"}
+
+
+def pattern(planned: Planned) -> Any:
+    return json.loads(planned.resources[RULE]["event_pattern"])
+
+
+def alarms(planned: Planned) -> set[str]:
+    return {address.split('"')[1] for address in planned.resources if address.startswith("alarms.")}
+
+
+IN_EVERY_WAY = {"write_activity", "write_throttle", "failures", "errors", "throttles", "duration"}
+DIRECT = IN_EVERY_WAY | {"event_age", "delivery_failures"}
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param(found, marks=variables(delivery=delivery), id=name)
+        for name, delivery, found in (
+            ("notification", {}, DIRECT),
+            ("eventbridge", BY_RULE, DIRECT | {"rule_failures"}),
+            ("notification, buffered", BUFFERED, IN_EVERY_WAY | {"backlog_age"}),
+            (
+                "eventbridge, buffered",
+                BY_RULE | BUFFERED,
+                IN_EVERY_WAY | {"backlog_age", "rule_failures"},
+            ),
+            ("draining", {"buffer": {"drain": True}}, DIRECT | {"backlog_age"}),
+            ("handing over", {"handover": True}, DIRECT | {"rule_failures"}),
+        )
+    ],
+)
+def test_each_way_has_its_alarms_and_never_more_than_ten(
+    planned: Planned, wanted: set[str]
+) -> None:
+    assert alarms(planned) == wanted
+    assert len(wanted) <= 10
+
+
+@variables(delivery=BUFFERED)
+def test_the_bucket_notifies_the_buffer_and_the_function_reads_it_in_batches(
+    planned: Planned,
+) -> None:
+    notification = planned.resources[NOTIFICATION]
+    assert notification.get("lambda_function", []) == []
+    (queue,) = notification["queue"]
+    assert queue["events"] == ["s3:ObjectCreated:*"]
+    assert planned.unknown[NOTIFICATION]["queue"][0]["queue_arn"] is True
+    mapping = planned.resources[MAPPING]
+    assert mapping["enabled"] is True
+    assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
+    assert (mapping["batch_size"], mapping["maximum_batching_window_in_seconds"]) == (100, 5)
+    assert mapping["scaling_config"] == []
+    assert planned.outputs["delivery"]["buffered"] is True
+    assert RULE not in planned.resources
+
+
+@variables(
+    function={"timeout_seconds": 20},
+    delivery={"buffer": {"window_seconds": 7, "max_receive_count": 3, "retention_days": 2}},
+)
+def test_a_message_stays_hidden_for_six_timeouts_and_the_window(planned: Planned) -> None:
+    buffer = planned.resources[BUFFER]
+    assert buffer["visibility_timeout_seconds"] == 6 * 20 + 7
+    assert buffer["message_retention_seconds"] == 2 * 24 * 3600
+    assert buffer["sqs_managed_sse_enabled"] is True
+
+
+@variables(delivery=BUFFERED | {"paused": True})
+def test_a_pause_leaves_messages_in_the_buffer(planned: Planned) -> None:
+    assert planned.resources[MAPPING]["enabled"] is False
+    assert planned.resources[FUNCTION]["reserved_concurrent_executions"] == -1
+
+
+@variables(delivery={"paused": True}, function={"reserved_concurrency": 5})
+def test_a_pause_without_a_buffer_sends_events_to_the_failure_queue(planned: Planned) -> None:
+    # What Lambda does with asynchronous events at a reserved concurrency of 0:
+    # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+    assert planned.resources[FUNCTION]["reserved_concurrent_executions"] == 0
+
+
+@variables(delivery={"buffer": {"max_concurrency": 4}}, function={"reserved_concurrency": 4})
+def test_invokes_at_a_time_can_be_bounded(planned: Planned) -> None:
+    assert planned.resources[MAPPING]["scaling_config"] == [{"maximum_concurrency": 4}]
+
+
+@variables(delivery={"buffer": {"drain": True}})
+def test_a_draining_buffer_is_read_and_gets_nothing_new(planned: Planned) -> None:
+    assert planned.resources[MAPPING]["enabled"] is True
+    notification = planned.resources[NOTIFICATION]
+    assert len(notification["lambda_function"]) == 1
+    assert notification.get("queue", []) == []
+    assert planned.outputs["delivery"]["buffered"] is False
+
+
+@variables(delivery=BY_RULE)
+def test_a_rule_invokes_the_function_and_leaves_what_it_cannot_deliver_in_the_failure_queue(
+    planned: Planned,
+) -> None:
+    assert pattern(planned) == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {"bucket": {"name": [BUCKET]}},
+    }
+    target = planned.resources[TARGET]
+    assert target["arn"] == FUNCTION_ARN
+    assert target["dead_letter_config"] == [{"arn": FAILURES_ARN}]
+    assert target["retry_policy"] == [
+        {"maximum_retry_attempts": 185, "maximum_event_age_in_seconds": 86_400}
+    ]
+    assert planned.resources[RULE]["name"] == "event-driven-uploads"
+    notification = planned.resources[NOTIFICATION]
+    assert notification["eventbridge"] is True
+    assert notification.get("lambda_function", []) == notification.get("queue", []) == []
+    assert MAPPING not in planned.resources
+
+
+@variables(delivery=BY_RULE | BUFFERED)
+def test_a_rule_fills_the_buffer(planned: Planned) -> None:
+    assert planned.resources[TARGET]["arn"] == BUFFER_ARN
+    assert planned.resources[TARGET]["dead_letter_config"] == [{"arn": FAILURES_ARN}]
+    assert planned.resources[MAPPING]["enabled"] is True
+
+
+@variables(delivery={"handover": True})
+def test_while_ways_change_hands_both_are_open(planned: Planned) -> None:
+    notification = planned.resources[NOTIFICATION]
+    assert notification["eventbridge"] is True
+    assert len(notification["lambda_function"]) == 1
+    assert RULE in planned.resources
+    assert DOOR_OF_RULE in planned.resources
+
+
+@variables(bucket=EXISTING, delivery=BY_RULE | BUFFERED)
+def test_of_an_existing_bucket_eventbridge_touches_nothing(planned: Planned) -> None:
+    assert [address for address in planned.resources if address.startswith("bucket.")] == []
+    assert pattern(planned)["detail"] == {"bucket": {"name": ["theirs"]}}
+    assert DOOR_OF_BUCKET not in planned.resources
+    assert set(planned.policy(BUFFER)) == {"TlsOnly", "RuleSends"}
+
+
+@variables(
+    bucket=EXISTING | {"take_over_notifications": True}, delivery={"handover": True, "buffer": {}}
+)
+def test_a_bucket_that_was_taken_over_can_change_hands(planned: Planned) -> None:
+    notification = planned.resources[NOTIFICATION]
+    assert (notification["bucket"], notification["eventbridge"]) == ("theirs", True)
+    assert len(notification["queue"]) == 1
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [
+        pytest.param(doors, marks=variables(**values), id=name)
+        for name, values, doors in (
+            ("by notification", {}, {"s3"}),
+            ("buffered", {"delivery": BUFFERED}, {"s3"}),
+            ("by rule", {"delivery": BY_RULE}, {"s3", "events"}),
+            ("by rule, existing", {"delivery": BY_RULE, "bucket": EXISTING}, {"events"}),
+        )
+    ],
+)
+def test_each_source_that_exists_may_invoke_the_function_and_nobody_else(
+    planned: Planned, doors: set[str]
+) -> None:
+    # The bucket keeps its door under a rule: S3 heeds a new configuration within minutes only.
+    found = {
+        values["principal"].split(".")[0]: (values["source_arn"], values["source_account"])
+        for address, values in planned.resources.items()
+        if "aws_lambda_permission" in address
+    }
+    wanted = {"s3": (BUCKET_ARN, ACCOUNT), "events": (RULE_ARN, None)}
+    assert found == {door: wanted[door] for door in doors}
+
+
+@variables(delivery=BY_RULE | BUFFERED)
+def test_queues_admit_the_bucket_and_the_rule_by_arn(planned: Planned) -> None:
+    by_rule = {"ArnEquals": {"aws:SourceArn": RULE_ARN}}
+    by_bucket = {
+        "ArnEquals": {"aws:SourceArn": BUCKET_ARN},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    }
+
+    def admitted(address: str) -> dict[str, Any]:
+        return {
+            found["Principal"]["Service"]: (found["Action"], found["Resource"], found["Condition"])
+            for found in planned.policy(address).values()
+            if found["Effect"] == "Allow"
+        }
+
+    send = "sqs:SendMessage"
+    assert admitted(FAILURES) == {"events.amazonaws.com": (send, FAILURES_ARN, by_rule)}
+    assert admitted(BUFFER) == {
+        "events.amazonaws.com": (send, BUFFER_ARN, by_rule),
+        "s3.amazonaws.com": (send, BUFFER_ARN, by_bucket),
+    }
+
+
+@pytest.mark.parametrize(
+    "delivery",
+    [
+        pytest.param(delivery, marks=variables(delivery=delivery))
+        for delivery in (BUFFERED, BY_RULE, BY_RULE | BUFFERED)
+    ],
+)
+def test_in_every_way_the_function_may_hand_over_failures(
+    planned: Planned, delivery: dict[str, Any]
+) -> None:
+    # Events that Lambda took before the way changed live for up to six hours.
+    config = planned.resources["function.aws_lambda_function_event_invoke_config.this"]
+    assert config["maximum_retry_attempts"] == 2
+    statement = planned.policy("role.aws_iam_role_policy.pipeline")["HandOverFailures"]
+    assert statement["Resource"] == FAILURES_ARN
+
+
+def test_only_the_buffer_may_empty_itself_into_the_failure_queue(planned: Planned) -> None:
+    allowed = json.loads(planned.resources[FAILURES]["redrive_allow_policy"])
+    assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [BUFFER_ARN]}
+
+
+@variables(name_prefix="acme-", delivery=BY_RULE | BUFFERED)
+def test_the_prefix_stands_before_rule_and_buffer(planned: Planned) -> None:
+    assert planned.resources[RULE]["name"] == "acme-event-driven-uploads"
+    assert planned.resources[BUFFER]["name"] == "acme-event-driven-buffer"
+
+
+@variables(delivery=BY_RULE | {"rule_name": "uploads", "buffer": {"name": "waiting"}})
+def test_rule_and_buffer_take_other_names(planned: Planned) -> None:
+    assert planned.resources[RULE]["name"] == "uploads"
+    assert planned.resources[BUFFER]["name"] == "waiting"
+    backlog = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["backlog_age"]']
+    assert backlog["dimensions"] == {"QueueName": "waiting"}
+
+
+@variables(delivery=BY_RULE | BUFFERED)
+def test_the_backlog_alarm_watches_the_oldest_message(planned: Planned) -> None:
+    alarm = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["backlog_age"]']
+    assert (alarm["namespace"], alarm["metric_name"]) == (
+        "AWS/SQS",
+        "ApproximateAgeOfOldestMessage",
+    )
+    assert alarm["dimensions"] == {"QueueName": "event-driven-buffer"}
+    assert (alarm["statistic"], alarm["threshold"], alarm["period"]) == ("Maximum", 600, 300)
+    address = 'alarms.aws_cloudwatch_metric_alarm.this["backlog_age"]'
+    assert planned.unknown[address]["ok_actions"]
+
+
+@variables(delivery=BY_RULE)
+def test_the_rules_alarm_adds_what_failed_and_what_was_lost(planned: Planned) -> None:
+    alarm = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["rule_failures"]']
+    queries = {query["id"]: query for query in alarm["metric_query"]}
+    assert queries["total"]["expression"] == "FILL(m0, 0) + FILL(m1, 0)"
+    assert [query["id"] for query in alarm["metric_query"] if query["return_data"]] == ["total"]
+    metrics = [queries[name]["metric"][0] for name in ("m0", "m1")]
+    assert [metric["metric_name"] for metric in metrics] == [
+        "FailedInvocations",
+        "InvocationsFailedToBeSentToDlq",
+    ]
+    for metric in metrics:
+        assert (metric["namespace"], metric["stat"], metric["period"]) == ("AWS/Events", "Sum", 300)
+        assert metric["dimensions"] == {"RuleName": "event-driven-uploads"}
+    assert (alarm["threshold"], alarm["treat_missing_data"]) == (1, "notBreaching")
+
+
+SILENCE = {"alarms": {"silence": {"enabled": True}}}
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        pytest.param(metric, marks=variables(delivery=delivery, **SILENCE))
+        for delivery, metric in (
+            ({}, "AWS/Lambda AsyncEventsReceived S3ToDynamoProcessor"),
+            (BUFFERED, "AWS/SQS NumberOfMessagesSent event-driven-buffer"),
+            (BY_RULE, "AWS/Events MatchedEvents event-driven-uploads"),
+            (BY_RULE | BUFFERED, "AWS/Events MatchedEvents event-driven-uploads"),
+        )
+    ],
+)
+def test_silence_is_heard_where_events_arrive_first(planned: Planned, metric: str) -> None:
+    alarm = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["silence"]']
+    (dimension,) = alarm["dimensions"].values()
+    assert f"{alarm['namespace']} {alarm['metric_name']} {dimension}" == metric
+
+
+@variables(
+    bucket={"name": LATER},
+    delivery=BY_RULE | {"buffer": {"name": LATER}, "filters": [{"prefix": LATER, "suffix": "/x"}]},
+    function={"name": LATER},
+)
+def test_computed_names_defer_nothing(planned: Planned) -> None:
+    for address in (RULE, TARGET, BUFFER, MAPPING, NOTIFICATION):
+        assert address in planned.resources
+
+
+# What the rule's pattern matches, judged in EventBridge's own language, is what S3's filters match.
+
+FILTERS: list[dict[str, Any]] = [
+    {"prefix": "in/", "suffix": ".csv"},
+    {"prefix": "a b/ü+%/", "suffix": "", "events": ["s3:ObjectCreated:Put", "s3:ObjectRemoved:*"]},
+    {"prefix": "", "suffix": "*\\?.txt", "events": ["s3:ObjectCreated:Copy"]},
+    {"prefix": "st*r/", "suffix": "/r", "events": ["s3:ObjectRestore:*", "s3:ObjectAcl:Put"]},
+    {"prefix": "gone/", "suffix": "/aa", "events": ["s3:LifecycleExpiration:Delete"]},
+    {
+        "prefix": "marked/",
+        "suffix": "",
+        "events": ["s3:ObjectRemoved:DeleteMarkerCreated", "s3:ObjectTagging:*"],
+    },
+]
+KEYS = [
+    "in/a.csv",
+    "in/.csv",
+    "in/deep/er/a.csv",
+    "in/a.csv.gz",
+    "xin/a.csv",
+    "in.csv",
+    "a b/ü+%/x",
+    "a+b/%C3%BC/x",
+    "a b/ü+%/",
+    "x*\\?.txt",
+    "*\\?.txt",
+    "xy?.txt",
+    "st*r/r",
+    "st*r/x/r",
+    "star/x/r",
+    "gone/aa",
+    "gone/a/aa",
+    "gone//aa",
+    "marked/x",
+]
+# Event name as S3 has it, and how EventBridge says it.
+HAPPENINGS: dict[str, dict[str, Any]] = {
+    "s3:ObjectCreated:Put": {"detail_type": "Object Created", "reason": "PutObject"},
+    "s3:ObjectCreated:Copy": {"detail_type": "Object Created", "reason": "CopyObject"},
+    "s3:ObjectCreated:Post": {"detail_type": "Object Created", "reason": "POST Object"},
+    "s3:ObjectCreated:CompleteMultipartUpload": {
+        "detail_type": "Object Created",
+        "reason": "CompleteMultipartUpload",
+    },
+    "s3:ObjectRemoved:Delete": {
+        "detail_type": "Object Deleted",
+        "reason": "DeleteObject",
+        "deletion_type": "Permanently Deleted",
+    },
+    "s3:ObjectRemoved:DeleteMarkerCreated": {
+        "detail_type": "Object Deleted",
+        "reason": "DeleteObject",
+        "deletion_type": "Delete Marker Created",
+    },
+    "s3:LifecycleExpiration:Delete": {
+        "detail_type": "Object Deleted",
+        "reason": "Lifecycle Expiration",
+        "deletion_type": "Permanently Deleted",
+    },
+    "s3:LifecycleExpiration:DeleteMarkerCreated": {
+        "detail_type": "Object Deleted",
+        "reason": "Lifecycle Expiration",
+        "deletion_type": "Delete Marker Created",
+    },
+    "s3:ObjectRestore:Post": {"detail_type": "Object Restore Initiated", "reason": None},
+    "s3:ObjectRestore:Completed": {"detail_type": "Object Restore Completed", "reason": None},
+    "s3:ObjectRestore:Delete": {"detail_type": "Object Restore Expired", "reason": None},
+    "s3:ObjectTagging:Put": {"detail_type": "Object Tags Added", "reason": None},
+    "s3:ObjectTagging:Delete": {"detail_type": "Object Tags Deleted", "reason": None},
+    "s3:ObjectAcl:Put": {"detail_type": "Object ACL Updated", "reason": None},
+    "s3:IntelligentTiering": {"detail_type": "Object Access Tier Changed", "reason": None},
+    "s3:LifecycleTransition": {"detail_type": "Object Storage Class Changed", "reason": None},
+}
+
+
+@pytest.fixture(scope="module")
+def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """EventBridge's TestEventPattern, as the emulator has it."""
+    with emulator(tmp_path_factory.mktemp("judge"), auth=False) as running:
+        make: Any = boto3.client
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        yield make("events", endpoint_url=running.endpoint, region_name=REGION, **keys)
+
+
+def matches(judge: Any, rule: str, name: str, key: str, bucket: str = BUCKET) -> bool:
+    event = s3_events.eventbridge(key, **HAPPENINGS[name])
+    event["detail"]["bucket"]["name"] = bucket
+    answer = judge.test_event_pattern(EventPattern=rule, Event=json.dumps(event))
+    return bool(answer["Result"])
+
+
+def meets(entry: dict[str, Any], name: str, key: str) -> bool:
+    """Whether S3 would send a notification for this filter."""
+    events = entry.get("events", ["s3:ObjectCreated:*"])
+    return (
+        key.startswith(entry["prefix"])
+        and key.endswith(entry["suffix"])
+        and any(name == e or (e.endswith("*") and name.startswith(e[:-1])) for e in events)
+    )
+
+
+@variables(delivery=BY_RULE | {"filters": FILTERS})
+def test_a_rule_takes_what_s3_would_notify_of_and_nothing_else(
+    planned: Planned, judge: Any
+) -> None:
+    rule = planned.resources[RULE]["event_pattern"]
+    for name in HAPPENINGS:
+        for key in KEYS:
+            wanted = any(meets(entry, name, key) for entry in FILTERS)
+            assert matches(judge, rule, name, key) is wanted, (name, key)
+    assert not matches(judge, rule, "s3:ObjectCreated:Put", "in/a.csv", bucket="another")
+
+
+def one_event(name: str) -> ParameterSet:
+    delivery = BY_RULE | {"filters": [{"prefix": "", "suffix": "", "events": [name]}]}
+    return pytest.param(name, marks=variables(delivery=delivery), id=name)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *map(one_event, HAPPENINGS),
+        *map(
+            one_event,
+            sorted(
+                {f"{name.rpartition(':')[0]}:*" for name in HAPPENINGS if name.count(":") == 2}
+                - {"s3:ObjectAcl:*"}
+            ),
+        ),
+    ],
+)
+def test_each_event_type_is_told_from_all_others(planned: Planned, judge: Any, event: str) -> None:
+    rule = planned.resources[RULE]["event_pattern"]
+    entry = {"prefix": "", "suffix": "", "events": [event]}
+    for name in HAPPENINGS:
+        assert matches(judge, rule, name, "any") is meets(entry, name, "any"), name
