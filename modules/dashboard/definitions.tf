@@ -22,7 +22,7 @@ locals {
       row    = 0
       rows   = local.loses ? 1 : 2
       left   = "events"
-      right  = ""
+      right  = null
       lines  = []
       metrics = [
         merge(local.rule, { name = "MatchedEvents", label = "matched by the rule" }),
@@ -36,7 +36,7 @@ locals {
       row    = 1
       rows   = 1
       left   = "events"
-      right  = ""
+      right  = null
       lines  = []
       metrics = [
         merge(local.rule, { name = "FailedInvocations", label = "not handed over by the rule" }),
@@ -96,7 +96,7 @@ locals {
       row    = 1
       rows   = 1
       left   = "milliseconds"
-      right  = ""
+      right  = null
       lines = [
         { label = "timeout", value = var.function.timeout_seconds * 1000 },
         { label = "alarm", value = try(var.alarms["duration"].threshold, null) },
@@ -113,7 +113,7 @@ locals {
       row    = 0
       rows   = 1
       left   = "units a second"
-      right  = ""
+      right  = null
       lines = [
         { label = "capacity", value = var.table.write_units },
         { label = "alarm", value = try(var.alarms["write_activity"].threshold / var.alarms["write_activity"].period_seconds, null) },
@@ -128,7 +128,7 @@ locals {
       row    = 1
       rows   = 1
       left   = "writes"
-      right  = ""
+      right  = null
       lines  = []
       metrics = [
         merge(local.common, { of = local.of_table, name = "WriteThrottleEvents", label = "throttled" }),

@@ -5,10 +5,10 @@ resource "aws_cloudwatch_dashboard" "this" {
   dashboard_body = jsonencode({ start = "-PT3H", widgets = concat(local.heading, local.graphs, local.log) })
 }
 
-# A screen at 1080p shows about 16 units: state and graphs end at 13, the log may be scrolled to.
+# A screen at 1080p shows about 16 units: state and graphs end at 14, the log may be scrolled to.
 locals {
   column_width   = 6
-  heading_height = 3
+  heading_height = 4
   graph_height   = 5
 
   heading = [
@@ -39,19 +39,19 @@ locals {
       y      = local.heading_height + local.graph_height * graph.row
       width  = local.column_width
       height = local.graph_height * graph.rows
+      # CloudWatch documents no empty ones.
       properties = {
-        title       = graph.title
-        region      = var.region
-        view        = "timeSeries"
-        stacked     = false
-        period      = 60
-        metrics     = concat(graph.metrics, graph.formulas)
-        annotations = { horizontal = graph.lines }
-        legend      = { position = "bottom" }
-        yAxis = {
-          left  = { min = 0, label = graph.left, showUnits = false }
-          right = { min = 0, label = graph.right, showUnits = false }
-        }
+        for name, property in {
+          title       = graph.title
+          region      = var.region
+          view        = "timeSeries"
+          stacked     = false
+          period      = 60
+          metrics     = concat(graph.metrics, graph.formulas)
+          annotations = length(graph.lines) == 0 ? null : { horizontal = graph.lines }
+          legend      = { position = "bottom" }
+          yAxis       = graph.axes
+        } : name => property if property != null
       }
     }
   ]
@@ -73,9 +73,11 @@ locals {
       column = graph.column
       row    = graph.row
       rows   = graph.rows
-      left   = graph.left
-      right  = graph.right
-      lines  = [for line in graph.lines : { label = line.label, value = line.value } if line.value != null]
+      axes = {
+        for side, label in { left = graph.left, right = graph.right } : side => { min = 0, label = label, showUnits = false }
+        if label != null
+      }
+      lines = [for line in graph.lines : { label = line.label, value = line.value } if line.value != null]
       metrics = [
         for number, metric in graph.metrics : [
           metric.of.namespace, metric.name, metric.of.dimension, metric.of.value,

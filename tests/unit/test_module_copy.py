@@ -16,8 +16,11 @@ def test_a_copy_holds_the_module_and_its_package_and_nothing_else(tmp_path: Path
 def test_modules_and_examples_are_found() -> None:
     assert [folder.name for folder in MODULES] == [
         "alarms",
+        "dashboard",
         "dynamodb",
+        "eventbridge",
         "iam",
+        "kms",
         "lambda",
         "s3",
         "sns",
