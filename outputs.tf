@@ -96,3 +96,13 @@ output "kms_policy_statements" {
   description = "The statements that the owner of encryption.kms_key_arn adds to the key's policy, as objects."
   value       = module.key.statements
 }
+
+output "free_tier_exceptions" {
+  description = "A sentence for each setting that leaves AWS's always-free limits, with its price; empty by default."
+  value       = local.free_tier_exceptions
+
+  precondition {
+    condition     = var.free_tier != "enforce" || length(local.free_tier_exceptions) == 0
+    error_message = "free_tier is \"enforce\", and these settings leave AWS's always-free limits:\n${join("\n", local.free_tier_exceptions)}\nChange them, or write free_tier = \"warn\"."
+  }
+}

@@ -1,7 +1,7 @@
-"""Write the tables of inputs and outputs into every README, from the HCL itself.
+"""Write the tables of inputs and outputs into every README, from the HCL, and those of prices.
 
-A README asks for them with a pair of markers, `<!-- BEGIN inputs -->` and `<!-- END inputs -->`
-(or `outputs`), on lines of their own.
+A page asks for them with a pair of markers, `<!-- BEGIN inputs -->` and `<!-- END inputs -->`
+(or `outputs`, or `prices`), on lines of their own.
 """
 
 import json
@@ -15,13 +15,14 @@ import hcl2
 from hcl2 import SerializationOptions
 from rich.console import Console
 
+from lab import prices
 from lab.errors import LabError
 from lab.module import ROOT
 
 _PLAIN = SerializationOptions(
     strip_string_quotes=True, preserve_heredocs=False, explicit_blocks=False, with_comments=False
 )
-_TABLES = ("inputs", "outputs")
+_TABLES = ("inputs", "outputs", "prices")
 _ESCAPES = str.maketrans({"|": "\\|", "<": "&lt;"})
 
 
@@ -86,7 +87,9 @@ def attributes(hcl_type: str, notes: list[str]) -> tuple[Attribute, ...]:
 
 
 def table(folder: Path, kind: str) -> str:
-    """The Markdown table of a module's `inputs` or `outputs`."""
+    """The Markdown table of a module's `inputs` or `outputs`, or of AWS's `prices`."""
+    if kind == "prices":
+        return prices.table(prices.load())
     if kind == "outputs":
         rows = [
             f"| `{name}` | {body['description']} |"
@@ -111,7 +114,7 @@ def table(folder: Path, kind: str) -> str:
 
 
 def render(readme: Path) -> str:
-    """The README's text with its tables renewed. Raises LabError when a marker has no partner."""
+    """A page's text with its tables renewed. Raises LabError when a marker has no partner."""
     text = readme.read_text(encoding="utf-8")
     for kind in _TABLES:
         begin, end = f"<!-- BEGIN {kind} -->\n", f"<!-- END {kind} -->"
@@ -131,10 +134,16 @@ def readmes(root: Path = ROOT) -> Iterator[Path]:
     yield from sorted(root.glob("modules/*/README.md"))
 
 
+def pages(root: Path = ROOT) -> Iterator[Path]:
+    """Every README, and every page below docs/."""
+    yield from readmes(root)
+    yield from sorted(root.glob("docs/**/*.md"))
+
+
 def run(check: bool, as_json: bool = False, root: Path = ROOT) -> int:
-    """Renew every README's tables, or with `check` compare them; returns the exit code."""
+    """Renew every page's tables, or with `check` compare them; returns the exit code."""
     stale = []
-    for readme in readmes(root):
+    for readme in pages(root):
         text = render(readme)
         if text != readme.read_text(encoding="utf-8"):
             stale.append(str(readme.relative_to(root)))
@@ -150,7 +159,7 @@ def run(check: bool, as_json: bool = False, root: Path = ROOT) -> int:
         console.print("Run `python -m lab docs` and commit the result.")
         return 1
     if not stale:
-        console.print("Every table is what the HCL says.")
+        console.print("Every table is what the HCL and prices.json say.")
     return 0
 
 

@@ -8,7 +8,7 @@ MODULES = sorted(file.parent for file in ROOT.glob("modules/*/main.tf"))
 EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
 
 # What Terraform reads; nothing else may be needed to plan and apply.
-_CONSUMED = ("*.tf", "modules", "examples", "lambda_src/dist")
+_CONSUMED = ("*.tf", "prices.json", "modules", "examples", "lambda_src/dist")
 
 
 def copy_module(folder: Path) -> Path:

@@ -13,3 +13,8 @@ output "by_key" {
     }
   }
 }
+
+output "metrics" {
+  description = "How many metrics the alarms watch, which is what they are billed by: metric math counts each of its own."
+  value       = length(flatten([for alarm in values(local.wanted) : alarm.sum == null ? [alarm.metric] : alarm.sum]))
+}

@@ -9,6 +9,8 @@ def test_a_copy_holds_the_module_and_its_package_and_nothing_else(tmp_path: Path
     copied = copy_module(tmp_path / "copy")
     names = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
     assert {"main.tf", "lambda_src/dist/lambda.zip", "modules/s3/main.tf"} <= names
+    # Terraform reads it, wherever the module lies.
+    assert "prices.json" in names
     assert not [name for name in names if "state" in name or ".terraform" in name]
     assert not [name for name in names if name.endswith(".py")]
 
