@@ -1,0 +1,174 @@
+"""Read what lies in the failure queue, whichever of the three ways it came there.
+
+destination  Lambda gave up on an asynchronous invoke: an invocation record, with the event in its
+             `requestPayload`.
+             https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+rule         EventBridge could not hand the event over: the event itself, and message attributes
+             that say why. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+buffer       SQS moved it on after too many receives (or somebody put it there by hand): the event
+             itself, as S3, EventBridge or SNS sent it. Why is in the function's log only.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from lab.handler import events, records
+
+How = Literal["destination", "rule", "buffer"]
+
+
+@dataclass(frozen=True)
+class FailedEvent:
+    """One message that holds an event.
+
+    `event` is the original one, ready to be handed to the function again. `reason` is why it
+    failed, None where nobody said. `attempts` counts every try that failed, the first included; of
+    a `buffer` message every earlier receive, by whomever. `failed_at` is in epoch seconds: when
+    Lambda or EventBridge gave up; of a `buffer` message when it was first sent, since SQS keeps
+    that time.
+
+    `objects` holds bucket, key (decoded) and event name of each record that the function can read,
+    `object_ids` the keys of these records in the table, each once, and `refusals` why the other
+    records can't be read.
+    """
+
+    message_id: str
+    receipt_handle: str
+    event: Any
+    how: How
+    reason: str | None
+    attempts: int | None
+    failed_at: float | None
+    objects: tuple[tuple[str, str, str], ...]
+    object_ids: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """One message that holds no event: its `body` as it is, and the `reason` why not.
+
+    `failed_at` is when it was sent, in epoch seconds.
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    reason: str
+    failed_at: float | None
+
+
+Failure = FailedEvent | Unreadable
+
+
+def receive(sqs: Any, queue_url: str, at_most: int, wait_seconds: int) -> list[Failure]:
+    """Up to `at_most` (1 to 10) messages, hidden from others for the queue's visibility timeout.
+
+    Waits up to `wait_seconds` for the first one (1 to 20: from 1 on SQS asks all its servers, so
+    that an empty answer means an empty queue). Raises botocore's ClientError and BotoCoreError.
+    """
+    answer = sqs.receive_message(
+        QueueUrl=queue_url,
+        MaxNumberOfMessages=at_most,
+        WaitTimeSeconds=wait_seconds,
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["All"],
+    )
+    return [read(message) for message in answer.get("Messages", [])]
+
+
+def read(message: Mapping[str, Any]) -> Failure:
+    """What a message of SQS's ReceiveMessage holds; raises nothing, whatever that is."""
+    body = message.get("Body", "")
+    message_id, handle = message.get("MessageId", ""), message.get("ReceiptHandle", "")
+    system = message.get("Attributes") or {}
+    milliseconds = _number(system.get("SentTimestamp"))
+    sent_at = None if milliseconds is None else milliseconds / 1000
+    document = _document(body)
+    if isinstance(document, str):
+        return Unreadable(message_id, handle, body, document, sent_at)
+    event, how, reason, attempts, failed_at = _unwrap(document, message)
+    delivery = events.read(event)
+    found = [one for _, one in delivery.events]
+    return FailedEvent(
+        message_id,
+        handle,
+        event,
+        how,
+        reason,
+        attempts,
+        failed_at or sent_at,
+        tuple((one.bucket, one.key, one.name) for one in found),
+        tuple(dict.fromkeys(map(records.object_id, found))),
+        tuple(refusal.reason for refusal in delivery.refusals),
+    )
+
+
+def _document(body: str) -> dict[str, Any] | str:
+    """The JSON object in `body`, out of its SNS envelope if it has one; or why there is none."""
+    try:
+        document = json.loads(body)
+        if isinstance(document, dict) and document.get("Type") == "Notification":
+            document = json.loads(document["Message"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return f"the message holds no JSON document: {error!r:.200}"
+    if isinstance(document, dict):
+        return document
+    return f"a JSON object was expected, not {type(document).__name__}"
+
+
+def _unwrap(
+    document: dict[str, Any], message: Mapping[str, Any]
+) -> tuple[Any, How, str | None, int | None, float | None]:
+    """The event, how it came here, why, after how many attempts, and when if that is said."""
+    if "requestPayload" in document:
+        context, answer = (_mapping(document, n) for n in ("requestContext", "responsePayload"))
+        # No answer where the function was never invoked, as when it is paused.
+        parts = context.get("condition"), answer.get("errorType"), answer.get("errorMessage")
+        attempts = _number(context.get("approximateInvokeCount"))
+        failed_at = _moment(document.get("timestamp"))
+        return document["requestPayload"], "destination", _joined(parts), attempts, failed_at
+
+    attributes = {
+        name: value.get("StringValue")
+        for name, value in (message.get("MessageAttributes") or {}).items()
+    }
+    if "RULE_ARN" in attributes or "ERROR_CODE" in attributes:
+        # The condition is absent where EventBridge did not try again.
+        names = "EXHAUSTED_RETRY_CONDITION", "ERROR_CODE", "ERROR_MESSAGE"
+        retries = _number(attributes.get("RETRY_ATTEMPTS"))
+        attempts = None if retries is None else retries + 1
+        return document, "rule", _joined(map(attributes.get, names)), attempts, None
+
+    receives = _number((message.get("Attributes") or {}).get("ApproximateReceiveCount"))
+    # The last one was ours, just now.
+    attempts = None if receives is None else max(0, receives - 1)
+    return document, "buffer", None, attempts, None
+
+
+def _joined(parts: Iterable[Any]) -> str | None:
+    return ": ".join(str(part) for part in parts if part) or None
+
+
+def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _moment(time: Any) -> float | None:
+    try:
+        moment = datetime.fromisoformat(time)
+        # Lambda's have their Z; without one, the reader's own time zone must not count.
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
