@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -103,6 +103,42 @@ def down(work_dir: WorkDir = None, as_json: Json = False) -> None:
     from lab import stack
 
     raise typer.Exit(command.down(work_dir or stack.FOLDER, as_json=as_json))
+
+
+@app.command()
+def load(
+    faults: Annotated[
+        str,
+        typer.Option(metavar="NAME|all", help="What breaks meanwhile; a wrong name lists them."),
+    ],
+    uploads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Uploads in each run; 100 if not given, a burst 2,000."),
+    ] = None,
+    via: Annotated[
+        Literal["notification", "eventbridge"], typer.Option(help="Where events come from.")
+    ] = "notification",
+    buffered: Annotated[
+        bool, typer.Option("--buffered", help="Put a queue between source and function.")
+    ] = False,
+    work_dir: Annotated[
+        Path | None, typer.Option(help="Folder for everything that is made; .work/faults.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Upload to the module on an emulator while something is broken; count what is lost."""
+    from lab import load as command
+
+    raise typer.Exit(
+        command.faults(
+            faults,
+            via=via,
+            buffered=buffered,
+            uploads=uploads,
+            folder=work_dir or command.FOLDER,
+            as_json=as_json,
+        )
+    )
 
 
 def main() -> None:

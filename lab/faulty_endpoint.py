@@ -257,24 +257,25 @@ def refuses(key: str) -> Rule:
 class Hold:
     """A fault that keeps requests waiting until they are released.
 
-    `held` are those that wait or waited. With `stored` they have been carried out by then and only
-    the answer waits; otherwise they are carried out on release.
+    With `stored` they have been carried out by then, and only the answer waits.
     """
 
     def __init__(self, *, stored: bool = False) -> None:
-        self.held: list[Request] = []
         self._stored = stored
+        self._carry_out = True
         self._released = threading.Event()
 
     def __call__(self, endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
         """Wait, at most until the endpoint ends."""
         answer = endpoint.answer(request) if self._stored else b""
-        self.held.append(request)
         while not self._released.wait(0.05):
             if endpoint.ended.is_set():
                 raise Hangup
+        if not answer and not self._carry_out:
+            raise Hangup
         client.sendall(answer or endpoint.answer(request))
 
-    def release(self) -> None:
-        """Let them go, and every later one too."""
+    def release(self, *, carry_out: bool = True) -> None:
+        """Let them go, and every later one too; without `carry_out` the rest is not stored."""
+        self._carry_out = carry_out
         self._released.set()

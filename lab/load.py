@@ -1,0 +1,149 @@
+"""Put load on the pipeline while something is broken, and tell what became of each upload."""
+
+import contextlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from lab import show, stack, terraform
+from lab.errors import LabError
+from lab.fault_scene import Progress as Tell
+from lab.fault_site import Via, sites
+from lab.faults import FAULTS, Report, limit, run
+
+FOLDER = stack.REPOSITORY / ".work" / "faults"
+UPLOADS = 100
+# A burst is meant to be one; each kill costs as many seconds as a message is hidden.
+_UPLOADS = {"burst": 2000, "worker-killed": 24}
+
+
+def faults(
+    name: str,
+    *,
+    via: Via = "notification",
+    buffered: bool = False,
+    uploads: int | None = None,
+    folder: Path = FOLDER,
+    as_json: bool = False,
+) -> int:
+    """Run the fault `name`, or all, on one delivery; returns the exit status.
+
+    `uploads` for each run; without it 100, a burst 2,000. Raises LabError when the fault does
+    not exist, the run would tell nothing, or Terraform fails. Nothing stays but logs.
+    """
+    delivery = via + ("+buffer" if buffered else "")
+    if name != "all" and name not in FAULTS:
+        raise LabError(f"There is no fault {name!r}: write all, {', '.join(FAULTS)}.")
+    chosen = list(FAULTS) if name == "all" else [name]
+    untried = {one: reason for one in chosen if (reason := limit(one, delivery))}
+    if len(untried) == len(chosen):
+        raise LabError(f"Nothing to try by {delivery}: {untried[chosen[0]]}.")
+
+    console = Console(stderr=as_json, highlight=False)
+    folder = folder.resolve()
+    reports: list[Report] = []
+    with stack.exclusive(folder):
+        _forget(folder)
+        try:
+            show.heading(console, f"Terraform applies the module, delivery by {delivery}")
+            with sites(folder, [delivery], partial(_apply, console)) as found:
+                show.heading(console, "Faults")
+                for one in [one for one in chosen if one not in untried]:
+                    count = uploads or _UPLOADS.get(one, UPLOADS)
+                    with _progress(console, one) as tell:
+                        reports.append(run(one, found[delivery], count, tell))
+                    _tell_end(console, reports[-1])
+        finally:
+            _forget(folder)
+    _show(console, reports, untried)
+    if as_json:
+        told = [asdict(report) | {"holds": report.holds} for report in reports]
+        json.dump({"reports": told, "untried": untried}, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+    return 0 if all(report.holds for report in reports) else 1
+
+
+def _apply(console: Console, root: Path, environment: Mapping[str, str]) -> None:
+    log = root.parent / "apply.log"
+    with (
+        closing(terraform.stream(root, environment, "apply", log)) as events,
+        closing(show.follow(console, "planning", events)) as shown,
+    ):
+        for _ in shown:
+            pass
+
+
+@contextlib.contextmanager
+def _progress(console: Console, fault: str) -> Iterator[Tell]:
+    """A bar on a terminal; elsewhere a line for each thing that begins."""
+    columns = BarColumn(bar_width=10), MofNCompleteColumn(), TimeElapsedColumn()
+    bar = Progress(
+        *columns,
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    said = ""
+    with bar:
+        task = bar.add_task(fault, total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal said
+            if what != said and not console.is_terminal:
+                console.print(f"  {fault}: {what}", soft_wrap=True)
+            said = what
+            bar.update(task, description=f"{fault}: {what}", completed=done, total=total)
+
+        yield tell
+
+
+def _tell_end(console: Console, report: Report) -> None:
+    colour, verdict = ("green", "holds") if report.holds else ("red", "FAILS")
+    console.print(
+        f"  [bold {colour}]{verdict}[/] {report.fault}, {report.uploads} uploads "
+        f"in {report.seconds:.1f} s",
+        soft_wrap=True,
+    )
+    for problem in report.problems:
+        console.print(f"        {escape(problem)}", soft_wrap=True)
+
+
+def _show(console: Console, reports: list[Report], untried: Mapping[str, str]) -> None:
+    show.heading(console, "What became of the uploads")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("fault", no_wrap=True, style="cyan")
+    for name in ("uploads", "recorded", "failed", "replayed", "doubled", "lost", "seconds"):
+        table.add_column(name, justify="right")
+    for one in reports:
+        figures = (
+            one.uploads,
+            one.recorded,
+            one.in_failure_queue,
+            one.replayed,
+            one.doubled,
+            one.lost,
+            one.seconds,
+        )
+        table.add_row(one.fault, *map(str, figures), style="" if one.holds else "red")
+    console.print(table)
+    note = "recorded and failed (in the failure queue): before the replay; doubled and lost: after."
+    show.note(console, note)
+    for fault, reason in untried.items():
+        show.note(console, f"{fault} was not tried: {reason}.")
+
+
+def _forget(folder: Path) -> None:
+    stack.forget(folder)
+    for made in ("module", "state"):
+        shutil.rmtree(folder / made, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""Whatever breaks on the way, each upload has one record in the end, and none has two.
+
+Run on the module as Terraform applied it, each delivery of it, with IAM and signatures enforced.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lab.fault_site import DELIVERIES, Site, sites
+from lab.faults import FAULTS, Report, limit, run
+
+# Few, since each upload that goes direct takes a worker process of its own.
+UPLOADS = {"worker-killed": 4, "poison": 12, "burst": 40}
+OTHERS = 8
+# With these all deliveries have to be at rest: they share an emulator.
+ALONE = {"emulator-restarted"}
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    with sites(tmp_path_factory.mktemp("faults")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def reports(applied: dict[str, Site]) -> Callable[[str], dict[str, Report]]:
+    """The reports of one fault by delivery; these run side by side, as they mostly wait."""
+
+    @functools.cache
+    def of(fault: str) -> dict[str, Report]:
+        tried = [name for name in applied if limit(fault, name) is None]
+        with ThreadPoolExecutor(1 if fault in ALONE else len(tried)) as pool:
+            done = pool.map(
+                lambda name: run(fault, applied[name], UPLOADS.get(fault, OTHERS)), tried
+            )
+            return dict(zip(tried, done, strict=True))
+
+    return of
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_upload_is_lost_or_counted_twice(
+    fault: str, delivery: str, reports: Callable[[str], dict[str, Report]]
+) -> None:
+    if reason := limit(fault, delivery):
+        pytest.skip(reason)
+    report = reports(fault)[delivery]
+    assert report.problems == ()
+    assert (report.lost, report.doubled) == (0, 0)
+    assert report.uploads == UPLOADS.get(fault, OTHERS)
+    assert report.recorded + report.in_failure_queue >= report.uploads
+    assert report.replayed == report.in_failure_queue
+
+
+REFUSED = {
+    "worker-killed": 0,
+    "poison": 4,
+    "table-deleted": OTHERS,
+    "permission-lost": OTHERS,
+    "duplicates": OTHERS,
+    "burst": 2,
+}
+
+
+@pytest.mark.parametrize(("fault", "expected"), REFUSED.items())
+def test_what_could_not_be_written_waits_in_the_failure_queue_and_nothing_else_does(
+    fault: str, expected: int, reports: Callable[[str], dict[str, Report]]
+) -> None:
+    found = {name: report.in_failure_queue for name, report in reports(fault).items()}
+    assert found == dict.fromkeys(found, expected)

@@ -1,0 +1,101 @@
+"""A fault run's judgement: what must not be hidden."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from lab.fault_proxy import FaultProxy
+from lab.fault_scene import Scene
+from lab.fault_site import Pipeline, Site
+from lab.faults import FAULTS, Report, judge, limit
+from lab.tally import Tally, Upload
+
+FINE, BAD = Upload("fine", "1"), Upload("bad", "2")
+PIPELINE = Pipeline("notification", "bucket", "function", "role", "table", "failures", None)
+ITEMS: Any = {"id-fine": {"size": {"N": "1"}}}
+
+
+def judged(before: Tally, after: Tally, *, either: bool = False) -> Report:
+    """The report on FINE, which should be recorded, and BAD, which should fail and be replayed."""
+    power: Any = None
+    scene = Scene(Site(PIPELINE, power, FaultProxy()), 2, "prefix/", lambda what, done, total: None)
+    scene.uploads, scene.refused, scene.either = [FINE, BAD], {BAD}, either
+    return judge("poison", scene, before, after, replayed=1, seconds=1.0)
+
+
+BEFORE = Tally(ITEMS, Counter([FINE]), Counter([BAD]))
+AFTER = Tally(ITEMS, Counter([FINE, BAD]))
+
+
+def test_a_run_holds_in_which_each_upload_went_where_it_belongs() -> None:
+    report = judged(BEFORE, AFTER)
+    assert report.holds
+    assert (report.uploads, report.recorded, report.in_failure_queue) == (2, 1, 1)
+    assert (report.doubled, report.lost) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(Tally(ITEMS, Counter([FINE])), AFTER, id="neither recorded nor failed"),
+        pytest.param(BEFORE, Tally(ITEMS, Counter([FINE])), id="not recorded by the replay"),
+        pytest.param(BEFORE, Tally(ITEMS, Counter([BAD])), id="gone after the replay"),
+    ],
+)
+def test_a_loss_shows(before: Tally, after: Tally) -> None:
+    report = judged(before, after, either=True)
+    assert not report.holds
+    assert report.lost == 1
+    assert "lost" in report.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(
+            BEFORE, Tally(ITEMS, Counter([FINE, FINE, BAD])), id="two records of one upload"
+        ),
+        pytest.param(
+            Tally(ITEMS, Counter([FINE]), Counter([BAD, BAD])), AFTER, id="two messages of one"
+        ),
+    ],
+)
+def test_an_upload_counted_twice_shows(before: Tally, after: Tally) -> None:
+    report = judged(before, after, either=True)
+    assert not report.holds
+    assert report.doubled == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        (Tally(ITEMS, Counter([FINE]), Counter([FINE, BAD])), AFTER, "nothing was wrong"),
+        (Tally(ITEMS, Counter([FINE, BAD]), Counter([BAD])), AFTER, "though they were refused"),
+        (Tally(ITEMS, Counter([FINE]), Counter([BAD]), strangers=1), AFTER, "of no upload"),
+        (
+            Tally(ITEMS, Counter([FINE]), Counter([BAD, Upload("foreign", "3")])),
+            AFTER,
+            "of no upload",
+        ),
+        (
+            BEFORE,
+            Tally({"id-fine": {"size": {"N": "2"}}}, AFTER.records),
+            "changed in the replay",
+        ),
+    ],
+)
+def test_what_is_where_it_does_not_belong_shows(before: Tally, after: Tally, problem: str) -> None:
+    report = judged(before, after)
+    assert not report.holds
+    assert problem in " ".join(report.problems)
+
+
+def test_no_delivery_but_the_one_that_the_emulator_loses_is_left_out() -> None:
+    left_out = {
+        delivery
+        for delivery in ("notification", "notification+buffer", "eventbridge", "eventbridge+buffer")
+        for fault in FAULTS
+        if limit(fault, delivery)
+    }
+    assert left_out == {"eventbridge"}
