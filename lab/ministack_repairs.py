@@ -160,6 +160,48 @@ def alarms_keep_their_metrics() -> None:
     cloudwatch._put_metric_alarm = put
 
 
+def rules_invoke_as_notifications_do() -> None:
+    """A rule invokes a function asynchronously: two retries, then the on-failure destination.
+
+    Without this an event that a function failed on is gone. A rule's own retries and dead-letter
+    queue, for when it could not invoke at all, stay missing.
+    """
+    from ministack.services import eventbridge, lambda_svc
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, configuration, _name = lambda_svc._get_func_record_for_ref(arn)
+        if function and configuration:
+            record = lambda_svc._execution_record_for_config(function, configuration)
+            lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch
+
+
+def rules_learn_the_version() -> None:
+    """S3's events by EventBridge carry `version-id` as its notifications carry `versionId`.
+
+    Without this one upload that comes both ways leaves two records.
+    """
+    from ministack.services import eventbridge, s3
+
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    version: ContextVar[str | None] = ContextVar("version", default=None)
+
+    def fire_with_version(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
+        version.set(version_id)
+        fire(*arguments, version_id=version_id, **more)
+
+    def dispatch_with_version(event: dict[str, Any], view: Any = None) -> None:
+        if event.get("Source") == "aws.s3" and (known := version.get()):
+            detail = json.loads(event["Detail"])
+            detail["object"].setdefault("version-id", known)
+            event = event | {"Detail": json.dumps(detail)}
+        dispatch(event, view)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
+
+
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     describe_alarms_in_full,
@@ -167,6 +209,8 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     alarms_watch_their_own_metric,
     silence_counts_as_the_alarm_says,
     alarms_keep_their_metrics,
+    rules_invoke_as_notifications_do,
+    rules_learn_the_version,
 )
 
 

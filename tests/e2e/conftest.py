@@ -1,13 +1,22 @@
-"""Both examples, applied on ministack once per session, IAM and signatures enforced."""
+"""What end-to-end tests run on: stacks on ministack, IAM and signatures enforced.
 
-from collections.abc import Iterator
+Each takes minutes to make, nearly all of it waiting, so that all that the collected tests ask for
+are begun when the session begins, side by side.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lab.emulator import emulator
 from lab.provider import terraform_environment
+from tests.support import switching
+from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.stack import Stack, apply_examples, destroy, empty_bucket, run_last
 
@@ -27,13 +36,67 @@ class Cloud:
         return client(service, self.environment)
 
 
+Ways = tuple[Cloud, every.Applied]
+Owner = contextlib.ExitStack
+
+
+def _examples(work: Path, owner: Owner) -> Cloud:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment
+    stacks = apply_examples(["minimal", "complete"], work / "module", environment)
+    return Cloud(running.environment, stacks)
+
+
+def _every_way(work: Path, owner: Owner) -> Ways:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment
+    applied = every.apply(every.EVERY_WAY, work / "module", environment)
+    return Cloud(running.environment, {}), applied
+
+
+def _switched(work: Path, owner: Owner) -> switching.Report:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment
+    return switching.run(work / "module", environment, running.environment)
+
+
+MADE: dict[str, Callable[[Path, Owner], Any]] = {
+    "cloud": _examples,
+    "ways": _every_way,
+    "switched": _switched,
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Future[Any]]]:
+    """What the collected tests ask for, by the fixture's name, begun at once."""
+    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    with contextlib.ExitStack() as owner, ThreadPoolExecutor(len(MADE)) as pool:
+        yield {
+            name: pool.submit(make, tmp_path_factory.mktemp(name), owner)
+            for name, make in MADE.items()
+            if name in asked
+        }
+
+
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    work = tmp_path_factory.mktemp("ministack")
-    with emulator(work) as running:
-        environment = terraform_environment(work) | running.environment
-        stacks = apply_examples(["minimal", "complete"], work / "module", environment)
-        yield Cloud(running.environment, stacks)
+def cloud(made: Mapping[str, Future[Cloud]]) -> Cloud:
+    """The examples minimal and complete."""
+    return made["cloud"].result()
+
+
+@pytest.fixture(scope="session")
+def ways(made: Mapping[str, Future[Ways]]) -> Ways:
+    """The module in every way of delivery."""
+    return made["ways"].result()
+
+
+@pytest.fixture(scope="session")
+def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
+    """What became of uploads while delivery changed."""
+    return made["switched"].result()
 
 
 @pytest.fixture(scope="session")

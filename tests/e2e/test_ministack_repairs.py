@@ -4,8 +4,10 @@ A probe runs against a repaired emulator, where it has to give what AWS would, a
 untouched one, where it must not: once it does, upstream has caught up and the repair goes.
 """
 
+import io
 import json
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -278,5 +280,71 @@ def test_an_alarm_on_an_expression_keeps_it(repaired: Emulator, untouched: Emula
         cloudwatch.put_metric_alarm(**alarm | {"AlarmName": "sum", "Metrics": metrics})
         (found,) = cloudwatch.describe_alarms(AlarmNames=["sum"])["MetricAlarms"]
         return found.get("Metrics") == metrics and not any(found.get(name) for name in own)
+
+    mends(probe, repaired, untouched)
+
+
+def received(sqs: Any, queue: str, seconds: int) -> Any:
+    """The body of the next message within `seconds`, or None."""
+    answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=seconds)
+    return next((json.loads(message["Body"]) for message in answer.get("Messages", [])), None)
+
+
+def make_queue(running: Emulator, name: str) -> tuple[str, str]:
+    """URL and ARN of a new queue."""
+    url = client("sqs", running).create_queue(QueueName=name)["QueueUrl"]
+    return url, f"arn:aws:sqs:us-east-1:000000000000:{name}"
+
+
+def test_an_event_by_rule_names_the_version(repaired: Emulator, untouched: Emulator) -> None:
+    def probe(running: Emulator) -> bool:
+        s3, events = client("s3", running), client("events", running)
+        s3.create_bucket(Bucket="versioned")
+        s3.put_bucket_versioning(Bucket="versioned", VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_notification_configuration(
+            Bucket="versioned", NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+        url, arn = make_queue(running, "by-rule")
+        events.put_rule(Name="all", EventPattern='{"source": ["aws.s3"]}')
+        events.put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": arn}])
+        put = s3.put_object(Bucket="versioned", Key="x", Body=b"x")
+        event = received(client("sqs", running), url, seconds=10)
+        return bool(event["detail"]["object"].get("version-id") == put["VersionId"])
+
+    mends(probe, repaired, untouched)
+
+
+def test_what_a_function_fails_on_by_rule_reaches_its_destination(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as file:
+        file.writestr("fails.py", "def handler(event, context):\n    raise ValueError('no')\n")
+    role = "arn:aws:iam::000000000000:role/fails"
+
+    def probe(running: Emulator) -> bool:
+        functions, events = client("lambda", running), client("events", running)
+        trust = {"Version": "2012-10-17", "Statement": []}
+        client("iam", running).create_role(
+            RoleName="fails", AssumeRolePolicyDocument=json.dumps(trust)
+        )
+        made = functions.create_function(
+            FunctionName="fails",
+            Runtime="python3.12",
+            Role=role,
+            Handler="fails.handler",
+            Code={"ZipFile": package.getvalue()},
+        )
+        url, arn = make_queue(running, "destination")
+        functions.put_function_event_invoke_config(
+            FunctionName="fails",
+            MaximumRetryAttempts=0,
+            DestinationConfig={"OnFailure": {"Destination": arn}},
+        )
+        events.put_rule(Name="fails", EventPattern='{"source": ["test"]}')
+        events.put_targets(Rule="fails", Targets=[{"Id": "f", "Arn": made["FunctionArn"]}])
+        events.put_events(Entries=[{"Source": "test", "DetailType": "t", "Detail": '{"a": 1}'}])
+        found = received(client("sqs", running), url, seconds=5)
+        return found is not None and found["requestPayload"]["detail"] == {"a": 1}
 
     mends(probe, repaired, untouched)
