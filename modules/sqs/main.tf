@@ -2,10 +2,8 @@ resource "aws_sqs_queue" "failures" {
   name                       = var.failures.name
   message_retention_seconds  = 14 * 24 * 3600
   visibility_timeout_seconds = var.failures.visibility_timeout_seconds
-  # The buffer's derived ARN whether there is one or not: nobody else's queue may empty itself here.
-  redrive_allow_policy    = jsonencode({ redrivePermission = "byQueue", sourceQueueArns = [var.buffer.arn] })
-  sqs_managed_sse_enabled = var.kms.enabled ? null : true
-  kms_master_key_id       = var.kms.key_arn
+  sqs_managed_sse_enabled    = var.kms.enabled ? null : true
+  kms_master_key_id          = var.kms.key_arn
   # Inline, since a policy of its own makes the provider poll for another 25 seconds.
   policy = data.aws_iam_policy_document.failures.json
   tags   = var.tags
@@ -17,11 +15,14 @@ resource "aws_sqs_queue" "buffer" {
   name                       = var.buffer.name
   message_retention_seconds  = var.buffer.retention_seconds
   visibility_timeout_seconds = var.buffer.visibility_timeout_seconds
-  redrive_policy             = jsonencode({ deadLetterTargetArn = aws_sqs_queue.failures.arn, maxReceiveCount = var.buffer.max_receive_count })
+  redrive_policy             = jsonencode({ deadLetterTargetArn = var.failures.arn, maxReceiveCount = var.buffer.max_receive_count })
   sqs_managed_sse_enabled    = var.kms.enabled ? null : true
   kms_master_key_id          = var.kms.key_arn
   policy                     = data.aws_iam_policy_document.buffer.json
   tags                       = var.tags
+
+  # SQS refuses a dead-letter queue that does not exist.
+  depends_on = [aws_sqs_queue.failures]
 
   lifecycle {
     # A bucket or rule that changes to another way must have changed before the queue goes.

@@ -39,6 +39,10 @@ def test_every_output_is_right(
     path = "/pipelines" if prefix else ""
     alarms = found.pop("alarm_names")
     assert found.pop("delivery")["via"] == "notification"
+    assert found.pop("buffer_queue_url") is None
+    assert found.pop("dashboard_name") is None
+    assert "PipelineLogs" in {one["Sid"] for one in found.pop("kms_policy_statements")}
+    assert bool(found.pop("free_tier_exceptions")) is bool(prefix)
     assert found.pop("table_stream_arn").startswith(f"{found['table_arn']}/stream/")
     url = found.pop("failure_queue_url")
     attributes = client("sqs", moto_environment).get_queue_attributes(

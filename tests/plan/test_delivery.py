@@ -249,9 +249,10 @@ def test_in_every_way_the_function_may_hand_over_failures(
     assert statement["Resource"] == FAILURES_ARN
 
 
-def test_only_the_buffer_may_empty_itself_into_the_failure_queue(planned: Planned) -> None:
-    allowed = json.loads(planned.resources[FAILURES]["redrive_allow_policy"])
-    assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [BUFFER_ARN]}
+@variables(delivery={"buffer": {"max_receive_count": 3}})
+def test_what_fails_too_often_goes_to_the_failure_queue(planned: Planned) -> None:
+    redrive = json.loads(planned.resources[BUFFER]["redrive_policy"])
+    assert redrive == {"deadLetterTargetArn": FAILURES_ARN, "maxReceiveCount": 3}
 
 
 @variables(name_prefix="acme-", delivery=BY_RULE | BUFFERED)
