@@ -123,13 +123,14 @@ def _show(console: Console, reports: list[Report], untried: Mapping[str, str]) -
     show.heading(console, "What became of the uploads")
     table = Table(box=None, pad_edge=False)
     table.add_column("fault", no_wrap=True, style="cyan")
-    for name in ("uploads", "recorded", "failed", "replayed", "doubled", "lost", "seconds"):
+    for name in ("uploads", "recorded", "failed", "both", "replayed", "doubled", "lost", "seconds"):
         table.add_column(name, justify="right")
     for one in reports:
         figures = (
             one.uploads,
             one.recorded,
             one.in_failure_queue,
+            one.both,
             one.replayed,
             one.doubled,
             one.lost,
@@ -137,8 +138,11 @@ def _show(console: Console, reports: list[Report], untried: Mapping[str, str]) -
         )
         table.add_row(one.fault, *map(str, figures), style="" if one.holds else "red")
     console.print(table)
-    note = "recorded and failed (in the failure queue): before the replay; doubled and lost: after."
-    show.note(console, note)
+    show.note(
+        console,
+        "Before the replay: recorded, failed (messages in the failure queue), and uploads that "
+        "were both, since an invoke may end badly after its write. After it: doubled and lost.",
+    )
     for fault, reason in untried.items():
         show.note(console, f"{fault} was not tried: {reason}.")
 

@@ -70,7 +70,7 @@ def test_an_upload_counted_twice_shows(before: Tally, after: Tally) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "problem"),
     [
-        (Tally(ITEMS, Counter([FINE]), Counter([FINE, BAD])), AFTER, "nothing was wrong"),
+        (Tally({}, Counter(), Counter([FINE, BAD])), AFTER, "nothing was wrong"),
         (Tally(ITEMS, Counter([FINE, BAD]), Counter([BAD])), AFTER, "though they were refused"),
         (Tally(ITEMS, Counter([FINE]), Counter([BAD]), strangers=1), AFTER, "of no upload"),
         (
@@ -89,6 +89,12 @@ def test_what_is_where_it_does_not_belong_shows(before: Tally, after: Tally, pro
     report = judged(before, after)
     assert not report.holds
     assert problem in " ".join(report.problems)
+
+
+def test_an_upload_that_is_recorded_and_failed_is_told_and_no_problem() -> None:
+    report = judged(Tally(ITEMS, Counter([FINE]), Counter([FINE, BAD])), AFTER)
+    assert report.holds
+    assert report.both == 1
 
 
 def test_no_delivery_but_the_one_that_the_emulator_loses_is_left_out() -> None:
