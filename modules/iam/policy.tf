@@ -36,14 +36,32 @@ data "aws_iam_policy_document" "pipeline" {
     for_each = var.kms.enabled ? [1] : []
 
     content {
-      sid       = "UseKeyThroughTableAndQueues"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      sid       = "OpenTableAndQueues"
+      actions   = ["kms:Decrypt"]
       resources = [var.kms.key_arn]
 
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
         values   = var.kms.via
+      }
+    }
+  }
+
+  # DynamoDB makes a table's key by itself, when the table is made; whoever writes only opens it.
+  # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html#dynamodb-cmk-trail
+  dynamic "statement" {
+    for_each = var.kms.enabled ? [1] : []
+
+    content {
+      sid       = "SealMessages"
+      actions   = ["kms:GenerateDataKey"]
+      resources = [var.kms.key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [for service in var.kms.via : service if startswith(service, "sqs.")]
       }
     }
   }

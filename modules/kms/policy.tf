@@ -88,7 +88,8 @@ data "aws_iam_policy_document" "statements" {
         identifiers = ["events.amazonaws.com"]
       }
 
-      # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html; the ARN holds the account.
+      # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html#eb-sqs-encrypted;
+      # the condition is ours, see docs/permissions.md, and the ARN holds the account.
       condition {
         test     = "ArnEquals"
         variable = "aws:SourceArn"

@@ -28,12 +28,14 @@ class Planned:
 
     `resources` holds the planned attributes by address, `bucket.aws_s3_bucket.this[0]` standing for
     `module.<scenario>.module.bucket.aws_s3_bucket.this[0]`; `unknown` has the attributes that only
-    apply will tell; `outputs` the module's outputs, None where only apply will tell.
+    apply will tell; `outputs` the module's outputs, None where only apply will tell. `documents`
+    holds the arguments of the policy documents that wait for apply, None where one is unknown.
     """
 
     resources: Mapping[str, dict[str, Any]]
     unknown: Mapping[str, dict[str, Any]]
     outputs: Mapping[str, Any]
+    documents: Mapping[str, dict[str, Any]]
 
     def policy(self, address: str, attribute: str = "policy") -> dict[str, dict[str, Any]]:
         """The statements of a resource's policy, by sid."""
@@ -116,17 +118,20 @@ def every_plan(
             resources=_part(planned.resource_changes, name, "after"),
             unknown=_part(planned.resource_changes, name, "after_unknown"),
             outputs={output: planned.outputs.get(f"{name}_{output}") for output in OUTPUTS},
+            documents=_part(planned.resource_changes, name, "after", mode="data"),
         )
         for name, values in scenarios.items()
     }
 
 
-def _part(changes: Mapping[str, Any], scenario: str, part: str) -> dict[str, dict[str, Any]]:
+def _part(
+    changes: Mapping[str, Any], scenario: str, part: str, mode: str = "managed"
+) -> dict[str, dict[str, Any]]:
     prefix = f"module.{scenario}."
     return {
         address.removeprefix(prefix).removeprefix("module."): change["change"][part]
         for address, change in changes.items()
-        if address.startswith(prefix) and change["mode"] == "managed"
+        if address.startswith(prefix) and change["mode"] == mode
     }
 
 

@@ -37,7 +37,8 @@ def test_by_default_nothing_has_a_key_of_ones_own(planned: Planned) -> None:
     for address, attribute in NAMES_KEY.items():
         assert planned.resources[address].get(attribute) is None, address
     assert planned.resources[TABLE].get("server_side_encryption", []) == []
-    assert "UseKeyThroughTableAndQueues" not in planned.policy("role.aws_iam_role_policy.pipeline")
+    role = planned.policy("role.aws_iam_role_policy.pipeline")
+    assert not {"OpenTableAndQueues", "SealMessages"} & role.keys()
 
 
 @variables(delivery=EVERYTHING, encryption=GIVEN)
@@ -57,10 +58,12 @@ def test_a_given_key_encrypts_bucket_table_topic_queues_and_logs(planned: Planne
 
 @variables(delivery=EVERYTHING, encryption=GIVEN)
 def test_the_role_uses_the_key_through_table_and_queues_only(planned: Planned) -> None:
-    statement = planned.policy("role.aws_iam_role_policy.pipeline")["UseKeyThroughTableAndQueues"]
-    assert statement["Resource"] == KEY
-    via = statement["Condition"]["StringEquals"]["kms:ViaService"]
+    role = planned.policy("role.aws_iam_role_policy.pipeline")
+    opens, seals = role["OpenTableAndQueues"], role["SealMessages"]
+    assert opens["Resource"] == seals["Resource"] == KEY
+    via = opens["Condition"]["StringEquals"]["kms:ViaService"]
     assert sorted(via) == [f"{name}.{REGION}.amazonaws.com" for name in ("dynamodb", "sqs")]
+    assert seals["Condition"]["StringEquals"]["kms:ViaService"] == f"sqs.{REGION}.amazonaws.com"
 
 
 @variables(name_prefix="acme-", delivery=EVERYTHING, encryption=CREATE)
