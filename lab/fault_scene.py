@@ -73,7 +73,7 @@ class Scene:
                 self.uploads.append(one)
                 if refused or POISON in one.key:
                     self.refused.add(one)
-                self.progress("uploading", len(self.uploads), self.count)
+                self.progress("uploaded", len(self.uploads), self.count)
 
     def failed(self) -> int:
         """How many messages the failure queue holds."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
@@ -23,8 +24,10 @@ from lab.faults import FAULTS, Report, limit, run
 
 FOLDER = stack.REPOSITORY / ".work" / "faults"
 UPLOADS = 100
-# A burst is meant to be one; each kill costs as many seconds as a message is hidden.
+# A wave of kills costs as many seconds as a message is hidden.
 _UPLOADS = {"burst": 2000, "worker-killed": 24}
+# Where no bar can move.
+_LINE_SECONDS = 5.0
 
 
 def faults(
@@ -85,7 +88,7 @@ def _apply(console: Console, root: Path, environment: Mapping[str, str]) -> None
 
 @contextlib.contextmanager
 def _progress(console: Console, fault: str) -> Iterator[Tell]:
-    """A bar on a terminal; elsewhere a line for each thing that begins."""
+    """A bar on a terminal; elsewhere a line now and then."""
     columns = BarColumn(bar_width=10), MofNCompleteColumn(), TimeElapsedColumn()
     bar = Progress(
         *columns,
@@ -94,15 +97,16 @@ def _progress(console: Console, fault: str) -> Iterator[Tell]:
         transient=True,
         disable=not console.is_terminal,
     )
-    said = ""
+    said = -_LINE_SECONDS
     with bar:
         task = bar.add_task(fault, total=None)
 
         def tell(what: str, done: int, total: int) -> None:
             nonlocal said
-            if what != said and not console.is_terminal:
-                console.print(f"  {fault}: {what}", soft_wrap=True)
-            said = what
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= _LINE_SECONDS:
+                console.print(f"  {fault}: {done} of {total} {what}", soft_wrap=True)
+                said = now
             bar.update(task, description=f"{fault}: {what}", completed=done, total=total)
 
         yield tell

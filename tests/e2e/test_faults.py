@@ -13,8 +13,8 @@ from lab.fault_site import DELIVERIES, Site, sites
 from lab.faults import FAULTS, Report, limit, run
 
 # Few, since each upload that goes direct takes a worker process of its own.
-UPLOADS = {"worker-killed": 4, "poison": 12, "burst": 40}
-OTHERS = 8
+UPLOADS = {"worker-killed": 4, "poison": 9, "emulator-restarted": 3, "burst": 40}
+OTHERS = 6
 # With these all deliveries have to be at rest: they share an emulator.
 ALONE = {"emulator-restarted"}
 
@@ -58,7 +58,7 @@ def test_no_upload_is_lost_or_counted_twice(
 
 REFUSED = {
     "worker-killed": 0,
-    "poison": 4,
+    "poison": 3,
     "table-deleted": OTHERS,
     "permission-lost": OTHERS,
     "duplicates": OTHERS,
