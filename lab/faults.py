@@ -64,9 +64,8 @@ class Report:
         return not (self.problems or self.lost or self.doubled)
 
 
-def limit(fault: str, delivery: str) -> str | None:
-    """Why a run would tell nothing of the module, but of the emulator; None where it does."""
-    del fault
+def limit(delivery: str) -> str | None:
+    """Why a run would tell of the emulator and not of the module; None where it does not."""
     if delivery == "eventbridge":
         return (
             "ministack invokes a rule's function once, without Lambda's retries and without its "

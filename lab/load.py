@@ -48,9 +48,8 @@ def faults(
     if name != "all" and name not in FAULTS:
         raise LabError(f"There is no fault {name!r}: write all, {', '.join(FAULTS)}.")
     chosen = list(FAULTS) if name == "all" else [name]
-    untried = {one: reason for one in chosen if (reason := limit(one, delivery))}
-    if len(untried) == len(chosen):
-        raise LabError(f"Nothing to try by {delivery}: {untried[chosen[0]]}.")
+    if reason := limit(delivery):
+        raise LabError(f"No fault can be tried by {delivery}: {reason}.")
 
     console = Console(stderr=as_json, highlight=False)
     folder = folder.resolve()
@@ -61,17 +60,17 @@ def faults(
             show.heading(console, f"Terraform applies the module, delivery by {delivery}")
             with sites(folder, [delivery], partial(_apply, console)) as found:
                 show.heading(console, "Faults")
-                for one in [one for one in chosen if one not in untried]:
+                for one in chosen:
                     count = uploads or _UPLOADS.get(one, UPLOADS)
                     with _progress(console, one) as tell:
                         reports.append(run(one, found[delivery], count, tell))
                     _tell_end(console, reports[-1])
         finally:
             _forget(folder)
-    _show(console, reports, untried)
+    _show(console, reports)
     if as_json:
         told = [asdict(report) | {"holds": report.holds} for report in reports]
-        json.dump({"reports": told, "untried": untried}, sys.stdout, indent=2, ensure_ascii=False)
+        json.dump({"reports": told}, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     return 0 if all(report.holds for report in reports) else 1
 
@@ -123,7 +122,7 @@ def _tell_end(console: Console, report: Report) -> None:
         console.print(f"        {escape(problem)}", soft_wrap=True)
 
 
-def _show(console: Console, reports: list[Report], untried: Mapping[str, str]) -> None:
+def _show(console: Console, reports: list[Report]) -> None:
     show.heading(console, "What became of the uploads")
     table = Table(box=None, pad_edge=False)
     table.add_column("fault", no_wrap=True, style="cyan")
@@ -147,8 +146,6 @@ def _show(console: Console, reports: list[Report], untried: Mapping[str, str]) -
         "Before the replay: recorded, failed (messages in the failure queue), and uploads that "
         "were both, since an invoke may end badly after its write. After it: doubled and lost.",
     )
-    for fault, reason in untried.items():
-        show.note(console, f"{fault} was not tried: {reason}.")
 
 
 def _forget(folder: Path) -> None:
