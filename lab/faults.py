@@ -64,16 +64,6 @@ class Report:
         return not (self.problems or self.lost or self.doubled)
 
 
-def limit(delivery: str) -> str | None:
-    """Why a run would tell of the emulator and not of the module; None where it does not."""
-    if delivery == "eventbridge":
-        return (
-            "ministack invokes a rule's function once, without Lambda's retries and without its "
-            "on-failure destination, so that every event that fails is gone"
-        )
-    return None
-
-
 def run(
     fault: str, site: Site, count: int, progress: Progress = lambda what, done, total: None
 ) -> Report:

@@ -7,8 +7,8 @@ import pytest
 
 from lab.fault_proxy import FaultProxy
 from lab.fault_scene import Scene
-from lab.fault_site import DELIVERIES, Pipeline, Site
-from lab.faults import Report, judge, limit
+from lab.fault_site import Pipeline, Site
+from lab.faults import Report, judge
 from lab.tally import Tally, Upload
 
 FINE, BAD = Upload("fine", "1"), Upload("bad", "2")
@@ -95,7 +95,3 @@ def test_an_upload_that_is_recorded_and_failed_is_told_and_no_problem() -> None:
     report = judged(Tally(ITEMS, Counter([FINE]), Counter([FINE, BAD])), AFTER)
     assert report.holds
     assert report.both == 1
-
-
-def test_no_delivery_but_the_one_that_the_emulator_loses_is_left_out() -> None:
-    assert [name for name in DELIVERIES if limit(name)] == ["eventbridge"]
