@@ -122,7 +122,8 @@ def _tell_end(console: Console, report: Report) -> None:
 
 def _show(console: Console, reports: list[Report]) -> None:
     show.heading(console, "What became of the uploads")
-    table = Table(box=None, pad_edge=False)
+    # Narrow enough for 80 columns.
+    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 1))
     table.add_column("fault", no_wrap=True, style="cyan")
     for name in ("uploads", "recorded", "failed", "both", "replayed", "doubled", "lost", "seconds"):
         table.add_column(name, justify="right")
