@@ -17,6 +17,8 @@ import pytest
 from lab import plan_server, provider, terraform
 from lab.module import ROOT
 
+# Terraform spends half of a large plan collecting garbage unless it may keep some.
+ROOMY = {"GOGC": "1000", "GOMEMLIMIT": "3GiB"}
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"
 OUTPUTS = re.findall(r'^output "(\w+)"', (ROOT / "outputs.tf").read_text(), flags=re.MULTILINE)
@@ -77,7 +79,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     """Terraform's environment, with an answer to its one remote call."""
     work = tmp_path_factory.mktemp("terraform")
     with plan_server.plan_server() as endpoint:
-        yield provider.terraform_environment(work) | endpoint
+        yield provider.terraform_environment(work) | endpoint | ROOMY
 
 
 @pytest.fixture(scope="session")
