@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab import fault_site
 from lab.emulator import emulator
 from lab.provider import terraform_environment
 from tests.support import switching
@@ -60,9 +61,14 @@ def _switched(work: Path, owner: Owner) -> switching.Report:
     return switching.run(work / "module", environment, running.environment)
 
 
+def _sites(work: Path, owner: Owner) -> dict[str, fault_site.Site]:
+    return owner.enter_context(fault_site.sites(work))
+
+
 MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "cloud": _examples,
     "ways": _every_way,
+    "sites": _sites,
     "switched": _switched,
 }
 
@@ -91,6 +97,12 @@ def cloud(made: Mapping[str, Future[Cloud]]) -> Cloud:
 def ways(made: Mapping[str, Future[Ways]]) -> Ways:
     """The module in every way of delivery."""
     return made["ways"].result()
+
+
+@pytest.fixture(scope="session")
+def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, fault_site.Site]:
+    """The four ways of delivery with a fault proxy before each table, by name."""
+    return made["sites"].result()
 
 
 @pytest.fixture(scope="session")

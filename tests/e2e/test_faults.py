@@ -4,12 +4,12 @@ Run on the module as Terraform applied it, each delivery of it, with IAM and sig
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.fault_site import DELIVERIES, Site, sites
+from lab.fault_site import DELIVERIES, Site
 from lab.faults import FAULTS, Report, run
 
 # Few, since each upload that goes direct takes a worker process of its own.
@@ -20,22 +20,16 @@ ALONE = {"emulator-restarted"}
 
 
 @pytest.fixture(scope="module")
-def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
-    with sites(tmp_path_factory.mktemp("faults")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def reports(applied: dict[str, Site]) -> Callable[[str], dict[str, Report]]:
+def reports(sites: dict[str, Site]) -> Callable[[str], dict[str, Report]]:
     """The reports of one fault by delivery; these run side by side, as they mostly wait."""
 
     @functools.cache
     def of(fault: str) -> dict[str, Report]:
-        with ThreadPoolExecutor(1 if fault in ALONE else len(applied)) as pool:
+        with ThreadPoolExecutor(1 if fault in ALONE else len(sites)) as pool:
             done = pool.map(
-                lambda site: run(fault, site, UPLOADS.get(fault, OTHERS)), applied.values()
+                lambda site: run(fault, site, UPLOADS.get(fault, OTHERS)), sites.values()
             )
-            return dict(zip(applied, done, strict=True))
+            return dict(zip(sites, done, strict=True))
 
     return of
 

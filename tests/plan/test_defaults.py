@@ -86,7 +86,9 @@ def test_records_expire_by_the_attribute_ttl(planned: Planned) -> None:
 
 
 def test_each_created_object_invokes_the_function(planned: Planned) -> None:
-    (notification,) = planned.resources["bucket.aws_s3_bucket_notification.this[0]"]["lambda_function"]
+    (notification,) = planned.resources["bucket.aws_s3_bucket_notification.this[0]"][
+        "lambda_function"
+    ]
     assert notification["events"] == ["s3:ObjectCreated:*"]
     assert notification["filter_prefix"] is None
     assert notification["filter_suffix"] is None
