@@ -7,11 +7,14 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from lab.target import Target
 
 app = typer.Typer(
     help="Package, run and look after the event-driven integration.",
@@ -36,6 +39,29 @@ Port = Annotated[
 WorkDir = Annotated[
     Path | None,
     typer.Option(help="Folder for everything that is made; .work/demo if not given."),
+]
+
+# Which deployed pipeline a command is about.
+StackFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--stack", metavar="FOLDER", help="Terraform root that was applied; the kept lab if none."
+    ),
+]
+OutputsFile = Annotated[
+    Path | None,
+    typer.Option("--outputs", metavar="FILE", help="What `terraform output -json` printed; or -."),
+]
+OutputName = Annotated[
+    str | None,
+    typer.Option("--output", metavar="NAME", help="Which output, where a root has two pipelines."),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One output by hand, before any other."),
+]
+LabFolder = Annotated[
+    Path | None, typer.Option("--work-dir", help="Folder of the kept lab; .work/demo if not given.")
 ]
 
 
@@ -106,6 +132,45 @@ def down(work_dir: WorkDir = None, as_json: Json = False) -> None:
 
 
 @app.command()
+def replay(
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: LabFolder = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Replay everything that is there.")
+    ] = False,
+    message: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Replay this message; 8 characters of its id suffice."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Replay the events of objects with such a key."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be replayed.")
+    ] = False,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=500, help="Events in the function at a time.")
+    ] = 5,
+    as_json: Json = False,
+) -> None:
+    """Show what lies in the failure queue, and put it through the function again.
+
+    Without --all, --message or --key it only shows. A message leaves the queue once its records
+    are in the table, so that running this again is always safe. Exit 1 when something stayed.
+    """
+    from lab import replay_command as command
+
+    found = _find(root, outputs, output, given, work_dir)
+    choice = command.Choice(everything, tuple(message or ()), tuple(key or ()))
+    status = command.run(found, choice, dry_run=dry_run, parallel=parallel, as_json=as_json)
+    raise typer.Exit(status)
+
+
+@app.command()
 def load(
     faults: Annotated[
         str,
@@ -139,6 +204,19 @@ def load(
             as_json=as_json,
         )
     )
+
+
+def _find(
+    root: Path | None,
+    outputs: Path | None,
+    output: str | None,
+    given: list[str] | None,
+    work_dir: Path | None,
+) -> "Target":
+    from lab import stack, target
+
+    folder = work_dir or stack.FOLDER
+    return target.find(root=root, file=outputs, output=output, given=given or (), lab=folder)
 
 
 def main() -> None:

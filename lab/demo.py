@@ -1,7 +1,6 @@
 """The lab on a laptop: apply the module, upload files, show every step of the pipeline, destroy."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -14,7 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from lab import observe, show, stack, terraform
-from lab.emulator import client_environment, is_emulator, stop_detached
+from lab.emulator import (
+    client_environment,
+    is_emulator,
+    point_this_process_at,
+    stop_detached,
+)
 from lab.errors import LabError
 from lab.provider import terraform_environment
 
@@ -143,7 +147,7 @@ def _run(
     with result.timed("terraform init"):
         terraform.init(root, environment)
     with stack.running_emulator(folder, keep=keep, port=port) as running:
-        _point_this_process_at(running.environment)
+        point_this_process_at(running.environment)
         environment |= running.environment
         show.note(console, f"The emulator listens on {running.endpoint}, and nowhere else.")
         with result.timed("terraform apply"):
@@ -293,10 +297,3 @@ def _readable(message: Mapping[str, Any]) -> dict[str, object]:
 
 def _console(as_json: bool) -> Console:
     return Console(stderr=as_json, highlight=False)
-
-
-def _point_this_process_at(environment: Mapping[str, str]) -> None:
-    """Leave boto3 no way to the operator's own account."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        del os.environ[name]
-    os.environ.update(environment)

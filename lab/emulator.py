@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,6 +121,13 @@ def client_environment(endpoint: str) -> dict[str, str]:
         "NO_PROXY": bypass,
         "no_proxy": bypass,
     }
+
+
+def point_this_process_at(environment: Mapping[str, str]) -> None:
+    """Leave boto3 no way to the operator's own account; `environment` is a client's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)
 
 
 def _start(

@@ -1,11 +1,9 @@
 """Put load on the pipeline while something is broken, and tell what became of each upload."""
 
-import contextlib
 import json
 import shutil
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -13,12 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from lab import show, stack, terraform
 from lab.errors import LabError
-from lab.fault_scene import Progress as Tell
 from lab.fault_site import Via, sites
 from lab.faults import FAULTS, Report, run
 
@@ -26,8 +22,6 @@ FOLDER = stack.REPOSITORY / ".work" / "faults"
 UPLOADS = 100
 # A wave of kills costs as many seconds as a message is hidden.
 _UPLOADS = {"burst": 2000, "worker-killed": 24}
-# Where no bar can move.
-_LINE_SECONDS = 5.0
 
 
 def faults(
@@ -60,7 +54,7 @@ def faults(
                 show.heading(console, "Faults")
                 for one in chosen:
                     count = uploads or _UPLOADS.get(one, UPLOADS)
-                    with _progress(console, one) as tell:
+                    with show.progress(console, one) as tell:
                         reports.append(run(one, found[delivery], count, tell))
                     _tell_end(console, reports[-1])
         finally:
@@ -81,32 +75,6 @@ def _apply(console: Console, root: Path, environment: Mapping[str, str]) -> None
     ):
         for _ in shown:
             pass
-
-
-@contextlib.contextmanager
-def _progress(console: Console, fault: str) -> Iterator[Tell]:
-    """A bar on a terminal; elsewhere a line now and then."""
-    columns = BarColumn(bar_width=10), MofNCompleteColumn(), TimeElapsedColumn()
-    bar = Progress(
-        *columns,
-        TextColumn("{task.description}"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    said = -_LINE_SECONDS
-    with bar:
-        task = bar.add_task(fault, total=None)
-
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal said
-            now = time.monotonic()
-            if not console.is_terminal and now - said >= _LINE_SECONDS:
-                console.print(f"  {fault}: {done} of {total} {what}", soft_wrap=True)
-                said = now
-            bar.update(task, description=f"{fault}: {what}", completed=done, total=total)
-
-        yield tell
 
 
 def _tell_end(console: Console, report: Report) -> None:

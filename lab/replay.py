@@ -94,6 +94,18 @@ def clients(parallel: int = PARALLEL, **settings: Any) -> Clients:
     )
 
 
+def depth(through: Clients, queue_url: str) -> tuple[int, int]:
+    """About how many messages are to be had, and how many are hidden: others received them.
+
+    Raises LabError where the queue can't be asked.
+    """
+    names = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+    with _asking_queue(queue_url):
+        answer = through.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=[*names])
+    waiting, hidden = (int(answer["Attributes"][name]) for name in names)
+    return waiting, hidden
+
+
 def everything(message: Failure) -> bool:
     """Chooses each message."""
     return True
@@ -184,9 +196,9 @@ class _Run:
     handles: dict[str, str] = field(default_factory=dict)
 
 
-def _asking_queue(run: _Run) -> contextlib.AbstractContextManager[None]:
+def _asking_queue(queue_url: str) -> contextlib.AbstractContextManager[None]:
     fix = "take failure_queue_url from the stack's outputs, and its account and region"
-    return aws.asking(f"the failure queue {run.queue_url}", fix)
+    return aws.asking(f"the failure queue {queue_url}", fix)
 
 
 def _asking_function(run: _Run) -> contextlib.AbstractContextManager[None]:
@@ -200,7 +212,7 @@ def _asking_table(run: _Run) -> contextlib.AbstractContextManager[None]:
 
 
 def _hidden_seconds(run: _Run) -> int:
-    with _asking_queue(run):
+    with _asking_queue(run.queue_url):
         answer = run.through.sqs.get_queue_attributes(
             QueueUrl=run.queue_url, AttributeNames=["VisibilityTimeout"]
         )
@@ -208,7 +220,7 @@ def _hidden_seconds(run: _Run) -> int:
 
 
 def _receive(run: _Run, at_most: int) -> list[Failure]:
-    with _asking_queue(run):
+    with _asking_queue(run.queue_url):
         return receive(run.through.sqs, run.queue_url, at_most, _WAIT_SECONDS)
 
 
@@ -225,7 +237,7 @@ def _replay_one(run: _Run, message: FailedEvent) -> Outcome:
     if reason is None:
         reason = _unconfirmed(run, message)
     if reason is None:
-        with _asking_queue(run):
+        with _asking_queue(run.queue_url):
             run.through.sqs.delete_message(
                 QueueUrl=run.queue_url, ReceiptHandle=run.handles[message.message_id]
             )

@@ -1,9 +1,10 @@
 """How the lab looks on a terminal, and as plain lines where there is none."""
 
+import contextlib
 import json
 import shlex
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +18,14 @@ from lab.observe import Alarm
 from lab.stack import command
 from lab.terraform import Event
 
+# Where no bar can move.
+_LINE_SECONDS = 5.0
+
 
 def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[Event]:
     """Show Terraform's events as they come, and pass each on."""
     started: dict[str, float] = {}
-    bar = Progress(
-        BarColumn(bar_width=10),
-        MofNCompleteColumn(table_column=Column(no_wrap=True)),
-        TimeElapsedColumn(table_column=Column(no_wrap=True)),
-        # A narrow terminal cuts the name, not the figures.
-        TextColumn(
-            "{task.description}",
-            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
-        ),
-        expand=True,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    bar = _bar(console)
     with bar:
         task = bar.add_task(title, total=0)
         total = done = 0
@@ -60,6 +51,38 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
             waiting = min(started, key=lambda name: started[name], default="")
             bar.update(task, total=total, completed=done, description=escape(waiting) or title)
             yield event
+
+
+@contextlib.contextmanager
+def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
+
+    It is moved by what it yields: called with what is being done, how much of it is done, and of
+    how much in all, 0 where nobody knows.
+    """
+    said = -_LINE_SECONDS
+    with _bar(console) as bar:
+        task = bar.add_task(escape(title), total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= _LINE_SECONDS:
+                of_all = f" of {total}" if total else ""
+                console.print(f"  {escape(title)}: {done}{of_all} {what}", soft_wrap=True)
+                said = now
+            description = escape(f"{title}: {what}")
+            bar.update(task, description=description, completed=done, total=total or None)
+
+        yield tell
+
+
+def printable(text: str, at_most: int | None = None) -> str:
+    """`text` in one line that does nothing to a terminal, cut after `at_most` characters."""
+    cut = text if at_most is None or len(text) <= at_most else text[: at_most - 1] + "…"
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )
 
 
 def heading(console: Console, text: str) -> None:
@@ -152,6 +175,23 @@ def next_steps(
     }.items():
         console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
         console.print(f"      {escape(why)}", style="dim", soft_wrap=True)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        # A narrow terminal cuts the name, not the figures.
+        TextColumn(
+            "{task.description}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        expand=True,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
 
 
 def _label(address: str) -> str:

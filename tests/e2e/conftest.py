@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from lab import fault_site
-from lab.emulator import emulator
+from lab.emulator import Emulator, emulator
 from lab.provider import terraform_environment
-from tests.support import switching
+from tests.support import failing, switching
 from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.stack import Stack, apply_examples, destroy, empty_bucket, run_last
@@ -117,3 +117,35 @@ def destroyed(cloud: Cloud) -> Cloud:
     empty_bucket(cloud.client("s3"), cloud.stacks["minimal"].outputs["bucket_name"])
     destroy(cloud.stacks.values())
     return cloud
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator for what is made with boto3."""
+    with emulator(tmp_path_factory.mktemp("replay")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def role_arn(running: Emulator) -> str:
+    """The role of the function that replays go through."""
+    return failing.create_role(running)
+
+
+@pytest.fixture(scope="session")
+def function(running: Emulator, role_arn: str) -> None:
+    """That function, and its table."""
+    failing.create_pipeline(running, role_arn)
+
+
+@pytest.fixture
+def site(
+    running: Emulator, role_arn: str, function: None, request: pytest.FixtureRequest
+) -> Iterator[failing.Site]:
+    """The same, with one test's own failure queue."""
+    sqs = client("sqs", running.environment)
+    # Its name is the test's, as far as SQS takes names.
+    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:80]
+    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "180"})["QueueUrl"]
+    yield failing.Site(running, url, role_arn)
+    sqs.delete_queue(QueueUrl=url)

@@ -136,6 +136,10 @@ def test_the_demo_shows_every_step_keeps_the_lab_and_down_ends_it(work_dir: Path
     )
     assert planned.returncode == 0, planned.stdout + planned.stderr
 
+    status, out, err = finish(start(work_dir, "--all", command="replay", **hostile))
+    assert status == 0, err
+    assert "The failure queue is empty." in out
+
     status, _, err = finish(start(work_dir))
     assert status == 2
     assert f"A lab is kept in {work_dir} at {shown['kept']['endpoint']}" in err

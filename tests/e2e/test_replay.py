@@ -1,19 +1,12 @@
-"""What failed is put through again: by the real function, out of a real queue, into a real table.
+"""What failed is put through again, by the real function, from a real queue to a real table."""
 
-The function, its role, table and queues are made with boto3 as the module makes them: a second
-instead of Terraform's minute.
-"""
-
-import io
 import json
 import subprocess
 import sys
 import threading
-import zipfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from itertools import batched
 from pathlib import Path
 from typing import Any
@@ -21,179 +14,23 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.emulator import ACCOUNT_ID, REGION, Emulator, emulator
+from lab.emulator import ACCOUNT_ID, REGION
 from lab.errors import LabError
 from lab.failures import FailedEvent
-from lab.package import PACKAGE
-from lab.replay import Clients, Outcome, clients, replay
+from lab.replay import Outcome, clients
 from tests.support import s3_events
-from tests.support.clients import client
+from tests.support.failing import (
+    FUNCTION,
+    TABLE,
+    Site,
+    create_function,
+    denied_writes,
+    events,
+    failed,
+    keys,
+    paused,
+)
 from tests.support.poll import until
-
-TABLE, FUNCTION, ROLE = "S3ObjectEvents", "S3ToDynamoProcessor", "Lambda-S3-DDB-Role"
-DENY = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}],
-}
-GOOD: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """The function with everything around it, and one test's own failure queue."""
-
-    running: Emulator
-    queue_url: str
-    role_arn: str
-
-    def client(self, service: str) -> Any:
-        return client(service, self.running.environment)
-
-    def clients(self, **settings: Any) -> Clients:
-        place = {"endpoint_url": self.running.endpoint, "region_name": REGION}
-        return clients(**{**place, **GOOD, **settings})
-
-    def replay(self, **settings: Any) -> list[Outcome]:
-        return list(self.replaying(**settings))
-
-    def replaying(self, through: Clients | None = None, **settings: Any) -> Generator[Outcome]:
-        names = {"queue_url": self.queue_url, "function_name": FUNCTION, "table_name": TABLE}
-        return replay(through or self.clients(), **{**names, **settings})
-
-    def send(self, *bodies: Any, attributes: dict[str, str] | None = None) -> None:
-        """Put messages into the failure queue, as Lambda, EventBridge or SQS would."""
-        given = {
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in (attributes or {}).items()
-        }
-        for body in bodies:
-            text = body if isinstance(body, str) else json.dumps(body)
-            self.client("sqs").send_message(
-                QueueUrl=self.queue_url, MessageBody=text, MessageAttributes=given
-            )
-
-    def queued(self) -> tuple[int, int]:
-        """How many messages are to be had, and how many are hidden."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self.client("sqs").get_queue_attributes(
-            QueueUrl=self.queue_url, AttributeNames=names
-        )["Attributes"]
-        return int(attributes[names[0]]), int(attributes[names[1]])
-
-    def stored(self, prefix: str) -> list[str]:
-        """The key of each record below `prefix`, as often as there are records of it, sorted."""
-        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=TABLE)
-        keys = (item["objectKey"]["S"] for page in pages for item in page["Items"])
-        return sorted(key for key in keys if key.startswith(prefix))
-
-
-def failed(*records: Any) -> dict[str, Any]:
-    """What Lambda puts into the failure queue, as little of it as there may be."""
-    return {"requestPayload": s3_events.notification(*records)}
-
-
-def events(prefix: str, number: int) -> list[Any]:
-    return [s3_events.record(f"{prefix}{one:03}") for one in range(number)]
-
-
-def keys(prefix: str, number: int) -> list[str]:
-    return [f"{prefix}{one:03}" for one in range(number)]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("replay")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def role_arn(running: Emulator) -> str:
-    allow = [
-        ("dynamodb:PutItem", "dynamodb:BatchWriteItem"),
-        ("logs:CreateLogStream", "logs:PutLogEvents"),
-        ("sqs:SendMessage", "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
-    ]
-    statements = [{"Effect": "Allow", "Action": actions, "Resource": "*"} for actions in allow]
-    trust = {
-        "Effect": "Allow",
-        "Action": "sts:AssumeRole",
-        "Principal": {"Service": "lambda.amazonaws.com"},
-    }
-    iam = client("iam", running.environment)
-    arn = iam.create_role(
-        RoleName=ROLE,
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
-    )["Role"]["Arn"]
-    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    iam.put_role_policy(RoleName=ROLE, PolicyName="pipeline", PolicyDocument=document)
-    return str(arn)
-
-
-@pytest.fixture(scope="module")
-def function(running: Emulator, role_arn: str) -> None:
-    client("dynamodb", running.environment).create_table(
-        TableName=TABLE,
-        KeySchema=[{"AttributeName": "objectId", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "objectId", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    create_function(running, role_arn, FUNCTION, "lambda_function.lambda_handler")
-
-
-def create_function(
-    running: Emulator, role_arn: str, name: str, handler: str, **modules: str
-) -> None:
-    """The package as a function; `modules` are added to it, their source by name."""
-    buffer = io.BytesIO(PACKAGE.read_bytes())
-    with zipfile.ZipFile(buffer, "a") as archive:
-        for module, source in modules.items():
-            archive.writestr(f"{module}.py", source)
-    functions = client("lambda", running.environment)
-    functions.create_function(
-        FunctionName=name,
-        Runtime="python3.12",
-        Role=role_arn,
-        Handler=handler,
-        Code={"ZipFile": buffer.getvalue()},
-        Timeout=30,
-        MemorySize=256,
-        Environment={"Variables": {"TABLE_NAME": TABLE, "TTL_SECONDS": "86400"}},
-    )
-    functions.get_waiter("function_active_v2").wait(FunctionName=name)
-
-
-@pytest.fixture
-def site(
-    running: Emulator, role_arn: str, function: None, request: pytest.FixtureRequest
-) -> Iterator[Site]:
-    sqs = client("sqs", running.environment)
-    # Its name is the test's, as far as SQS takes names.
-    name = "".join(c if c.isalnum() else "-" for c in request.node.name)[:80]
-    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "180"})["QueueUrl"]
-    yield Site(running, url, role_arn)
-    sqs.delete_queue(QueueUrl=url)
-
-
-@contextmanager
-def denied_writes(site: Site) -> Iterator[None]:
-    """The role may not write in this block."""
-    iam = site.client("iam")
-    iam.put_role_policy(RoleName=ROLE, PolicyName="none", PolicyDocument=json.dumps(DENY))
-    try:
-        yield
-    finally:
-        iam.delete_role_policy(RoleName=ROLE, PolicyName="none")
-
-
-@contextmanager
-def paused(site: Site) -> Iterator[None]:
-    """The function takes no event in this block."""
-    functions = site.client("lambda")
-    functions.put_function_concurrency(FunctionName=FUNCTION, ReservedConcurrentExecutions=0)
-    try:
-        yield
-    finally:
-        functions.delete_function_concurrency(FunctionName=FUNCTION)
 
 
 def reasons(outcomes: Sequence[Outcome]) -> list[str]:

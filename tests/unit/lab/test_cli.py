@@ -22,7 +22,9 @@ def lab(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", [[], ["package"], ["docs"], ["demo"], ["up"], ["down"]])
+@pytest.mark.parametrize(
+    "command", [[], ["package"], ["docs"], ["demo"], ["up"], ["down"], ["replay"]]
+)
 def test_every_command_explains_itself(command: list[str]) -> None:
     shown = lab(*command, "--help")
     assert shown.returncode == 0
@@ -57,6 +59,25 @@ def test_a_lab_error_is_one_sentence_and_status_2() -> None:
     assert done.returncode == 2
     assert done.stderr.strip() == "Nothing here: put something."
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--work-dir", "/nonexistent"], "No lab runs in /nonexistent: start one"),
+        (["--set", "table_name=t"], "--set gives no failure_queue_url: apply"),
+        (["--set", "table_name=t", "--all", "--key", "a"], "--all leaves nothing to choose"),
+    ],
+    ids=["no-lab", "half", "all-and-one"],
+)
+def test_replay_says_in_one_sentence_why_it_could_not_be_tried(
+    arguments: list[str], sentence: str
+) -> None:
+    done = lab("replay", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith(sentence)
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,0 +1,317 @@
+"""Find a deployed pipeline, the embedded lab's or anybody's, by what its Terraform root tells.
+
+A command takes its names from here, never from defaults: what is looked at is what was applied.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from lab import aws, stack, terraform
+from lab.emulator import client_environment, is_emulator, point_this_process_at
+from lab.errors import LabError
+from lab.provider import find_terraform, terraform_environment
+
+# What can be given by hand: the module's outputs that are one string.
+SETTABLE = (
+    "bucket_name",
+    "table_name",
+    "table_stream_arn",
+    "function_name",
+    "function_arn",
+    "topic_arn",
+    "failure_queue_url",
+    "buffer_queue_url",
+    "log_group_name",
+)
+# Two of them tell the module's outputs from other modules', which have some of these names too.
+_MARKS = {"table_name", "function_name", "failure_queue_url"}
+_ADDRESSES = ("function_arn", "table_arn", "failure_queue_arn", "table_stream_arn")
+_QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
+# A backend may be far away, but not that far.
+_OUTPUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed pipeline: its names, and how to reach it.
+
+    `outputs` are the module's by name, `origin` says where they come from, at the beginning of a
+    sentence, `flags` are the options that lead here again. `region` is None where neither outputs
+    nor environment name one. Reading a name that is absent raises LabError, so that a half-applied
+    stack does for a command that needs no more than there is.
+    """
+
+    outputs: Mapping[str, Any]
+    origin: str
+    flags: tuple[str, ...] = ()
+    region: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """boto3's settings for a client; endpoint and credentials are the environment's."""
+        return {} if self.region is None else {"region_name": self.region}
+
+    @property
+    def bucket_name(self) -> str:
+        """Name of the bucket that files are uploaded to."""
+        return self._text("bucket_name")
+
+    @property
+    def table_name(self) -> str:
+        """Name of the table that holds the records."""
+        return self._text("table_name")
+
+    @property
+    def table_stream_arn(self) -> str:
+        """ARN of the table's stream."""
+        return self._text("table_stream_arn")
+
+    @property
+    def function_name(self) -> str:
+        """Name of the function."""
+        return self._text("function_name")
+
+    @property
+    def topic_arn(self) -> str:
+        """ARN of the topic that alarms publish to."""
+        return self._text("topic_arn")
+
+    @property
+    def failure_queue_url(self) -> str:
+        """URL of the queue that holds what kept failing."""
+        return self._text("failure_queue_url")
+
+    @property
+    def buffer_queue_url(self) -> str | None:
+        """URL of the queue between source and function, None where there is none."""
+        return (
+            None if self.outputs.get("buffer_queue_url") is None else self._text("buffer_queue_url")
+        )
+
+    @property
+    def log_group_name(self) -> str:
+        """Name of the function's log group."""
+        return self._text("log_group_name")
+
+    @property
+    def alarm_names(self) -> tuple[str, ...]:
+        """Names of the alarms."""
+        names = self._value("alarm_names")
+        return tuple(map(str, names)) if isinstance(names, list) else (str(names),)
+
+    @property
+    def delivery(self) -> Mapping[str, Any]:
+        """`via`, `filters` and `buffered`, as the module tells them."""
+        delivery = self._value("delivery")
+        if not isinstance(delivery, dict):
+            raise LabError(f"{self.origin} gives a delivery that is no object: take the module's.")
+        return delivery
+
+    def _value(self, name: str) -> Any:
+        value = self.outputs.get(name)
+        if value is None:
+            by_hand = f", or give it with --set {name}=…" if name in SETTABLE else ""
+            raise LabError(
+                f"{self.origin} gives no {name}: apply the stack to its end with "
+                f"`terraform apply`, with the module's output among its root's{by_hand}."
+            )
+        return value
+
+    def _text(self, name: str) -> str:
+        value = self._value(name)
+        if not isinstance(value, str) or not value:
+            raise LabError(f"{self.origin} gives a {name} that is no name: take the module's.")
+        return value
+
+
+def find(
+    *,
+    root: Path | None = None,
+    file: Path | None = None,
+    output: str | None = None,
+    given: Iterable[str] = (),
+    lab: Path = stack.FOLDER,
+) -> Target:
+    """The pipeline of the Terraform root in `root`, or of the outputs in `file` (`-` is stdin).
+
+    `given` outputs, each `name=value`, count more than those found, and suffice alone. With nothing
+    of this it is the embedded lab in the folder `lab`, and this process's AWS environment is
+    replaced by the lab's. `output` chooses where there are several pipelines.
+
+    Raises LabError where there is none, or several, or where the environment's region is another.
+    """
+    by_hand = dict(map(_pair, given))
+    if root is not None and file is not None:
+        raise LabError("--stack and --outputs both name a stack: give one of them.")
+    flags: list[str] = []
+    found: Mapping[str, Any] = {}
+    if root is not None:
+        flags = ["--stack", str(root)]
+        origin = f"The Terraform root {root}"
+        found = _choose(_of_root(root, origin), output, origin)
+    elif file is not None:
+        flags = ["--outputs", str(file)]
+        origin = "The standard input" if str(file) == "-" else f"The file {file}"
+        found = _choose(_of_file(file, origin), output, origin)
+    elif by_hand:
+        origin = "--set"
+        if output is not None:
+            raise LabError("--output chooses among a stack's outputs: give --stack or --outputs.")
+    else:
+        flags = [] if lab == stack.FOLDER else ["--work-dir", str(lab)]
+        origin = f"The lab in {lab}"
+        found = _choose(_of_lab(lab), output, origin)
+    if output is not None:
+        flags += ["--output", output]
+    for name, value in by_hand.items():
+        flags += ["--set", f"{name}={value}"]
+    outputs = {**found, **by_hand}
+    return Target(outputs, origin, tuple(flags), _region(outputs, origin))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if name not in SETTABLE or not value:
+        raise LabError(f"--set takes NAME=VALUE, not {text!r}; NAME is {', '.join(SETTABLE)}.")
+    return name, value
+
+
+def _of_root(root: Path, origin: str) -> dict[str, Any]:
+    """What `terraform output` tells there, in the user's own environment."""
+    if not root.is_dir():
+        raise LabError(f"{root} is no folder: give --stack the folder that was applied.")
+    if not any(any(root.glob(pattern)) for pattern in ("*.tf", "*.tf.json")):
+        raise LabError(
+            f"{root} holds no Terraform configuration: give --stack the folder of the root module "
+            "that was applied."
+        )
+    environment = dict(os.environ)
+    find_terraform(environment)
+    command = "output", "-json", "-no-color"
+    try:
+        said = terraform.run(root, environment, *command, timeout=_OUTPUT_SECONDS).stdout
+    except LabError as error:
+        reason = " ".join(str(error).split())
+        if "initialization required" in reason or "terraform init" in reason:
+            raise LabError(f"{origin} is not initialised: run `terraform init` there.") from error
+        raise LabError(
+            f"{origin} does not tell its outputs ({reason:.400}): see that `terraform output` "
+            "works there."
+        ) from error
+    return _parsed(said, origin)
+
+
+def _of_file(file: Path, origin: str) -> dict[str, Any]:
+    try:
+        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise LabError(
+            f"{origin} can't be read ({error.strerror}): give --outputs what "
+            "`terraform output -json` prints."
+        ) from error
+    # What PowerShell redirects is UTF-16 or has a mark; json finds out.
+    return _parsed(raw, origin)
+
+
+def _of_lab(folder: Path) -> dict[str, Any]:
+    kept = stack.read_kept(folder)
+    if kept is None or not is_emulator(kept.pid):
+        raise LabError(
+            f"No lab runs in {folder}: start one with `{stack.command('up', folder)}`, or name a "
+            "deployed stack with --stack FOLDER."
+        )
+    if not kept.ready:
+        raise LabError(f"The lab in {folder} is still being made: wait until that has ended.")
+    environment = terraform_environment(folder) | client_environment(kept.endpoint)
+    point_this_process_at(client_environment(kept.endpoint))
+    return terraform.outputs(folder / "root", environment)
+
+
+def _parsed(said: str | bytes, origin: str) -> dict[str, Any]:
+    try:
+        document = json.loads(said)
+    except (ValueError, RecursionError) as error:
+        raise LabError(
+            f"{origin} gives no JSON ({error!s:.200}): it takes what `terraform output -json` "
+            "prints."
+        ) from error
+    if not isinstance(document, dict):
+        raise LabError(f"{origin} gives no JSON object: it takes what `terraform output -json` is.")
+    return {name: _unwrapped(value) for name, value in document.items()}
+
+
+def _unwrapped(value: Any) -> Any:
+    # With a single output's name, `terraform output -json` prints the value alone.
+    wrapped = isinstance(value, dict) and {"sensitive", "value"} <= value.keys()
+    return value["value"] if wrapped else value
+
+
+def _choose(tree: dict[str, Any], name: str | None, origin: str) -> Mapping[str, Any]:
+    """The module's outputs among a root's, which may be flat, or objects by any name."""
+    found = _pipelines(tree)
+    if name is not None:
+        value = found.get(name, tree.get(name))
+        if not isinstance(value, dict):
+            among = f"write one of {', '.join(found)}" if found else "it has none with a pipeline"
+            raise LabError(f"{origin} has no output {name!r} that is an object: {among}.")
+        return value
+    # A root may tell some names twice, flat and as an object.
+    different = {tuple(map(str, map(one.get, sorted(_MARKS)))): one for one in found.values()}
+    if len(different) > 1:
+        raise LabError(
+            f"{origin} has several pipelines: choose one with --output, {' or '.join(found)}."
+        )
+    if not found:
+        has = "has no outputs" if not tree else "has none of the module's outputs"
+        raise LabError(
+            f'{origin} {has}: add `output "pipeline" {{ value = module.pipeline }}`, with your '
+            "module's name, and run `terraform apply` to its end."
+        )
+    return next(iter(different.values()))
+
+
+def _pipelines(tree: Any, path: str = "") -> dict[str, Mapping[str, Any]]:
+    """All objects that hold the module's outputs, by where they lie; `.` is the root itself."""
+    if isinstance(tree, list):
+        # Of a module with `count`; with `for_each` it is an object of objects.
+        tree = {str(number): one for number, one in enumerate(tree)}
+    if not isinstance(tree, dict):
+        return {}
+    found: dict[str, Mapping[str, Any]] = {}
+    if len(_MARKS & tree.keys()) >= 2:
+        found[path or "."] = tree
+        if path:
+            return found
+    for name, value in tree.items():
+        found |= _pipelines(value, f"{path}.{name}" if path else name)
+    return found
+
+
+def _region(outputs: Mapping[str, Any], origin: str) -> str | None:
+    with aws.asking("the AWS configuration", "check AWS_PROFILE and AWS_CONFIG_FILE"):
+        # AWS's command line reads AWS_REGION, boto3 does not.
+        told = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    lives = _region_of(outputs)
+    if lives and told and lives != told:
+        raise LabError(
+            f"{origin} lives in {lives}, but the AWS configuration says {told}: set "
+            f"AWS_REGION={lives}, and AWS_PROFILE to a profile of its account."
+        )
+    return lives or told
+
+
+def _region_of(outputs: Mapping[str, Any]) -> str | None:
+    for name in _ADDRESSES:
+        parts = str(outputs.get(name)).split(":")
+        if len(parts) > 5 and parts[3]:
+            return parts[3]
+    match = _QUEUE_REGION.match(str(outputs.get("failure_queue_url")))
+    return match[1] if match else None
