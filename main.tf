@@ -33,8 +33,8 @@ module "rule" {
     bucket_name = local.bucket_name
   }
   filters           = var.delivery.filters
-  target_arn        = local.buffered ? local.buffer_arn : local.function_arn
-  failure_queue_arn = local.failure_queue_arn
+  target_arn        = local.buffered ? module.queues.buffer_arn : local.function_arn
+  failure_queue_arn = module.queues.failures_arn
   tags              = var.tags
 }
 
@@ -96,11 +96,16 @@ module "function" {
     account_id            = local.account_id
   }
   buffer = local.buffer == null ? null : {
-    arn             = module.queues.buffer_arn
-    enabled         = !var.delivery.paused
-    batch_size      = local.buffer.batch_size
-    window_seconds  = local.buffer.window_seconds
-    max_concurrency = local.buffer.max_concurrency
+    arn            = module.queues.buffer_arn
+    enabled        = !var.delivery.paused
+    batch_size     = local.buffer.batch_size
+    window_seconds = local.buffer.window_seconds
+    # Beyond what the function reserves, messages would be received in vain and count as failed.
+    max_concurrency = (
+      local.buffer.max_concurrency != null || var.function.reserved_concurrency == null
+      ? local.buffer.max_concurrency
+      : min(var.function.reserved_concurrency, 1000)
+    )
   }
   kms  = local.kms
   tags = var.tags
@@ -201,7 +206,8 @@ module "key" {
 
   key = {
     create = var.encryption.mode == "create"
-    name   = "${local.prefix}event-driven"
+    # Which is one of a kind in account and region.
+    name = local.function_name
   }
   users = {
     partition            = local.partition
@@ -210,7 +216,7 @@ module "key" {
     account_id           = local.account_id
     bucket_arn           = var.bucket.create ? local.bucket_arn : null
     notifying_bucket_arn = local.buffer == null ? null : local.sources.bucket_arn
-    rule_arn             = local.sources.rule_arn
+    rule                 = local.has_rule
     topic                = var.topic.create
     log_group_arn        = local.log_group_arn
     alarm_arns           = local.alarm_arns

@@ -90,6 +90,11 @@ output "delivery" {
     condition     = length(local.overlaps) == 0
     error_message = "delivery.filters overlap, which S3 refuses: ${join("; ", local.overlaps)}. Make their prefixes, suffixes or events exclude each other."
   }
+
+  precondition {
+    condition     = local.buffer == null || local.buffer_name != local.failure_queue_name
+    error_message = "The buffer and the failure queue would both be named \"${local.buffer_name}\"; give delivery.buffer.name or delivery.failure_queue_name another value."
+  }
 }
 
 output "kms_policy_statements" {

@@ -6,12 +6,12 @@ variable "name_prefix" {
   validation {
     condition = (
       var.name_prefix == null || var.bucket.name != null
-      ? can(regex("^[A-Za-z0-9_-]{0,45}$", coalesce(var.name_prefix, "-")))
+      ? can(regex("^[A-Za-z0-9_-]{0,44}$", coalesce(var.name_prefix, "-")))
       : can(regex("^([a-z0-9][a-z0-9-]{0,18})?$", var.name_prefix))
     )
     error_message = (
       var.bucket.name != null
-      ? "name_prefix is ${jsonencode(var.name_prefix)}; write at most 45 of A-Z, a-z, 0-9, _ and -, since function names end at 64."
+      ? "name_prefix is ${jsonencode(var.name_prefix)}; write at most 44 of A-Z, a-z, 0-9, _ and -, since names of functions and rules end at 64."
       : "name_prefix is ${jsonencode(var.name_prefix)}; write at most 19 of a-z, 0-9 and -, not - first, since the bucket's name starts with it and ends at 63, or set bucket.name too."
     )
   }
@@ -60,7 +60,7 @@ variable "alarm_emails" {
 }
 
 variable "bucket" {
-  description = "Bucket: made here or existing, its safeguards, and after how many days leftovers go."
+  description = "Bucket: made here or existing, its safeguards, after how many days leftovers go, and whether an existing one's notification configuration is this module's, to fill and one day to empty."
   type = object({
     create               = optional(bool, true)
     name                 = optional(string) # event-driven-lab-<account id>-<region>
@@ -215,11 +215,6 @@ variable "delivery" {
   }
 
   validation {
-    condition     = var.delivery.buffer == null ? true : try(var.delivery.buffer.name, null) == null ? true : var.delivery.buffer.name != var.delivery.failure_queue_name
-    error_message = "delivery.buffer.name is ${jsonencode(try(var.delivery.buffer.name, null))}, and so is delivery.failure_queue_name; give each queue a name of its own."
-  }
-
-  validation {
     condition     = var.delivery.buffer == null ? true : var.delivery.buffer.batch_size >= 1 && var.delivery.buffer.batch_size <= 10000 && floor(var.delivery.buffer.batch_size) == var.delivery.buffer.batch_size
     error_message = "delivery.buffer.batch_size is ${try(var.delivery.buffer.batch_size, 100)}; write a whole number of messages, 1 to 10000."
   }
@@ -237,6 +232,11 @@ variable "delivery" {
   validation {
     condition     = try(var.delivery.buffer.max_concurrency, null) == null ? true : var.delivery.buffer.max_concurrency >= 2 && var.delivery.buffer.max_concurrency <= 1000 && floor(var.delivery.buffer.max_concurrency) == var.delivery.buffer.max_concurrency
     error_message = "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))}; write a whole number of invokes at a time, 2 to 1000, or leave it out for no limit."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null || var.function.reserved_concurrency == null ? true : var.function.reserved_concurrency >= 2
+    error_message = "function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)} and delivery.buffer is set: Lambda reads a queue with 2 invokes at a time at least; reserve 2 or more, or write delivery.paused = true to stop."
   }
 
   validation {
@@ -355,10 +355,11 @@ variable "function" {
 
   validation {
     condition = var.function.vpc == null ? true : (
-      try(length(var.function.vpc.subnet_ids) >= 1 && length(var.function.vpc.subnet_ids) <= 16, false)
+      try(alltrue([for id in concat(var.function.vpc.subnet_ids, var.function.vpc.security_group_ids) : id != null]), true)
+      && try(length(var.function.vpc.subnet_ids) >= 1 && length(var.function.vpc.subnet_ids) <= 16, false)
       && try(length(var.function.vpc.security_group_ids) >= 1 && length(var.function.vpc.security_group_ids) <= 5, false)
     )
-    error_message = "function.vpc has ${try(length(var.function.vpc.subnet_ids), 0)} subnet_ids and ${try(length(var.function.vpc.security_group_ids), 0)} security_group_ids; write 1 to 16 and 1 to 5, or leave function.vpc out."
+    error_message = "function.vpc has ${try(length(var.function.vpc.subnet_ids), 0)} subnet_ids and ${try(length(var.function.vpc.security_group_ids), 0)} security_group_ids; write 1 to 16 and 1 to 5, none of them null, or leave function.vpc out."
   }
 
   validation {

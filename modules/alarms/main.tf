@@ -20,9 +20,10 @@ resource "aws_cloudwatch_metric_alarm" "this" {
     for_each = each.value.sum == null ? [] : [each.value.sum]
 
     content {
-      id          = "total"
-      label       = join(" + ", metric_query.value)
-      expression  = join(" + ", [for number, metric in metric_query.value : "FILL(m${number}, 0)"])
+      id    = "total"
+      label = join(" + ", metric_query.value)
+      # SUM takes what there is, should one of them have no data at all.
+      expression  = format("SUM([%s])", join(", ", [for number, metric in metric_query.value : "FILL(m${number}, 0)"]))
       return_data = true
     }
   }

@@ -50,13 +50,11 @@ resource "aws_dynamodb_table" "this" {
     enabled        = true
   }
 
-  dynamic "server_side_encryption" {
-    for_each = var.kms.enabled ? [1] : []
-
-    content {
-      enabled     = true
-      kms_key_arn = var.kms.key_arn
-    }
+  # Always there: the provider does not see a block that went, and the table would stay on a key that
+  # the same apply deletes.
+  server_side_encryption {
+    enabled     = var.kms.enabled
+    kms_key_arn = var.kms.key_arn
   }
 
   point_in_time_recovery {

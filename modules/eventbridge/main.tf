@@ -7,7 +7,8 @@ resource "aws_cloudwatch_event_rule" "this" {
   tags          = var.tags
 
   lifecycle {
-    # A bucket that changes to another way must have changed before the rule goes.
+    # A bucket that changes to another way must have changed before the rule goes. The price: a tainted
+    # rule is put again and then deleted, being the same, and comes back with the next apply.
     create_before_destroy = true
 
     precondition {
@@ -17,8 +18,8 @@ resource "aws_cloudwatch_event_rule" "this" {
   }
 }
 
-# Its ARNs are derived, and it waits for none of what it names: create_before_destroy reaches whatever
-# a resource depends on, and neither function nor role can exist twice under one name. No event
+# It waits for the queues, but not for the function, whose ARN is derived: create_before_destroy
+# reaches whatever a resource depends on, and function and role can't exist twice under one name. No event
 # comes before the bucket's notification configuration, which waits for all of it. On an existing
 # bucket events of the seconds before the first apply is through may be refused, like those of the
 # seconds before the rule.

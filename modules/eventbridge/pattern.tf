@@ -32,8 +32,13 @@ locals {
 
   filters = [for filter in var.filters : {
     keys = filter.prefix == "" && filter.suffix == "" ? [] : concat(
-      # Matchers in a list are alternatives, so that prefix and suffix have to be one.
-      [jsonencode({ wildcard = "${local.escaped[filter.prefix]}*${local.escaped[filter.suffix]}" })],
+      # Matchers in a list are alternatives, so that prefix and suffix have to be one. EventBridge takes
+      # only so many wildcards in a rule; the others are cheap.
+      [
+        filter.suffix == "" ? jsonencode({ prefix = filter.prefix })
+        : filter.prefix == "" ? jsonencode({ suffix = filter.suffix })
+        : jsonencode({ wildcard = "${local.escaped[filter.prefix]}*${local.escaped[filter.suffix]}" })
+      ],
       # Keys in which the two share characters: "a/b" has the prefix "a/" and the suffix "/b".
       distinct([
         for shared in range(1, min(length(filter.prefix), length(filter.suffix)) + 1) :

@@ -19,13 +19,13 @@ variable "filters" {
 }
 
 variable "target_arn" {
-  description = "ARN of the function or queue that gets the events, derived rather than read from it."
+  description = "ARN of the function or queue that gets the events; the function's is derived rather than read from it."
   type        = string
   nullable    = false
 }
 
 variable "failure_queue_arn" {
-  description = "ARN of the queue that takes events which can't be handed over, derived rather than read from it."
+  description = "ARN of the queue that takes events which can't be handed over."
   type        = string
   nullable    = false
 }

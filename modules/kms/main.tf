@@ -6,6 +6,11 @@ resource "aws_kms_key" "this" {
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key.json
   tags                    = var.tags
+
+  lifecycle {
+    # Whatever it encrypts has left it before it goes.
+    create_before_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "this" {

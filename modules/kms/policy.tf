@@ -75,8 +75,11 @@ data "aws_iam_policy_document" "statements" {
     }
   }
 
+  # Without a condition, as AWS's page has it: it is not known that EventBridge's source reaches KMS,
+  # and if it did not, nothing would arrive, not even failures. The queues' own policies name the rule.
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html#eb-sqs-encrypted
   dynamic "statement" {
-    for_each = var.users.rule_arn == null ? [] : [var.users.rule_arn]
+    for_each = var.users.rule ? [1] : []
 
     content {
       sid       = "PipelineRuleToQueues"
@@ -86,14 +89,6 @@ data "aws_iam_policy_document" "statements" {
       principals {
         type        = "Service"
         identifiers = ["events.amazonaws.com"]
-      }
-
-      # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-troubleshooting.html#eb-sqs-encrypted;
-      # the condition is ours, see docs/permissions.md, and the ARN holds the account.
-      condition {
-        test     = "ArnEquals"
-        variable = "aws:SourceArn"
-        values   = [statement.value]
       }
     }
   }

@@ -8,7 +8,7 @@ variable "key" {
 }
 
 variable "users" {
-  description = "What uses the key, by derived ARN, and where: partition, region, DNS suffix and account; bucket, notifying bucket and rule are null, and topic false, where they don't."
+  description = "What uses the key, by derived ARN, and where: partition, region, DNS suffix and account; bucket and notifying bucket are null, rule and topic false, where they don't."
   type = object({
     partition            = string
     region               = string
@@ -16,7 +16,7 @@ variable "users" {
     account_id           = string
     bucket_arn           = string
     notifying_bucket_arn = string
-    rule_arn             = string
+    rule                 = bool
     topic                = bool
     log_group_arn        = string
     alarm_arns           = string

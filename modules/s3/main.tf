@@ -8,6 +8,9 @@ resource "aws_s3_bucket" "this" {
   bucket        = var.bucket.name
   force_destroy = var.bucket.force_destroy
   tags          = var.tags
+
+  # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects.
+  depends_on = [var.kms]
 }
 
 locals {

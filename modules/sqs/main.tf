@@ -27,7 +27,8 @@ resource "aws_sqs_queue" "buffer" {
   depends_on = [aws_sqs_queue.failures]
 
   lifecycle {
-    # A bucket or rule that changes to another way must have changed before the queue goes.
+    # A bucket or rule that changes to another way must have changed before the queue goes. The price: a
+    # tainted queue is made again and then deleted, being the same, and comes back with the next apply.
     create_before_destroy = true
   }
 }

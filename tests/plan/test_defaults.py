@@ -349,9 +349,8 @@ def test_the_outputs_that_a_plan_knows(planned: Planned) -> None:
 
 def test_the_destination_of_failures_is_the_failure_queue(planned: Planned) -> None:
     address = "function.aws_lambda_function_event_invoke_config.this"
-    (destination,) = planned.unknown[address]["destination_config"]
-    # Its ARN is the queue's own, known after apply: the apply tests compare the two.
-    assert destination["on_failure"] == [{"destination": True}]
+    (destination,) = planned.resources[address]["destination_config"]
+    assert destination["on_failure"] == [{"destination": QUEUE_ARN}]
 
 
 def test_a_policy_is_valid_json_with_a_version(planned: Planned) -> None:

@@ -81,9 +81,9 @@ def test_the_bucket_notifies_the_buffer_and_the_function_reads_it_in_batches(
     assert notification.get("lambda_function", []) == []
     (queue,) = notification["queue"]
     assert queue["events"] == ["s3:ObjectCreated:*"]
-    assert planned.unknown[NOTIFICATION]["queue"][0]["queue_arn"] is True
+    assert queue["queue_arn"] == BUFFER_ARN
     mapping = planned.resources[MAPPING]
-    assert mapping["enabled"] is True
+    assert (mapping["event_source_arn"], mapping["enabled"]) == (BUFFER_ARN, True)
     assert mapping["function_response_types"] == ["ReportBatchItemFailures"]
     assert (mapping["batch_size"], mapping["maximum_batching_window_in_seconds"]) == (100, 5)
     assert mapping["scaling_config"] == []
@@ -118,6 +118,12 @@ def test_a_pause_without_a_buffer_sends_events_to_the_failure_queue(planned: Pla
 @variables(delivery={"buffer": {"max_concurrency": 4}}, function={"reserved_concurrency": 4})
 def test_invokes_at_a_time_can_be_bounded(planned: Planned) -> None:
     assert planned.resources[MAPPING]["scaling_config"] == [{"maximum_concurrency": 4}]
+
+
+@variables(delivery=BUFFERED, function={"reserved_concurrency": 7})
+def test_what_the_function_reserves_bounds_the_invokes_of_its_buffer(planned: Planned) -> None:
+    # Lambda counts a message that it can't hand over for want of concurrency as received.
+    assert planned.resources[MAPPING]["scaling_config"] == [{"maximum_concurrency": 7}]
 
 
 @variables(delivery={"buffer": {"drain": True}})
@@ -286,7 +292,7 @@ def test_the_backlog_alarm_watches_the_oldest_message(planned: Planned) -> None:
 def test_the_rules_alarm_adds_what_failed_and_what_was_lost(planned: Planned) -> None:
     alarm = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["rule_failures"]']
     queries = {query["id"]: query for query in alarm["metric_query"]}
-    assert queries["total"]["expression"] == "FILL(m0, 0) + FILL(m1, 0)"
+    assert queries["total"]["expression"] == "SUM([FILL(m0, 0), FILL(m1, 0)])"
     assert [query["id"] for query in alarm["metric_query"] if query["return_data"]] == ["total"]
     metrics = [queries[name]["metric"][0] for name in ("m0", "m1")]
     assert [metric["metric_name"] for metric in metrics] == [
@@ -441,6 +447,26 @@ def test_a_rule_takes_what_s3_would_notify_of_and_nothing_else(
             wanted = any(meets(entry, name, key) for entry in FILTERS)
             assert matches(judge, rule, name, key) is wanted, (name, key)
     assert not matches(judge, rule, "s3:ObjectCreated:Put", "in/a.csv", bucket="another")
+
+
+@variables(delivery=BY_RULE | {"filters": [{"prefix": "a*b\\/", "suffix": ".x*"}]})
+def test_prefix_and_suffix_are_one_wildcard_with_its_signs_escaped(planned: Planned) -> None:
+    assert pattern(planned)["detail"]["object"] == {"key": [{"wildcard": "a\\*b\\\\/*.x\\*"}]}
+
+
+@variables(
+    delivery=BY_RULE
+    | {
+        "filters": [
+            {"prefix": "a*/", "suffix": ""},
+            {"prefix": "", "suffix": ".x", "events": ["s3:ObjectRemoved:*"]},
+        ]
+    }
+)
+def test_a_prefix_or_a_suffix_alone_spends_no_wildcard(planned: Planned) -> None:
+    # EventBridge refuses a rule with many of them as too complex.
+    keys = [clause["detail"]["object"]["key"] for clause in pattern(planned)["$or"]]
+    assert keys == [[{"prefix": "a*/"}], [{"suffix": ".x"}]]
 
 
 def one_event(name: str) -> ParameterSet:

@@ -41,7 +41,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         ),
         case('name_prefix is "xn--a"; S3 reserves bucket names', name_prefix="xn--a"),
         case(
-            'name_prefix is "a b"; write at most 45 of A-Z',
+            'name_prefix is "a b"; write at most 44 of A-Z',
             name_prefix="a b",
             bucket={"name": "given"},
         ),
@@ -136,8 +136,21 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case('delivery.rule_name is "a b"; write 1 to 64', delivery={"rule_name": "a b"}),
         case('delivery.buffer.name is "a.fifo"; write 1 to 80', delivery=buffer(name="a.fifo")),
         case(
-            'delivery.buffer.name is "same", and so is delivery.failure_queue_name',
-            delivery=buffer(name="same") | {"failure_queue_name": "same"},
+            'buffer and the failure queue would both be named "event-driven-failures"',
+            delivery=buffer(name="event-driven-failures"),
+        ),
+        case(
+            'buffer and the failure queue would both be named "event-driven-buffer"',
+            delivery=buffer() | {"failure_queue_name": "event-driven-buffer"},
+        ),
+        case(
+            "function.reserved_concurrency is 1 and delivery.buffer is set",
+            delivery=buffer(),
+            function={"reserved_concurrency": 1},
+        ),
+        case(
+            "function.vpc has 1 subnet_ids and 1 security_group_ids; write 1 to 16",
+            function={"vpc": {"subnet_ids": [None], "security_group_ids": ["sg-1"]}},
         ),
         case(
             "delivery.buffer.batch_size is 0; write a whole number of messages",
