@@ -107,7 +107,10 @@ module "function" {
       : min(var.function.reserved_concurrency, 1000)
     )
   }
-  kms  = local.kms
+  # CloudWatch Logs refuses a key whose policy does not let it in.
+  kms = merge(local.kms, {
+    key_arn = var.encryption.mode == "create" ? module.key.arn_for_services : var.encryption.kms_key_arn
+  })
   tags = var.tags
 }
 
@@ -204,11 +207,9 @@ module "topic" {
 module "key" {
   source = "./modules/kms"
 
-  key = {
-    create = var.encryption.mode == "create"
-    # Which is one of a kind in account and region.
-    name = local.function_name
-  }
+  create = var.encryption.mode == "create"
+  # One of a kind in account and region, as the function is.
+  alias = local.function_name
   users = {
     partition            = local.partition
     region               = local.region

@@ -235,16 +235,6 @@ variable "delivery" {
   }
 
   validation {
-    condition     = var.delivery.buffer == null || var.function.reserved_concurrency == null ? true : var.function.reserved_concurrency >= 2
-    error_message = "function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)} and delivery.buffer is set: Lambda reads a queue with 2 invokes at a time at least; reserve 2 or more, or write delivery.paused = true to stop."
-  }
-
-  validation {
-    condition     = try(var.delivery.buffer.max_concurrency, null) == null || var.function.reserved_concurrency == null ? true : var.delivery.buffer.max_concurrency <= var.function.reserved_concurrency
-    error_message = "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))} and function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)}: invokes beyond the latter are throttled and count as failed receives; write a max_concurrency that is not above it."
-  }
-
-  validation {
     condition     = var.delivery.buffer == null ? true : var.delivery.buffer.max_receive_count >= 1 && var.delivery.buffer.max_receive_count <= 1000 && floor(var.delivery.buffer.max_receive_count) == var.delivery.buffer.max_receive_count
     error_message = "delivery.buffer.max_receive_count is ${try(var.delivery.buffer.max_receive_count, 5)}; write how often a message is tried before it goes to the failure queue, 1 to 1000."
   }
@@ -395,6 +385,18 @@ variable "function" {
   validation {
     condition     = var.function.policy_json == null ? true : length(var.function.policy_json) <= 8192 && can(length(jsondecode(var.function.policy_json).Statement))
     error_message = "function.policy_json is no IAM policy document of at most 8192 characters; write JSON that has a Statement, such as data.aws_iam_policy_document.….json."
+  }
+
+  # Here and not with delivery: table and topic wait for that variable, and so would for this one, in
+  # which a team may well name them.
+  validation {
+    condition     = try(var.delivery.buffer.max_concurrency, null) == null || var.function.reserved_concurrency == null ? true : var.delivery.buffer.max_concurrency <= var.function.reserved_concurrency
+    error_message = "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))} and function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)}: invokes beyond the latter are throttled and count as failed receives; write a max_concurrency that is not above it."
+  }
+
+  validation {
+    condition     = var.delivery.buffer == null || var.function.reserved_concurrency == null ? true : var.function.reserved_concurrency >= 2
+    error_message = "function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)} and delivery.buffer is set: Lambda reads a queue with 2 invokes at a time at least; reserve 2 or more, or write delivery.paused = true to stop."
   }
 }
 

@@ -1,10 +1,9 @@
 resource "aws_kms_key" "this" {
-  count = var.key.create ? 1 : 0
+  count = var.create ? 1 : 0
 
   description             = "Encrypts the event-driven pipeline: bucket, table, topic, queues and logs."
   enable_key_rotation     = true
   deletion_window_in_days = 30
-  policy                  = data.aws_iam_policy_document.key.json
   tags                    = var.tags
 
   lifecycle {
@@ -13,9 +12,18 @@ resource "aws_kms_key" "this" {
   }
 }
 
-resource "aws_kms_alias" "this" {
-  count = var.key.create ? 1 : 0
+# Apart from the key, so that a table waits for its key and not for everything that the policy names:
+# a team's own function may well be told the table's name.
+resource "aws_kms_key_policy" "this" {
+  count = var.create ? 1 : 0
 
-  name          = "alias/${var.key.name}"
+  key_id = aws_kms_key.this[0].key_id
+  policy = data.aws_iam_policy_document.key.json
+}
+
+resource "aws_kms_alias" "this" {
+  count = var.create ? 1 : 0
+
+  name          = "alias/${var.alias}"
   target_key_id = aws_kms_key.this[0].key_id
 }

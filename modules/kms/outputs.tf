@@ -3,6 +3,12 @@ output "arn" {
   value       = one(aws_kms_key.this[*].arn)
 }
 
+output "arn_for_services" {
+  description = "The same, once its policy lets services use it."
+  value       = one(aws_kms_key.this[*].arn)
+  depends_on  = [aws_kms_key_policy.this]
+}
+
 # Without a word of any key, so that a key's policy can be made of it.
 output "statements" {
   description = "The statements that a key's policy needs for the pipeline."

@@ -1,10 +1,13 @@
-variable "key" {
-  description = "Whether to make a key, and its alias without alias/."
-  type = object({
-    create = bool
-    name   = string
-  })
-  nullable = false
+variable "create" {
+  description = "Whether to make a key."
+  type        = bool
+  nullable    = false
+}
+
+variable "alias" {
+  description = "The key's alias without alias/."
+  type        = string
+  nullable    = false
 }
 
 variable "users" {

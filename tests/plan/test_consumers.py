@@ -66,3 +66,46 @@ def test_a_misspelt_attribute_of_a_filter_is_an_error(
     terraform.init(tmp_path, reattached)
     with pytest.raises(LabError, match='attribute "prefix" is required'):
         terraform.plan(tmp_path, reattached)
+
+
+@pytest.mark.parametrize("mode", ["service", "create"])
+def test_a_teams_own_settings_may_name_table_and_topic(
+    mode: str, reattached: dict[str, str], tmp_path: Path
+) -> None:
+    # Each is a circle as soon as table or topic wait for a variable that names them.
+    policy = (
+        '${jsonencode({ Version = "2012-10-17", Statement = [{ Sid = "Read", Effect = "Allow", '
+        'Action = "dynamodb:GetItem", Resource = module.pipeline.table_arn }] })}'
+    )
+    queue = "arn:aws:sqs:us-east-1:123456789012:of"
+    terraform.write_root(
+        tmp_path,
+        {
+            "resource": {
+                "terraform_data": {
+                    "subscriber": {"input": f"{queue}-${{module.pipeline.table_name}}"}
+                }
+            },
+            "module": {
+                "pipeline": {
+                    "source": os.path.relpath(ROOT, tmp_path),
+                    "encryption": {"mode": mode},
+                    "function": {
+                        "policy_json": policy,
+                        "environment": {"TOPIC": "${module.pipeline.topic_arn}"},
+                    },
+                    "topic": {
+                        "subscriptions": {
+                            "reader": {
+                                "protocol": "sqs",
+                                "endpoint": "${terraform_data.subscriber.output}",
+                            }
+                        }
+                    },
+                }
+            },
+        },
+    )
+    terraform.init(tmp_path, reattached)
+    changes = terraform.plan(tmp_path, reattached).resource_changes
+    assert 'module.pipeline.module.topic.aws_sns_topic_subscription.this["reader"]' in changes

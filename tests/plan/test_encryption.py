@@ -83,7 +83,7 @@ def test_one_key_is_made_rotated_and_named(planned: Planned) -> None:
 
 @variables(delivery=EVERYTHING, encryption=CREATE)
 def test_the_keys_policy_is_the_statements_and_its_account(planned: Planned) -> None:
-    policy = planned.policy("key.aws_kms_key.this[0]")
+    policy = planned.policy("key.aws_kms_key_policy.this[0]")
     account = policy.pop("AccountAdministers")
     assert account["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
     assert list(policy.values()) == planned.outputs["kms_policy_statements"]

@@ -76,7 +76,7 @@ CARRIERS = {
     "buffer": "queues.aws_sqs_queue.buffer[0] policy",
     "topic": "topic.aws_sns_topic_policy.this[0] policy",
     "bucket": "bucket.aws_s3_bucket_policy.this[0] policy",
-    "key": "key.aws_kms_key.this[0] policy",
+    "key": "key.aws_kms_key_policy.this[0] policy",
 }
 ROLE = "role.aws_iam_role_policy.pipeline"
 
@@ -283,6 +283,7 @@ def test_no_other_resource_carries_a_policy(planned: Planned, values: dict[str, 
             ROLE,
             "bucket.aws_s3_bucket_policy.this",
             "topic.aws_sns_topic_policy.this",
+            "key.aws_kms_key_policy.this",
             "function.aws_lambda_permission.bucket",
             "function.aws_lambda_permission.rule",
         }
