@@ -173,8 +173,11 @@ def replay(
 @app.command()
 def load(
     faults: Annotated[
-        str,
-        typer.Option(metavar="NAME|all", help="What breaks meanwhile; a wrong name lists them."),
+        list[str],
+        typer.Option(
+            metavar="NAME|all",
+            help="What breaks meanwhile; may be repeated. An unknown name lists them all.",
+        ),
     ],
     uploads: Annotated[
         int | None,
@@ -191,7 +194,11 @@ def load(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Upload to the module on an emulator while something is broken; count what is lost."""
+    """Upload to the module on an emulator while something is broken; count what is lost.
+
+    Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
+    tried.
+    """
     from lab import load as command
 
     raise typer.Exit(

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
@@ -25,7 +25,7 @@ _UPLOADS = {"burst": 2000, "worker-killed": 24}
 
 
 def faults(
-    name: str,
+    names: Sequence[str],
     *,
     via: Via = "notification",
     buffered: bool = False,
@@ -33,15 +33,16 @@ def faults(
     folder: Path = FOLDER,
     as_json: bool = False,
 ) -> int:
-    """Run the fault `name`, or all, on one delivery; returns the exit status.
+    """Run the faults of `names`, or `all`, on one delivery; returns the exit status.
 
-    `uploads` for each run; without it 100, a burst 2,000. Raises LabError when the fault does
+    `uploads` for each run; without it 100, a burst 2,000. Raises LabError when a fault does
     not exist or Terraform fails. Nothing stays but logs.
     """
     delivery = via + ("+buffer" if buffered else "")
-    if name != "all" and name not in FAULTS:
-        raise LabError(f"There is no fault {name!r}: write all, {', '.join(FAULTS)}.")
-    chosen = list(FAULTS) if name == "all" else [name]
+    if unknown := [name for name in names if name != "all" and name not in FAULTS]:
+        known = "".join(f"\n  {name}: {_what(name)}" for name in FAULTS)
+        raise LabError(f"There is no fault {unknown[0]!r}: write all, or one of{known}")
+    chosen = list(FAULTS) if "all" in names else list(dict.fromkeys(names))
 
     console = Console(stderr=as_json, highlight=False)
     folder = folder.resolve()
@@ -54,9 +55,13 @@ def faults(
                 show.heading(console, "Faults")
                 for one in chosen:
                     count = uploads or _UPLOADS.get(one, UPLOADS)
+                    console.print(f"  {one}: {_what(one)}", soft_wrap=True)
                     with show.progress(console, one) as tell:
                         reports.append(run(one, found[delivery], count, tell))
                     _tell_end(console, reports[-1])
+        except KeyboardInterrupt:
+            console.print("Interrupted: Terraform and the emulator ended, nothing stays but logs.")
+            raise
         finally:
             _forget(folder)
     _show(console, reports)
@@ -65,6 +70,11 @@ def faults(
         json.dump({"reports": told}, sys.stdout, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     return 0 if all(report.holds for report in reports) else 1
+
+
+def _what(name: str) -> str:
+    """What a fault does, in its own words."""
+    return (FAULTS[name].__doc__ or "").splitlines()[0]
 
 
 def _apply(console: Console, root: Path, environment: Mapping[str, str]) -> None:
@@ -110,8 +120,9 @@ def _show(console: Console, reports: list[Report]) -> None:
     console.print(table)
     show.note(
         console,
-        "Before the replay: recorded, failed (messages in the failure queue), and uploads that "
-        "were both, since an invoke may end badly after its write. After it: doubled and lost.",
+        "Before the replay, an upload has a record (recorded), a message in the failure queue "
+        "(failed), or both: an invoke may end badly after it has written. All messages are then "
+        "replayed. In the end each upload must have exactly one record: none doubled, none lost.",
     )
 
 

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from lab import load
+from lab.errors import LabError
 from lab.fault_proxy import FaultProxy
 from lab.fault_scene import Scene
 from lab.fault_site import Pipeline, Site
-from lab.faults import Report, judge
+from lab.faults import FAULTS, Report, judge
+from lab.module import ROOT
 from lab.tally import Tally, Upload
 
 FINE, BAD = Upload("fine", "1"), Upload("bad", "2")
@@ -95,3 +98,16 @@ def test_an_upload_that_is_recorded_and_failed_is_told_and_no_problem() -> None:
     report = judged(Tally(ITEMS, Counter([FINE]), Counter([FINE, BAD])), AFTER)
     assert report.holds
     assert report.both == 1
+
+
+def test_an_unknown_fault_is_refused_before_anything_starts_and_all_are_explained() -> None:
+    with pytest.raises(LabError, match="There is no fault 'nonsense'") as refused:
+        load.faults(["poison", "nonsense"])
+    for name, fault in FAULTS.items():
+        assert f"{name}: {(fault.__doc__ or '').splitlines()[0]}" in str(refused.value)
+
+
+def test_the_documentation_names_every_fault() -> None:
+    text = (ROOT / "docs/how-it-works.md").read_text(encoding="utf-8")
+    for name in FAULTS:
+        assert f"| `{name}` |" in text, name
