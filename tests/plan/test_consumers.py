@@ -64,7 +64,7 @@ def test_a_misspelt_attribute_of_a_filter_is_an_error(
         tmp_path, {"module": {"p": {"source": source, "delivery": {"filters": filters}}}}
     )
     terraform.init(tmp_path, reattached)
-    with pytest.raises(LabError, match=r'attribute\s"prefix" is required'):
+    with pytest.raises(LabError, match=r'attribute\s"prefix"\sis\srequired'):
         terraform.plan(tmp_path, reattached)
 
 
