@@ -19,7 +19,7 @@ from lab.provider import terraform_environment
 from tests.support import failing, switching
 from tests.support import ways as every
 from tests.support.clients import client
-from tests.support.stack import Stack, apply_examples, destroy, empty_bucket, run_last
+from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,21 +43,21 @@ Owner = contextlib.ExitStack
 
 def _examples(work: Path, owner: Owner) -> Cloud:
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment
+    environment = terraform_environment(work) | running.environment | ROOMY
     stacks = apply_examples(["minimal", "complete"], work / "module", environment)
     return Cloud(running.environment, stacks)
 
 
 def _every_way(work: Path, owner: Owner) -> Ways:
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment
+    environment = terraform_environment(work) | running.environment | ROOMY
     applied = every.apply(every.EVERY_WAY, work / "module", environment)
     return Cloud(running.environment, {}), applied
 
 
 def _switched(work: Path, owner: Owner) -> switching.Report:
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment
+    environment = terraform_environment(work) | running.environment | ROOMY
     return switching.run(work / "module", environment, running.environment)
 
 

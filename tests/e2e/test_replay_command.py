@@ -62,20 +62,20 @@ def test_what_failed_in_a_root_is_shown_and_replayed_as_the_output_says(
 ) -> None:
     site.send(*(failed(record) for record in events("root/", 3)))
     site.send(
-        s3_events.eventbridge("rule/ü +%"),
+        s3_events.eventbridge("root-rule/ü +%"),
         attributes={"RULE_ARN": "arn:…", "ERROR_CODE": "NO_PERMISSIONS", "RETRY_ATTEMPTS": "0"},
     )
 
     status, out, err = lab(site, "--stack", str(root))
 
     assert (status, err) == (0, "")
-    (row,) = [line.split("  ") for line in out.splitlines() if "rule/ü +%" in line]
+    (row,) = [line.split("  ") for line in out.splitlines() if "root-rule/ü +%" in line]
     assert row[2].strip() == "rule"
     assert row[-1] == "NO_PERMISSIONS"
     assert f"--stack {root} --message " in out
     assert f"--stack {root} --all" in out
     assert site.queued() == (4, 0)
-    assert site.stored("r") == []
+    assert site.stored("root") == []
 
     status, out, err = lab(
         site, "--stack", str(root), "--message", row[0], "--key", "root/*1", "--key", "none/*"
@@ -84,7 +84,7 @@ def test_what_failed_in_a_root_is_shown_and_replayed_as_the_output_says(
     assert (status, err) == (1, "")
     assert "2 messages replayed: the records are in the table S3ObjectEvents" in out
     assert "Nothing in the queue matches none/*" in out
-    assert site.stored("r") == ["root/001", "rule/ü +%"]
+    assert site.stored("root") == ["root-rule/ü +%", "root/001"]
     assert site.queued() == (2, 0)
 
     assert lab(site, "--stack", str(root), "--all")[0] == 0

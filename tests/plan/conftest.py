@@ -16,9 +16,8 @@ import pytest
 
 from lab import plan_server, provider, terraform
 from lab.module import ROOT
+from tests.support.stack import ROOMY
 
-# Terraform spends half of a large plan collecting garbage unless it may keep some.
-ROOMY = {"GOGC": "1000", "GOMEMLIMIT": "3GiB"}
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"
 OUTPUTS = re.findall(r'^output "(\w+)"', (ROOT / "outputs.tf").read_text(), flags=re.MULTILINE)

@@ -13,6 +13,9 @@ from lab import terraform
 from lab.module import copy_module
 from tests.support.clients import client
 
+# Terraform spends half of a large plan collecting garbage unless it may keep some.
+ROOMY = {"GOGC": "1000", "GOMEMLIMIT": "3GiB"}
+
 
 @dataclass(frozen=True)
 class Stack:
