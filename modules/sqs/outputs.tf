@@ -15,11 +15,6 @@ output "failures_url" {
   value       = aws_sqs_queue.failures.url
 }
 
-output "buffer_name" {
-  description = "Name of the buffer, null where there is none."
-  value       = one(aws_sqs_queue.buffer[*].name)
-}
-
 output "buffer_arn" {
   description = "ARN of the buffer, once it is there; null where there is none."
   value       = var.buffer.create ? var.buffer.arn : null
