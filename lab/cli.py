@@ -7,14 +7,23 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from lab.errors import LabError
-
-if TYPE_CHECKING:
-    from lab.target import Target
+from lab.options import (
+    Check,
+    Given,
+    Json,
+    LabFolder,
+    OutputName,
+    OutputsFile,
+    Port,
+    StackFolder,
+    WorkDir,
+    find_target,
+)
 
 app = typer.Typer(
     help="Package, run and look after the event-driven integration.",
@@ -23,46 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Check = Annotated[
-    bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
-]
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
-
-Port = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
-    ),
-]
-WorkDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
-]
-
-# Which deployed pipeline a command is about.
-StackFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--stack", metavar="FOLDER", help="Terraform root that was applied; the kept lab if none."
-    ),
-]
-OutputsFile = Annotated[
-    Path | None,
-    typer.Option("--outputs", metavar="FILE", help="What `terraform output -json` printed; or -."),
-]
-OutputName = Annotated[
-    str | None,
-    typer.Option("--output", metavar="NAME", help="Which output, where a root has two pipelines."),
-]
-Given = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="One output by hand, before any other."),
-]
-LabFolder = Annotated[
-    Path | None, typer.Option("--work-dir", help="Folder of the kept lab; .work/demo if not given.")
-]
 
 
 @app.command()
@@ -164,7 +133,7 @@ def replay(
     """
     from lab import replay_command as command
 
-    found = _find(root, outputs, output, given, work_dir)
+    found = find_target(root, outputs, output, given, work_dir)
     choice = command.Choice(everything, tuple(message or ()), tuple(key or ()))
     status = command.run(found, choice, dry_run=dry_run, parallel=parallel, as_json=as_json)
     raise typer.Exit(status)
@@ -211,19 +180,6 @@ def load(
             as_json=as_json,
         )
     )
-
-
-def _find(
-    root: Path | None,
-    outputs: Path | None,
-    output: str | None,
-    given: list[str] | None,
-    work_dir: Path | None,
-) -> "Target":
-    from lab import stack, target
-
-    folder = work_dir or stack.FOLDER
-    return target.find(root=root, file=outputs, output=output, given=given or (), lab=folder)
 
 
 def main() -> None:

@@ -1,0 +1,63 @@
+"""Options that several commands share, and the pipeline that some of them name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lab.target import Target
+
+Check = Annotated[
+    bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
+]
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
+    ),
+]
+WorkDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
+]
+
+# Which deployed pipeline a command is about.
+StackFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--stack", metavar="FOLDER", help="Terraform root that was applied; the kept lab if none."
+    ),
+]
+OutputsFile = Annotated[
+    Path | None,
+    typer.Option("--outputs", metavar="FILE", help="What `terraform output -json` printed; or -."),
+]
+OutputName = Annotated[
+    str | None,
+    typer.Option("--output", metavar="NAME", help="Which output, where a root has two pipelines."),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One output by hand, before any other."),
+]
+LabFolder = Annotated[
+    Path | None, typer.Option("--work-dir", help="Folder of the kept lab; .work/demo if not given.")
+]
+
+
+def find_target(
+    root: Path | None,
+    outputs: Path | None,
+    output: str | None,
+    given: list[str] | None,
+    work_dir: Path | None,
+) -> "Target":
+    """The pipeline that these options name, the kept lab without any. Raises LabError."""
+    from lab import stack, target
+
+    folder = work_dir or stack.FOLDER
+    return target.find(root=root, file=outputs, output=output, given=given or (), lab=folder)
