@@ -16,7 +16,7 @@ import pytest
 from lab import fault_site
 from lab.emulator import Emulator, emulator
 from lab.provider import terraform_environment
-from tests.support import failing, switching
+from tests.support import failing, kept, switching
 from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
@@ -65,11 +65,17 @@ def _sites(work: Path, owner: Owner) -> dict[str, fault_site.Site]:
     return owner.enter_context(fault_site.sites(work))
 
 
+def _kept(work: Path, owner: Owner) -> kept.Kept:
+    owner.callback(kept.down, work / "lab")
+    return kept.up(work / "lab")
+
+
 MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "cloud": _examples,
     "ways": _every_way,
     "sites": _sites,
     "switched": _switched,
+    "embedded": _kept,
 }
 
 
@@ -109,6 +115,12 @@ def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, f
 def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
     """What became of uploads while delivery changed."""
     return made["switched"].result()
+
+
+@pytest.fixture(scope="session")
+def embedded(made: Mapping[str, Future[kept.Kept]]) -> kept.Kept:
+    """The embedded lab, as `up` makes it."""
+    return made["embedded"].result()
 
 
 @pytest.fixture(scope="session")
