@@ -27,7 +27,12 @@ from lab.errors import LabError
 UNREACHED = (ConnectionError, HTTPClientError, IncompleteReadError)
 
 _GONE = {
+    "404",
     "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchEntity",
+    "NotFound",
+    "NotFoundException",
     "QueueDoesNotExist",
     "ResourceNotFoundException",
 }
@@ -69,7 +74,7 @@ def asking(thing: str, fix: str) -> Iterator[None]:
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise LabError(_sentence(error, thing, fix)) from error
+        raise LabError(sentence(error, thing, fix)) from error
 
 
 def code(error: Exception) -> str:
@@ -79,7 +84,13 @@ def code(error: Exception) -> str:
     return type(error).__name__
 
 
-def _sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:
+def is_gone(error: Exception) -> bool:
+    """Whether AWS answered that what was asked for does not exist."""
+    return isinstance(error, ClientError) and code(error) in _GONE
+
+
+def sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:
+    """What AWS refused about `thing`, and what to do, as `asking` says it."""
     start = thing[:1].upper() + thing[1:]
     if isinstance(error, NoRegionError):
         return "No AWS region is set: set AWS_REGION to the one that the stack lives in."

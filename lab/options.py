@@ -57,7 +57,6 @@ def find_target(
     work_dir: Path | None,
 ) -> "Target":
     """The pipeline that these options name, the kept lab without any. Raises LabError."""
-    from lab import stack, target
+    from lab import target
 
-    folder = work_dir or stack.FOLDER
-    return target.find(root=root, file=outputs, output=output, given=given or (), lab=folder)
+    return target.find(root=root, file=outputs, output=output, given=given or (), lab=work_dir)

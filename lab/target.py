@@ -19,7 +19,8 @@ from lab.emulator import client_environment, is_emulator, point_this_process_at
 from lab.errors import LabError
 from lab.provider import find_terraform, terraform_environment
 
-# What can be given by hand: the module's outputs that are one string.
+# What can be given by hand: the module's outputs that are one string, names of alarms with commas
+# between, and delivery as JSON or by its way alone.
 SETTABLE = (
     "bucket_name",
     "table_name",
@@ -30,7 +31,11 @@ SETTABLE = (
     "failure_queue_url",
     "buffer_queue_url",
     "log_group_name",
+    "alarm_names",
+    "delivery",
 )
+_WAYS = ("notification", "eventbridge")
+_EVERYTHING = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
 # Two of them tell the module's outputs from other modules', which have some of these names too.
 _MARKS = {"table_name", "function_name", "failure_queue_url"}
 _ADDRESSES = ("function_arn", "table_arn", "failure_queue_arn", "table_stream_arn")
@@ -105,14 +110,23 @@ class Target:
     def alarm_names(self) -> tuple[str, ...]:
         """Names of the alarms."""
         names = self._value("alarm_names")
-        return tuple(map(str, names)) if isinstance(names, list) else (str(names),)
+        given = names if isinstance(names, list) else str(names).split(",")
+        return tuple(str(name).strip() for name in given)
 
     @property
     def delivery(self) -> Mapping[str, Any]:
         """`via`, `filters` and `buffered`, as the module tells them."""
         delivery = self._value("delivery")
+        if delivery in _WAYS:
+            buffered = self.buffer_queue_url is not None
+            return {"via": delivery, "filters": [_EVERYTHING], "buffered": buffered}
+        if isinstance(delivery, str):
+            delivery = _json(delivery)
         if not isinstance(delivery, dict):
-            raise LabError(f"{self.origin} gives a delivery that is no object: take the module's.")
+            raise LabError(
+                f"{self.origin} gives a delivery that is no object: take the module's, or write "
+                "--set delivery=notification or --set delivery=eventbridge."
+            )
         return delivery
 
     def _value(self, name: str) -> Any:
@@ -138,19 +152,21 @@ def find(
     file: Path | None = None,
     output: str | None = None,
     given: Iterable[str] = (),
-    lab: Path = stack.FOLDER,
+    lab: Path | None = None,
 ) -> Target:
     """The pipeline of the Terraform root in `root`, or of the outputs in `file` (`-` is stdin).
 
-    `given` outputs, each `name=value`, count more than those found, and suffice alone. With nothing
-    of this it is the embedded lab in the folder `lab`, and this process's AWS environment is
+    `given` outputs, each `name=value`, count more than those found, and suffice alone. With `lab`,
+    or nothing of this, it is the embedded lab in that folder, and this process's AWS environment is
     replaced by the lab's. `output` chooses where there are several pipelines.
 
     Raises LabError where there is none, or several, or where the environment's region is another.
     """
     by_hand = dict(map(_pair, given))
-    if root is not None and file is not None:
-        raise LabError("--stack and --outputs both name a stack: give one of them.")
+    places = {"--stack": root, "--outputs": file, "--work-dir": lab}
+    named = [option for option, place in places.items() if place is not None]
+    if len(named) > 1:
+        raise LabError(f"{' and '.join(named)} both name a stack: give one of them.")
     flags: list[str] = []
     found: Mapping[str, Any] = {}
     if root is not None:
@@ -161,12 +177,13 @@ def find(
         flags = ["--outputs", str(file)]
         origin = "The standard input" if str(file) == "-" else f"The file {file}"
         found = _choose(_of_file(file, origin), output, origin)
-    elif by_hand:
+    elif by_hand and lab is None:
         origin = "--set"
         if output is not None:
             raise LabError("--output chooses among a stack's outputs: give --stack or --outputs.")
     else:
-        flags = [] if lab == stack.FOLDER else ["--work-dir", str(lab)]
+        flags = [] if lab is None else ["--work-dir", str(lab)]
+        lab = lab or stack.FOLDER
         origin = f"The lab in {lab}"
         found = _choose(_of_lab(lab), output, origin)
     if output is not None:
@@ -175,6 +192,13 @@ def find(
         flags += ["--set", f"{name}={value}"]
     outputs = {**found, **by_hand}
     return Target(outputs, origin, tuple(flags), _region(outputs, origin))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _pair(text: str) -> tuple[str, str]:

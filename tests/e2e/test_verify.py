@@ -1,0 +1,379 @@
+"""`lab verify` on every way of delivery, and on a lab of which one stage after another breaks."""
+
+import contextlib
+import io
+import json
+import signal
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lab import watching, wiring
+from lab.emulator import ACCOUNT_ID, REGION
+from lab.ground import Ground, UntoldError
+from lab.package import PACKAGE
+from lab.target import Target
+from lab.verify import Step, verify
+from tests.support import kept, s3_events
+from tests.support import ways as every
+from tests.support.kept import Kept
+from tests.support.poll import until
+
+Look = Callable[..., dict[str, Step]]
+
+PATH = ("upload", "record", "log line")
+
+
+@pytest.fixture
+def look(embedded: Kept, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """The stages of the embedded lab by name, with other outputs or AWS variables if given."""
+
+    def look(**changed: Any) -> dict[str, Step]:
+        variables = {name: changed.pop(name) for name in list(changed) if name.startswith("AWS_")}
+        for name, value in (embedded.environment | variables).items():
+            monkeypatch.setenv(name, value)
+        # It keeps the credentials that it found first.
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        found = Target({**embedded.outputs, **changed}, "The lab", region=REGION)
+        return {step.name: step for step in verify(Ground(found, ACCOUNT_ID), seconds=10)}
+
+    return look
+
+
+def broken(steps: dict[str, Step]) -> set[str]:
+    return {name for name, step in steps.items() if step.verdict == "broken"}
+
+
+@pytest.mark.parametrize("way", [way for way in every.EVERY_WAY if not way.own_key], ids=str)
+def test_every_way_of_delivery_is_well(
+    ways: tuple[Any, every.Applied], way: every.Way, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, applied = ways
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    found = Target(applied.outputs[way.name], "The lab", region=REGION)
+    steps = {step.name: step for step in verify(Ground(found, ACCOUNT_ID), seconds=20)}
+    bad = {name: step for name, step in steps.items() if step.verdict in ("broken", "unknown")}
+    assert not bad
+    assert steps["rule"].verdict == ("ok" if way.via == "eventbridge" else "skipped")
+    assert steps["buffer"].verdict == ("ok" if way.buffered else "skipped")
+    assert {steps[name].verdict for name in PATH} == {"ok"}
+
+
+def test_a_lab_that_is_well_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> None:
+    before = objects(embedded), records(embedded)
+    status, out, err = embedded.lab("verify", "--wait-alarm", "--json")
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["holds"]
+    assert told["seconds"] < 10
+    assert [step["name"] for step in told["steps"] if step["verdict"] == "ok"] == [
+        "notification",
+        "permission",
+        "function",
+        "role",
+        "table",
+        "alarms",
+        "topic",
+        "subscriptions",
+        "failure queue",
+        "upload",
+        "record",
+        "log line",
+        "clean-up",
+        "alarm message",
+    ]
+    assert "The pipeline works" in err
+    assert (objects(embedded), records(embedded)) == before
+    queues = embedded.client("sqs").list_queues(QueueNamePrefix="lab-verify-")
+    assert not queues.get("QueueUrls")
+
+
+@pytest.fixture
+def undo() -> Iterator[contextlib.ExitStack]:
+    """What a test breaks is put back in the end."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def test_a_lost_permission_is_named_and_no_probe_is_sent(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack
+) -> None:
+    functions, name = embedded.client("lambda"), embedded.outputs["function_name"]
+    (statement,) = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    functions.remove_permission(FunctionName=name, StatementId=statement["Sid"])
+    undo.callback(
+        functions.add_permission,
+        FunctionName=name,
+        StatementId=statement["Sid"],
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn=embedded.outputs["bucket_arn"],
+        SourceAccount=ACCOUNT_ID,
+    )
+    steps = look()
+    assert broken(steps) == {"permission"}
+    assert "does not let s3.amazonaws.com in" in steps["permission"].says
+    assert "terraform apply" in steps["permission"].says
+    assert {steps[one].verdict for one in PATH} == {"skipped"}
+
+
+def test_a_replaced_notification_is_named(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack
+) -> None:
+    s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)
+    before.pop("ResponseMetadata")
+    undo.callback(
+        s3.put_bucket_notification_configuration,
+        Bucket=bucket,
+        NotificationConfiguration=before,
+    )
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    assert broken(look()) == {"notification"}
+
+    (ours,) = before["LambdaFunctionConfigurations"]
+    only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "other/"}]}}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={"LambdaFunctionConfigurations": [ours | {"Filter": only}]},
+    )
+    steps = look()
+    assert broken(steps) == {"notification"}
+    assert "s3:ObjectCreated:* of every key" in steps["notification"].says
+
+
+def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam, role = embedded.client("iam"), embedded.outputs["role_name"]
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        undo.callback(
+            iam.put_role_policy,
+            RoleName=role,
+            PolicyName=name,
+            PolicyDocument=policy if isinstance(policy, str) else json.dumps(policy),
+        )
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    steps = look()
+    assert broken(steps) == {"role"}
+    assert "may not dynamodb:PutItem" in steps["role"].says
+
+    monkeypatch.setattr(wiring, "role", untold)
+    steps = look()
+    assert broken(steps) == {"record"}
+    assert "AccessDenied" in steps["record"].says
+    # Its event is taken off the failure queue again.
+    assert watching.depth(embedded.client("sqs"), embedded.outputs["failure_queue_url"]) == (0, 0)
+
+
+def untold(ground: Ground) -> str:
+    raise UntoldError("IAM does not tell you")
+
+
+@pytest.mark.parametrize(
+    ("stage", "break_it", "mend", "sentence"),
+    [
+        (
+            "function",
+            lambda lab: lab.client("lambda").put_function_concurrency(
+                FunctionName=lab.outputs["function_name"], ReservedConcurrentExecutions=0
+            ),
+            lambda lab: lab.client("lambda").delete_function_concurrency(
+                FunctionName=lab.outputs["function_name"]
+            ),
+            "the pipeline is paused",
+        ),
+        (
+            "function",
+            lambda lab: lab.client("lambda").delete_function_event_invoke_config(
+                FunctionName=lab.outputs["function_name"]
+            ),
+            lambda lab: lab.client("lambda").put_function_event_invoke_config(
+                FunctionName=lab.outputs["function_name"],
+                MaximumRetryAttempts=2,
+                MaximumEventAgeInSeconds=21600,
+                DestinationConfig={"OnFailure": {"Destination": lab.outputs["failure_queue_arn"]}},
+            ),
+            "on-failure destination is not",
+        ),
+        (
+            "table",
+            lambda lab: set_ttl(lab, False),
+            lambda lab: set_ttl(lab, True),
+            "never expire",
+        ),
+        (
+            "alarms",
+            lambda lab: lab.client("cloudwatch").disable_alarm_actions(
+                AlarmNames=["FailureQueueAlert"]
+            ),
+            lambda lab: lab.client("cloudwatch").enable_alarm_actions(
+                AlarmNames=["FailureQueueAlert"]
+            ),
+            "The alarm FailureQueueAlert tells nobody",
+        ),
+        (
+            "alarms",
+            lambda lab: set_action(lab, []),
+            lambda lab: set_action(lab, [lab.outputs["topic_arn"]]),
+            "The alarm DynamoDBWriteThrottleAlert does not tell the topic",
+        ),
+        (
+            "failure queue",
+            lambda lab: lab.client("sqs").send_message(
+                QueueUrl=lab.outputs["failure_queue_url"],
+                MessageBody=json.dumps({"Records": [s3_events.record("lost/one.txt")]}),
+            ),
+            lambda lab: lab.client("sqs").purge_queue(QueueUrl=lab.outputs["failure_queue_url"]),
+            "1 event that could not be recorded",
+        ),
+    ],
+    ids=["paused", "failures-lost", "ttl", "alarm-off", "alarm-mute", "failure-queue"],
+)
+def test_a_broken_stage_is_named(
+    embedded: Kept,
+    look: Look,
+    undo: contextlib.ExitStack,
+    stage: str,
+    break_it: Callable[[Kept], object],
+    mend: Callable[[Kept], object],
+    sentence: str,
+) -> None:
+    undo.callback(mend, embedded)
+    break_it(embedded)
+    steps = look()
+    assert broken(steps) == {stage}
+    assert sentence in steps[stage].says
+    path_is_well = stage in ("alarms", "failure queue")
+    assert {steps[one].verdict for one in PATH} == ({"ok"} if path_is_well else {"skipped"})
+
+
+def set_ttl(lab: Kept, enabled: bool) -> None:
+    lab.client("dynamodb").update_time_to_live(
+        TableName=lab.outputs["table_name"],
+        TimeToLiveSpecification={"Enabled": enabled, "AttributeName": "ttl"},
+    )
+
+
+def set_action(lab: Kept, actions: list[str]) -> None:
+    cloudwatch, name = lab.client("cloudwatch"), "DynamoDBWriteThrottleAlert"
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    taken = {
+        "AlarmName", "AlarmDescription", "ActionsEnabled", "MetricName", "Namespace", "Statistic",
+        "Dimensions", "Period", "EvaluationPeriods", "Threshold", "ComparisonOperator",
+        "TreatMissingData",
+    }  # fmt: skip
+    given = {key: value for key, value in alarm.items() if key in taken}
+    cloudwatch.put_metric_alarm(**given, AlarmActions=actions)
+
+
+def test_what_is_gone_is_named(look: Look) -> None:
+    steps = look(
+        table_name="gone", topic_arn=f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:gone", alarm_names=["Gone"]
+    )
+    # The function and its role know the table that there is.
+    gone = {"table", "alarms", "topic", "subscriptions"}
+    assert broken(steps) == gone | {"function", "role"}
+    assert steps["table"].says.startswith("The table gone does not exist")
+    assert "There is no alarm Gone" in steps["alarms"].says
+    assert f"The topic arn:aws:sns:{REGION}:{ACCOUNT_ID}:gone does not exist" in steps["topic"].says
+
+
+def test_one_call_that_is_denied_leaves_the_rest_known(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iam = embedded.client("iam")
+    iam.create_user(UserName="operator")
+    undo.callback(iam.delete_user, UserName="operator")
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "cloudwatch:DescribeAlarms", "Resource": "*"},
+    ]
+    iam.put_user_policy(
+        UserName="operator",
+        PolicyName="most",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    undo.callback(iam.delete_user_policy, UserName="operator", PolicyName="most")
+    key = iam.create_access_key(UserName="operator")["AccessKey"]
+    undo.callback(iam.delete_access_key, UserName="operator", AccessKeyId=key["AccessKeyId"])
+    secret = key["SecretAccessKey"]
+    steps = look(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=secret)
+    unknown = {name for name, step in steps.items() if step.verdict == "unknown"}
+    assert (unknown, broken(steps)) == ({"alarms"}, set())
+    assert "the right to DescribeAlarms" in steps["alarms"].says
+    assert {steps[one].verdict for one in PATH} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "AKIAEXAMPLE"}, "The AWS credentials are refused"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "No AWS credentials"),
+        ({"AWS_REGION": "eu-west-1"}, "lives in us-east-1, but the AWS configuration says eu-w"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "The AWS account can't be reached"),
+    ],
+    ids=["refused", "none", "region", "unreachable"],
+)
+def test_without_a_way_in_one_sentence_says_what_to_do(
+    embedded: Kept, tmp_path: Path, variables: dict[str, str], sentence: str
+) -> None:
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({"pipeline": {"value": dict(embedded.outputs)}}))
+    process = kept.start("verify", "--outputs", str(outputs), **embedded.environment | variables)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (2, "")
+    assert sentence in err
+    assert err.count("\n") == 1
+
+
+@pytest.fixture
+def idle(embedded: Kept) -> Iterator[None]:
+    """The function is somebody's who stores nothing."""
+    functions, name = embedded.client("lambda"), embedded.outputs["function_name"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as file:
+        file.writestr("lambda_function.py", "def lambda_handler(event, context):\n    return {}\n")
+    functions.update_function_code(FunctionName=name, ZipFile=package.getvalue())
+    yield
+    functions.update_function_code(FunctionName=name, ZipFile=PACKAGE.read_bytes())
+
+
+def test_a_function_that_stores_nothing_breaks_the_record(embedded: Kept, idle: None) -> None:
+    before = objects(embedded)
+    status, _, err = embedded.lab("verify", "--timeout", "2", "--json")
+    assert status == 1
+    assert "Broken: record" in err
+    assert "within 2 s, although each stage looks well" in err
+    assert objects(embedded) == before
+
+
+def test_interrupted_while_it_waits_it_leaves_no_probe(embedded: Kept, idle: None) -> None:
+    before = objects(embedded)
+    process = embedded.start("verify")
+    until(lambda: objects(embedded) != before)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert objects(embedded) == before
+
+
+def objects(lab: Kept) -> list[str]:
+    listed = lab.client("s3").list_object_versions(Bucket=lab.outputs["bucket_name"])
+    return [
+        one["VersionId"] for one in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+    ]
+
+
+def records(lab: Kept) -> int:
+    counted = lab.client("dynamodb").scan(
+        TableName=lab.outputs["table_name"], Select="COUNT", ConsistentRead=True
+    )
+    return int(counted["Count"])
