@@ -4,33 +4,23 @@ The path is looked at first: what a probe would only find out by waiting is told
 name, and no probe goes where its event would end in the failure queue.
 """
 
-import contextlib
-import json
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab import arrivals, aws, probe, watching, wiring
+from lab import aws, journey, probe, watching, wiring
 from lab.alarm_drive import drive
 from lab.errors import LabError
 from lab.ground import BrokenError, Ground, UntoldError
-from lab.probe import Made, Probe
+from lab.journey import Journey, Tell
+from lab.probe import Probe
 from lab.show import printable
 
 Verdict = Literal["ok", "broken", "unknown", "skipped"]
-Tell = Callable[[str], None]
-Item = Mapping[str, Mapping[str, str]]
-
-_POLL_SECONDS = 0.1
-# FilterLogEvents may be asked five times a second, by everybody in the account and region.
-_LOG_POLL_SECONDS = 1.0
-_CLOCK_SECONDS = 5
-# What the handler names in one line.
-_NAMED = 25
 
 
 @dataclass(frozen=True)
@@ -44,18 +34,6 @@ class Step:
     verdict: Verdict
     says: str
     seconds: float
-
-
-@dataclass
-class _Sent:
-    """The probe on its way; `since` is when S3 had taken it, in `time.monotonic()` seconds."""
-
-    probe: Probe
-    made: Made
-    since: float
-    stream: arrivals.Arrivals | None
-    item: Item | None = None
-    lines: dict[str, str] = field(default_factory=dict)
 
 
 def verify(
@@ -138,10 +116,10 @@ def _refused(ground: Ground, stage: str, error: ClientError | BotoCoreError) -> 
 
 
 def _probe(ground: Ground, chosen: Probe, seconds: float, tell: Tell) -> Generator[Step]:
-    sent: list[_Sent] = []
+    sent: list[Journey] = []
 
     def upload() -> str:
-        sent.append(_send(ground, chosen))
+        sent.append(journey.start(ground, chosen))
         how = chosen.event.removeprefix("s3:")
         return f"{printable(chosen.key)} is in {ground.target.bucket_name} ({how})"
 
@@ -152,183 +130,16 @@ def _probe(ground: Ground, chosen: Probe, seconds: float, tell: Tell) -> Generat
                 yield Step(name, "skipped", "there was no upload", 0.0)
             return
         (one,) = sent
-        yield _step(ground, "record", lambda: _record(ground, one, seconds, tell))
+        yield _step(ground, "record", lambda: journey.record(ground, one, seconds, tell))
         if one.item is None:
             yield Step("log line", "skipped", "there is no record to look for", 0.0)
         else:
             identity = one.item["objectId"]["S"]
-            yield _step(ground, "log line", lambda: _log_line(ground, one, identity, seconds, tell))
+            yield _step(
+                ground, "log line", lambda: journey.log_line(ground, one, identity, seconds, tell)
+            )
     finally:
         # Also when nobody wants to hear of it any more.
         if sent:
-            cleaned = _step(ground, "clean-up", lambda: _clean_up(ground, sent[0]))
+            cleaned = _step(ground, "clean-up", lambda: journey.clean_up(ground, sent[0]))
     yield cleaned
-
-
-def _send(ground: Ground, chosen: Probe) -> _Sent:
-    stream = None
-    s3 = ground.client("s3")
-    versioned = s3.get_bucket_versioning(Bucket=ground.target.bucket_name).get("Status")
-    if versioned != "Enabled" or chosen.family != "ObjectCreated":
-        # The record's key depends on S3's sequencer: only the table's stream tells it.
-        stream = arrivals.Arrivals(ground.client("dynamodbstreams"), ground.target.table_stream_arn)
-        if not stream.images:
-            raise UntoldError(
-                "the bucket keeps no versions and the table's stream no new images, so that "
-                "a probe's record can't be told: set `table.stream_view_type` to NEW_IMAGE"
-            )
-    made = probe.make(s3, ground.target.bucket_name, chosen)
-    return _Sent(chosen, made, time.monotonic(), stream)
-
-
-def _record(ground: Ground, sent: _Sent, seconds: float, tell: Tell) -> str:
-    looked = sent.since
-    while (item := _look(ground, sent)) is None:
-        waited = time.monotonic() - sent.since
-        tell(f"waiting for the record, {waited:.0f} s of {seconds:.0f}")
-        if time.monotonic() - looked > _LOG_POLL_SECONDS:
-            looked = time.monotonic()
-            if reason := _failure(ground, sent):
-                raise BrokenError(
-                    f"The function could not store the record of {printable(sent.probe.key)}: "
-                    f"{reason}. What the function writes and its role may do says more."
-                )
-        if waited > seconds:
-            raise BrokenError(
-                f"No record of {printable(sent.probe.key)} within {seconds:.0f} s, although each "
-                f"stage looks well{_last_words(ground, sent)}: look in the log group "
-                f"{ground.target.log_group_name}, or wait longer with --timeout (S3 may take more "
-                "than a minute)."
-            )
-        time.sleep(_POLL_SECONDS)
-    sent.item = item
-    after = time.monotonic() - sent.since
-    retention = wiring.variable(ground, "TTL_SECONDS")
-    wrong = probe.differences(
-        item, ground.target.bucket_name, sent.probe, sent.made, int(retention or 0)
-    )
-    if wrong:
-        raise BrokenError(
-            f"The record {item['objectId']['S']} is not right: {'; '.join(wrong)}. Is the "
-            "function's package the module's own, and TTL_SECONDS as the stack sets it?"
-        )
-    right = f"all {len(item)} attributes right"
-    return f"{item['objectId']['S']} came {after:.2f} s after the upload, {right}"
-
-
-def _look(ground: Ground, sent: _Sent) -> Item | None:
-    if sent.stream is not None:
-        images = (one.image for one in sent.stream.new() if one.image)
-        return next((image for image in images if _is_ours(image, sent.probe)), None)
-    identity = probe.object_id(ground.target.bucket_name, sent.probe, sent.made)
-    answer = ground.client("dynamodb").get_item(
-        TableName=ground.target.table_name, Key={"objectId": {"S": identity}}, ConsistentRead=True
-    )
-    item: Item | None = answer.get("Item")
-    return item
-
-
-def _is_ours(item: Item, chosen: Probe) -> bool:
-    name = item.get("eventName", {}).get("S", "")
-    return item.get("objectKey", {}).get("S") == chosen.key and name.startswith(chosen.family)
-
-
-def _log_line(ground: Ground, sent: _Sent, identity: str, seconds: float, tell: Tell) -> str:
-    group = ground.target.log_group_name
-    level = ground.function().get("LoggingConfig", {}).get("ApplicationLogLevel", "INFO")
-    if level not in ("TRACE", "DEBUG", "INFO"):
-        raise UntoldError(f"the function logs from {level} on, and names records at INFO")
-    began = time.monotonic()
-    while True:
-        for line in _lines(ground, sent, f'"{identity}"'):
-            if identity in (_parsed(line).get("objectIds") or ()):
-                request = _parsed(line).get("requestId")
-                return f"{group} names it in the invoke {request}"
-        waited = time.monotonic() - began
-        tell(f"waiting for the log line, {waited:.0f} s of {seconds:.0f}")
-        if waited > seconds:
-            break
-        time.sleep(_POLL_SECONDS if waited < 1 else _LOG_POLL_SECONDS)
-    batches = [_parsed(line) for line in _lines(ground, sent, '"Invoke done"')]
-    if any((one.get("stored") or 0) > _NAMED for one in batches):
-        raise UntoldError(f"invokes stored more than the {_NAMED} records that a line names")
-    raise BrokenError(
-        f"No line of the log group {group} names the record within {seconds:.0f} s: see that the "
-        "function's role may write to it, and that the function logs there."
-    )
-
-
-def _failure(ground: Ground, sent: _Sent) -> str | None:
-    """Why the function says that it could not store the probe's record, if it does."""
-    (mark,) = probe.MARK.findall(sent.probe.key)[-1:]
-    # Who may not read logs waits longer, and that is all.
-    with contextlib.suppress(ClientError, BotoCoreError):
-        for line in _lines(ground, sent, f'"{mark}"'):
-            told = _parsed(line)
-            if told.get("level") == "ERROR" and told.get("reason"):
-                return printable(str(told["reason"]), 300)
-    return None
-
-
-def _last_words(ground: Ground, sent: _Sent) -> str:
-    """The last complaint in the log since the upload, as the end of a clause."""
-    with contextlib.suppress(ClientError, BotoCoreError):
-        lines = [line for line in _lines(ground, sent, "ERROR") if line.strip()]
-        if lines:
-            return f" (the function's log says: {printable(lines[-1].strip(), 300)})"
-    return ""
-
-
-def _lines(ground: Ground, sent: _Sent, pattern: str) -> list[str]:
-    """The function's log lines since the upload. Raises ClientError."""
-    pages = ground.client("logs").get_paginator("filter_log_events")
-    # S3's clock, in whole seconds, and Lambda's may differ a bit.
-    since = int(sent.made.at.timestamp() - _CLOCK_SECONDS) * 1000
-    found = pages.paginate(
-        logGroupName=ground.target.log_group_name, filterPattern=pattern, startTime=since
-    )
-    return [event["message"] for page in found for event in page["events"]]
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _clean_up(ground: Ground, sent: _Sent) -> str:
-    found = ground.target
-    probe.remove(ground.client("s3"), found.bucket_name, sent.probe, sent.made.versions)
-    identity = (
-        sent.item["objectId"]["S"]
-        if sent.item is not None
-        else probe.object_id(found.bucket_name, sent.probe, sent.made)
-    )
-    if identity is not None:
-        ground.client("dynamodb").delete_item(
-            TableName=found.table_name, Key={"objectId": {"S": identity}}
-        )
-    if sent.item is not None:
-        return "object and record of the probe are deleted"
-    removed = _removed_failure(ground)
-    if removed:
-        return "the probe's object and failed event are deleted"
-    return (
-        "the probe's object is deleted; its event may still come to table or failure queue, from "
-        "where the next `lab verify` takes it"
-    )
-
-
-def _removed_failure(ground: Ground) -> int:
-    """Take the probe's event off the failure queue, if it comes there soon."""
-    deadline = time.monotonic() + 3
-    sqs, url = ground.client("sqs"), ground.target.failure_queue_url
-    while time.monotonic() < deadline:
-        if any(watching.depth(sqs, url)):
-            removed, _ = watching.take_probes(sqs, url)
-            if removed:
-                return removed
-        time.sleep(_POLL_SECONDS)
-    return 0
