@@ -3,13 +3,15 @@
 Nothing here knows Terraform: `lab.cost_uses` tells what a plan uses.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from lab.prices import Item, Prices
 
 _CENT = Decimal("0.01")
+# Enough to come within one upload of an end.
+_ROUNDS = 100
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,26 @@ def total(found: Iterable[Cost]) -> Decimal:
     return sum((cost.dollars for cost in found if cost.dollars is not None), Decimal(0))
 
 
-def ends(uses: Sequence[Use], prices: Prices) -> list[End]:
-    """Where each free amount ends that uploads draw on, the first one first."""
+def ends(uses_at: Callable[[Decimal], Sequence[Use]], prices: Prices) -> list[End]:
+    """Where each free amount ends that uploads draw on, the first one first.
+
+    `uses_at` tells what is used with so many uploads a month: the more, the fewer invokes for each,
+    where they come in batches.
+    """
     found = []
     for name, keys in _pools(prices.items).items():
-        mine = [use for use in uses if use.item in keys]
-        item = prices.items[keys[0]]
-        if item.free is None:
+        free = prices.items[keys[0]].free
+        if free is None:
             continue
-        uploads = _reached(mine, item.free)
+        # From below: uploads that come together nowhere give the nearest end.
+        before, uploads = None, _reached(_among(keys, uses_at(Decimal(0))), free)
+        for _ in range(_ROUNDS):
+            if uploads is None or (before is not None and uploads - before < 1):
+                break
+            before, uploads = uploads, _reached(_among(keys, uses_at(uploads)), free)
         if uploads is not None:
-            used = tuple(key for key in keys if any(use.item == key for use in mine))
-            found.append(End(name, used, item.free, uploads))
+            used = tuple(key for key in keys if _among([key], uses_at(uploads)))
+            found.append(End(name, used, free, uploads))
     return sorted(found, key=lambda end: end.uploads)
 
 
@@ -119,6 +129,10 @@ def _pools(items: Mapping[str, Item]) -> dict[str, list[str]]:
     for key, item in items.items():
         found.setdefault(item.pool or f"{item.service} {item.unit}", []).append(key)
     return found
+
+
+def _among(keys: Sequence[str], uses: Sequence[Use]) -> list[Use]:
+    return [use for use in uses if use.item in keys]
 
 
 def _reached(uses: Sequence[Use], amount: Decimal) -> Decimal | None:

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,10 @@ def run(
     """Tell the costs of `plan`, called `what`; 1 when a month costs more than `limit` dollars."""
     usage = cost_uses.of_plan(plan, assumption, table)
     found = cost.costs(usage.uses, assumption.uploads, table)
-    ends = cost.ends(usage.uses, table)
+    ends = cost.ends(
+        lambda uploads: cost_uses.of_plan(plan, replace(assumption, uploads=uploads), table).uses,
+        table,
+    )
     dollars = cost.total(found)
     # A bill is in whole cents.
     over = limit is not None and cost.cents(dollars) > _decimal(limit)

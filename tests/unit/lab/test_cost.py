@@ -42,11 +42,8 @@ def quantities(*modules: Any, **given: Any) -> dict[str, Decimal]:
 
 def rates(*modules: Any, **given: Any) -> dict[str, str]:
     """Uploads a second where each free amount ends."""
-    used, _ = usage(*modules, **given)
-    return {
-        end.items[0]: f"{end.uploads / PRICES.seconds_a_month:.3f}"
-        for end in cost.ends(used.uses, PRICES)
-    }
+    found = cost.ends(lambda uploads: usage(*modules, uploads=uploads, **given)[0].uses, PRICES)
+    return {end.items[0]: f"{end.uploads / PRICES.seconds_a_month:.3f}" for end in found}
 
 
 def test_a_million_uploads_cost_nothing_but_s3() -> None:
@@ -126,6 +123,14 @@ def test_a_batch_is_no_larger_than_what_comes_together() -> None:
     assert quantities(buffered(), batch=Decimal(5000), uploads=1000 * MILLION)[
         "lambda_requests"
     ] == (10 * MILLION)
+
+
+def test_where_free_ends_with_batches_is_told_for_the_rate_of_that_end() -> None:
+    found = rates(buffered(), batch=Decimal(33))
+    # At so low a rate 1.26 come together: 352,000 / (1 + 2 / 1.26) / 2,592,000
+    assert found["sqs_requests"] == "0.053"
+    # However many come, batches are full sooner: 33,000,000 / 2,592,000
+    assert found["lambda_requests"] == "12.731"
 
 
 def test_an_even_stream_is_told_what_batches_it_would_fill() -> None:
