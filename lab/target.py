@@ -172,7 +172,8 @@ def find(
     if root is not None:
         flags = ["--stack", str(root)]
         origin = f"The Terraform root {root}"
-        found = _choose(_of_root(root, origin), output, origin)
+        said = ask_root(root, "its outputs", "output", "-json", "-no-color")
+        found = _choose(_parsed(said, origin), output, origin)
     elif file is not None:
         flags = ["--outputs", str(file)]
         origin = "The standard input" if str(file) == "-" else f"The file {file}"
@@ -208,8 +209,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _of_root(root: Path, origin: str) -> dict[str, Any]:
-    """What `terraform output` tells there, in the user's own environment."""
+def ask_root(root: Path, tells: str, *command: str) -> str:
+    """What a Terraform command that changes nothing prints there, in the user's own environment.
+
+    `tells` is what it is asked for ("its outputs"). Raises LabError.
+    """
     if not root.is_dir():
         raise LabError(f"{root} is no folder: give --stack the folder that was applied.")
     if not any(any(root.glob(pattern)) for pattern in ("*.tf", "*.tf.json")):
@@ -219,18 +223,17 @@ def _of_root(root: Path, origin: str) -> dict[str, Any]:
         )
     environment = dict(os.environ)
     find_terraform(environment)
-    command = "output", "-json", "-no-color"
+    origin = f"The Terraform root {root}"
     try:
-        said = terraform.run(root, environment, *command, timeout=_OUTPUT_SECONDS).stdout
+        return terraform.run(root, environment, *command, timeout=_OUTPUT_SECONDS).stdout
     except LabError as error:
         reason = " ".join(str(error).split())
         if "initialization required" in reason or "terraform init" in reason:
             raise LabError(f"{origin} is not initialised: run `terraform init` there.") from error
         raise LabError(
-            f"{origin} does not tell its outputs ({reason:.400}): see that `terraform output` "
+            f"{origin} does not tell {tells} ({reason:.400}): see that `terraform {command[0]}` "
             "works there."
         ) from error
-    return _parsed(said, origin)
 
 
 def _of_file(file: Path, origin: str) -> dict[str, Any]:

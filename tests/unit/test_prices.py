@@ -107,6 +107,8 @@ def test_a_changed_price_changes_the_table(tmp_path: Path) -> None:
 
 MEMORY_GB = default("function", "memory_mb") / 1024
 RECEIVING = 5 * PRICES.seconds_a_month / 20  # five pollers that wait 20 seconds each
+# Of a month: what is kept counts beside what is taken in.
+KEPT = default("function", "log_retention_days") * 86400 / PRICES.seconds_a_month
 LEFT = free("sqs_requests") - RECEIVING
 SAVED = price("lambda_requests", MILLION)
 IN_TENS = price("sqs_requests", MILLION * (1 + Decimal(2) / 10))
@@ -129,7 +131,7 @@ ONE_BY_ONE = price("sqs_requests", MILLION * 3)
         f"{default('table', 'write_units')} records a second",
         f"alarm metrics | {free('cloudwatch_alarms')} |",
         f"kept {default('function', 'log_retention_days')} days | {free('cloudwatch_ingestion')} GB"
-        f" | {free('cloudwatch_ingestion') * MILLION / MILLION} KB for each of 1,000,000 uploads",
+        f" | {free('cloudwatch_ingestion') / (1 + KEPT):.1f} KB for each of 1,000,000 uploads",
         f"| {free('sns_emails'):,} | |",
         f"a message for each lost event | {free('sqs_requests'):,} requests |",
         f"1,000,000 uploads cost {cents(SAVED)} for requests, "

@@ -12,6 +12,7 @@ import pytest
 import answer
 import lambda_function
 import logs
+from lab import cost_pipeline
 from tests.support import faulty_dynamodb as faults
 from tests.support import s3_events as s3
 from tests.support.faulty_dynamodb import FaultyDynamoDB
@@ -225,3 +226,43 @@ def test_metrics_are_cloudwatch_s_embedded_format(
         "milliseconds",
     }
     assert all(isinstance(line[name], int | float) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("records", "level"), [(1, "INFO"), (25, "INFO"), (40, "INFO"), (3, "DEBUG")]
+)
+def test_an_invoke_logs_as_many_bytes_as_its_costs_assume(
+    records: int,
+    level: str,
+    handle: Handle,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", level)
+    key = "folder/2026/11/22/file-{:09}.pdf"
+    assert len(key.format(0)) == 36
+    handle(s3.notification(*(s3.record(key.format(number)) for number in range(records))))
+    expected = cost_pipeline.LOG_BYTES + cost_pipeline.LOG_BYTES_A_RECORD * min(
+        records, cost_pipeline.LOG_RECORDS
+    )
+    if level == "DEBUG":
+        expected += records * cost_pipeline.DEBUG_BYTES
+    # A figure more or less in counts and times.
+    assert len(capsys.readouterr().out) == pytest.approx(expected, abs=8)
+
+
+def test_a_record_takes_as_many_bytes_as_its_costs_assume(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    handle(
+        s3.notification(
+            s3.record(
+                "folder/2026/11/22/file-000000000.pdf",
+                versionId="096fKKXTRTtl3on89fVO.nfljtsv6qko",
+                size=1_000_000,
+            )
+        )
+    )
+    (item,) = dynamodb.items.values()
+    size = sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
+    assert size == pytest.approx(cost_pipeline.RECORD_BYTES, abs=20)
