@@ -191,7 +191,7 @@ def clean_up(ground: Ground, sent: Journey) -> str:
             TableName=found.table_name, Key={"objectId": {"S": identity}}
         )
     if sent.item is not None:
-        return "object and record of the probe are deleted"
+        return "object and record of the probe are deleted" + _second_event(ground)
     removed = _removed_failure(ground)
     if removed:
         return "the probe's object and failed event are deleted"
@@ -212,3 +212,10 @@ def _removed_failure(ground: Ground) -> int:
                 return removed
         time.sleep(_POLL_SECONDS)
     return 0
+
+
+def _second_event(ground: Ground) -> str:
+    """Where deleting is an event too."""
+    filters = ground.target.delivery.get("filters") or []
+    told = any("ObjectRemoved" in event for one in filters for event in one["events"])
+    return "; the deletion has a record of its own, until its ttl" if told else ""

@@ -147,6 +147,62 @@ def test_a_replaced_notification_is_named(
     assert "s3:ObjectCreated:* of every key" in steps["notification"].says
 
 
+@pytest.mark.parametrize("versioning", ["Enabled", "Suspended"])
+@pytest.mark.parametrize(
+    "event",
+    ["ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload", "ObjectRemoved:Delete"],
+)
+def test_the_probe_does_what_the_filters_take(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack, event: str, versioning: str
+) -> None:
+    s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)
+    before.pop("ResponseMetadata")
+    undo.callback(
+        s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=before
+    )
+    undo.callback(
+        s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
+    (ours,) = before["LambdaFunctionConfigurations"]
+    rules = [{"Name": "Suffix", "Value": ".csv"}]
+    ours |= {"Events": [f"s3:{event}"], "Filter": {"Key": {"FilterRules": rules}}}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [ours]}
+    )
+    left = objects(embedded)
+    told = {"prefix": "", "suffix": ".csv", "events": [f"s3:{event}"]}
+    steps = look(delivery={"via": "notification", "filters": [told], "buffered": False})
+    assert not broken(steps)
+    assert {steps[one].verdict for one in (*PATH, "clean-up")} == {"ok"}
+    assert event in steps["upload"].says
+    assert objects(embedded) == left
+
+
+def test_a_prefix_that_s3_has_encoded_is_the_filters_own(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack
+) -> None:
+    s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)
+    before.pop("ResponseMetadata")
+    undo.callback(
+        s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=before
+    )
+    (ours,) = before["LambdaFunctionConfigurations"]
+    ours = ours | {"Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "a+b/%C3%BC"}]}}}
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [ours]}
+    )
+    told = {"prefix": "a b/ü", "suffix": "", "events": ["s3:ObjectCreated:*"]}
+    delivery = {"via": "notification", "filters": [told], "buffered": False}
+    # A stage that is broken otherwise keeps the probe from being sent.
+    steps = look(delivery=delivery, table_name="gone")
+    assert steps["notification"].verdict == "ok"
+    told["prefix"] = "a b/u"
+    assert look(delivery=delivery, table_name="gone")["notification"].verdict == "broken"
+
+
 def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
     embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
