@@ -167,7 +167,7 @@ def test_the_probe_does_what_the_filters_take(
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
     (ours,) = before["LambdaFunctionConfigurations"]
     rules = [{"Name": "Suffix", "Value": ".csv"}]
-    ours |= {"Events": [f"s3:{event}"], "Filter": {"Key": {"FilterRules": rules}}}
+    ours = ours | {"Events": [f"s3:{event}"], "Filter": {"Key": {"FilterRules": rules}}}
     s3.put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [ours]}
     )
