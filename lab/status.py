@@ -107,16 +107,18 @@ def _contents(folder: Path, kept: stack.Kept) -> Contents:
 
 def _show(console: Console, folder: Path, status: Status) -> None:
     up, down = (f"`{stack.command(name, folder)}`" for name in ("up", "down"))
-    saved = "" if status.saved is None else f", saved at {show.moment(status.saved)}"
+    held = "nothing was saved"
+    if status.saved is not None:
+        held = f"what it held was saved at {show.moment(status.saved)}"
     told = {
         "none": f"No lab is in {folder}: make one with {up}.",
         "unfinished": f"A lab is being made in {folder}, or that was cut short: then {up} begins "
         "again.",
         "running": f"The lab in {folder} runs.",
-        "stopped": f"The lab in {folder} is stopped{saved}: bring it back with {up}, or delete it "
-        f"with {down}.",
-        "died": f"The emulator of the lab in {folder} ended without a word{saved}: bring the lab "
-        f"back with {up}, or delete it with {down}.",
+        "stopped": f"The lab in {folder} is stopped, and {held}: bring it back with {up}, or "
+        f"delete it with {down}.",
+        "died": f"The emulator of the lab in {folder} ended without a word, but {held}: bring the "
+        f"lab back with {up}, or delete it with {down}.",
     }
     console.print(escape(told[status.state]), soft_wrap=True)
     module = "as it was applied" if status.module == "same" else f"changed since: {up} applies it"

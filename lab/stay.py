@@ -37,7 +37,7 @@ def up(folder: Path = stack.FOLDER, *, port: int | None = None, as_json: bool = 
             running = _make(folder, port, console, seconds)
             applied = True
         else:
-            running = _running(folder, was, kept, port, console, seconds)
+            running = _bring_up(folder, was, kept, port, console, seconds)
             applied = running.module != fingerprint(folder / "root")
             if applied:
                 _apply(folder, running, console, seconds)
@@ -110,7 +110,7 @@ def _make(folder: Path, port: int | None, console: Console, seconds: Seconds) ->
     return made
 
 
-def _running(
+def _bring_up(
     folder: Path,
     was: stack.State,
     kept: stack.Kept,
