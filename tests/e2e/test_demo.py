@@ -9,11 +9,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
-from tests.support.processes import processes, wait_until_gone
+from tests.support.processes import processes, read_until, wait_until_gone
 
 REPOSITORY = Path(__file__).parents[2]
 LOGS = {"apply.log", "destroy.log", "emulator.log"}
@@ -59,14 +58,6 @@ def start(
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
-
-
-def read_until(stream: IO[str] | None, text: str) -> None:
-    assert stream is not None
-    for line in stream:
-        if text in line:
-            return
-    raise AssertionError(f"{text!r} never came")
 
 
 def files(folder: Path) -> set[str]:

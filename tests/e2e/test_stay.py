@@ -22,7 +22,7 @@ from lab.lab_root import outputs
 from tests.support import kept
 from tests.support.clients import client
 from tests.support.poll import until
-from tests.support.processes import wait_until_gone
+from tests.support.processes import read_until, wait_until_gone
 
 ODD = "a b+c%/[red]ü[/red].txt"
 ACTIVITY, THROTTLE = "DynamoDBWriteActivityAlert", "DynamoDBWriteThrottleAlert"
@@ -178,11 +178,14 @@ def test_a_lab_whose_emulator_was_killed_comes_back_on_another_port_if_its_own_i
     lab.plan()
 
 
-def test_up_applies_what_has_changed_since(lab: Lab) -> None:
+def test_up_applies_what_has_changed_since_and_again_if_it_was_killed(lab: Lab) -> None:
     main = lab.folder / "root" / "main.tf"
     main.write_text(main.read_text().replace("threshold = 20", "threshold = 21"))
     assert "changed since" in lab.run("status")
-    assert "The module has changed: Terraform applies it again" in lab.run("up")
+    with kept.start("up", "--work-dir", str(lab.folder)) as process:
+        read_until(process.stdout, "The module has changed: Terraform applies it again")
+        process.kill()
+    assert "Terraform applies it again" in lab.run("up")
     assert lab.alarm(ACTIVITY)["Threshold"] == 21
     assert "as it was applied" in lab.run("status")
 
