@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,14 +91,10 @@ class Lab:
         assert planned.returncode == 0, planned.stdout + planned.stderr
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+@pytest.fixture
+def lab(staying: Path) -> Lab:
     """The lab, made once."""
-    lab = Lab(tmp_path_factory.mktemp("stay") / "a lab")
-    lab.run("up")
-    yield lab
-    kept.down(lab.folder)
-    assert wait_until_gone(lab.folder) == {}
+    return Lab(staying)
 
 
 def test_up_finds_a_lab_that_runs_and_what_it_prints_works_as_printed(
@@ -218,6 +214,7 @@ def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
 def test_down_deletes_a_lab_that_is_stopped_for_good(lab: Lab) -> None:
     lab.run("down", "--keep-state")
     assert "is deleted" in lab.run("down")
+    assert wait_until_gone(lab.folder) == {}
     assert {file.suffix for file in lab.folder.iterdir()} == {".log"}
     assert "No lab is in" in lab.run("status", expected=1)
     assert "No lab runs in" in lab.run("down", expected=2)
