@@ -54,13 +54,13 @@ def keep_saving() -> None:
             time.sleep(pause)
             if requested_at is None or requested_at + _AFTERMATH_SECONDS < saved_at:
                 continue
-            saved_at = time.monotonic()
+            saved_at, busy = time.monotonic(), time.thread_time()
             with turn:
                 if ended:
                     return
                 services = app._build_persistence_save_dict()
                 save_all({name: _patient(state) for name, state in services.items()})
-            pause = max(_PAUSE_SECONDS, _REST * (time.monotonic() - saved_at))
+            pause = max(_PAUSE_SECONDS, _REST * (time.thread_time() - busy))
 
     app.app, app.save_all = serve_and_note, save_last
     threading.Thread(target=save_now_and_then, daemon=True).start()

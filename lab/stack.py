@@ -21,6 +21,7 @@ from typing import Literal
 from lab import lab_root
 from lab.emulator import (
     Emulator,
+    answers,
     client_environment,
     emulator,
     emulators_in,
@@ -97,6 +98,16 @@ def look(folder: Path) -> tuple[State, Kept | None]:
     if kept.pid in emulators_in(folder):
         return "running", kept
     return ("died" if kept.pid else "stopped"), kept
+
+
+def expect_answer(folder: Path, kept: Kept) -> None:
+    """Raise LabError where the emulator of a lab that runs does not answer."""
+    if not answers(kept.endpoint):
+        raise LabError(
+            f"The lab's emulator, process {kept.pid}, does not answer on {kept.endpoint}: stop it "
+            f"with `{command('down --keep-state', folder)}`, then bring it back with "
+            f"`{command('up', folder)}`."
+        )
 
 
 def saved_at(folder: Path) -> float | None:

@@ -66,6 +66,7 @@ def look(folder: Path) -> Status:
     saved = stack.saved_at(folder)
     if state != "running":
         return Status(state, str(folder), saved=saved, module=module)
+    stack.expect_answer(folder, kept)
     return Status(
         state,
         str(folder),

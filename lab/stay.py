@@ -73,7 +73,6 @@ def down(folder: Path = stack.FOLDER, *, keep_state: bool = False, as_json: bool
         was, kept = stack.look(folder)
         if kept is None:
             stack.end_emulators(folder)
-            stack.forget(folder)
             raise LabError(
                 f"No lab runs in {folder}: start one with `{stack.command('up', folder)}`."
             )
@@ -123,11 +122,7 @@ def _bring_up(
         stop = stack.command("down --keep-state", folder)
         if port not in (None, kept.port):
             raise LabError(f"The lab runs on port {kept.port}: stop it with `{stop}` to move it.")
-        if not answers(kept.endpoint):
-            raise LabError(
-                f"The lab's emulator, process {kept.pid}, does not answer on {kept.endpoint}: "
-                f"stop it with `{stop}`, then bring it back with `{stack.command('up', folder)}`."
-            )
+        stack.expect_answer(folder, kept)
         return kept
     saved = show.moment(stack.saved_at(folder) or 0)
     died = "Its emulator ended without a word; the" if was == "died" else "The"
@@ -157,8 +152,8 @@ def _apply(folder: Path, running: stack.Kept, console: Console, seconds: Seconds
             show.note(console, f"Interrupted: the lab runs on, half changed; go on with `{again}`.")
         elif isinstance(error, LabError):
             raise LabError(
-                f"{error}\nThe lab runs on, half changed: mend that and run `{again}`, or end it "
-                f"with `{stack.command('down', folder)}`."
+                f"{error}\nThe lab runs on, perhaps half changed: mend that and run `{again}`, or "
+                f"end it with `{stack.command('down', folder)}`."
             ) from error
         raise
     stack.write_kept(folder, replace(running, module=now))
@@ -184,7 +179,8 @@ def _stop(folder: Path, was: stack.State, kept: stack.Kept, console: Console) ->
 def _destroy(folder: Path, kept: stack.Kept, console: Console, seconds: Seconds) -> None:
     show.note(console, "Stacks of your own in this emulator go too: they go with the emulator.")
     try:
-        making.destroy(folder, _environment(folder, kept), console, seconds)
+        if answers(kept.endpoint):
+            making.destroy(folder, _environment(folder, kept), console, seconds)
     finally:
         # Whatever Terraform could not destroy goes with the emulator that holds it.
         stack.end_emulators(folder)

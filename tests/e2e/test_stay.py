@@ -156,6 +156,8 @@ def test_a_lab_whose_emulator_was_killed_comes_back_on_another_port_if_its_own_i
     saved = lab.folder / "state" / "dynamodb.json"
     until(lambda: "before the kill" in saved.read_text())
     before = lab.now
+    os.kill(before.pid, signal.SIGSTOP)
+    assert "does not answer on" in lab.run("status", expected=2)
     os.kill(before.pid, signal.SIGKILL)
     assert wait_until_gone(lab.folder) == {}
     assert "ended without a word" in lab.run("status", expected=1)
