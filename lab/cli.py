@@ -83,21 +83,48 @@ def demo(
 
 @app.command()
 def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> None:
-    """Apply the module on an emulator and leave it running."""
-    from lab import demo as command
-    from lab import stack
+    """See to it that a lab runs on this machine, as the module is now, and leave it running.
 
-    folder = work_dir or stack.FOLDER
-    raise typer.Exit(command.run(folder, keep=True, upload=False, as_json=as_json, port=port))
+    One that runs already stays, and gets what has changed in the module. One that was stopped, or
+    whose emulator died, comes back with its objects, records, messages and alarms: what it holds is
+    saved every second or two, so that a crash costs the newest writes. Otherwise a new one is made,
+    in about a minute.
+    """
+    from lab import stack
+    from lab import stay as command
+
+    raise typer.Exit(command.up(work_dir or stack.FOLDER, port=port, as_json=as_json))
 
 
 @app.command()
-def down(work_dir: WorkDir = None, as_json: Json = False) -> None:
-    """Destroy what `up` or `demo --keep` left running."""
-    from lab import demo as command
-    from lab import stack
+def down(
+    keep_state: Annotated[
+        bool, typer.Option("--keep-state", help="Only stop it; `up` brings it back as it was.")
+    ] = False,
+    work_dir: WorkDir = None,
+    as_json: Json = False,
+) -> None:
+    """Destroy the lab that `up` or `demo --keep` left, running or stopped.
 
-    raise typer.Exit(command.down(work_dir or stack.FOLDER, as_json=as_json))
+    With it go stacks of your own that you made in its emulator.
+    """
+    from lab import stack
+    from lab import stay as command
+
+    folder = work_dir or stack.FOLDER
+    raise typer.Exit(command.down(folder, keep_state=keep_state, as_json=as_json))
+
+
+@app.command()
+def status(work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """Tell whether the lab runs, since when, what is in it, and whether the module has changed.
+
+    Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
+    """
+    from lab import stack
+    from lab import status as command
+
+    raise typer.Exit(command.run(work_dir or stack.FOLDER, as_json=as_json))
 
 
 @app.command()

@@ -3,24 +3,17 @@
 import json
 import sys
 import time
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from lab import observe, show, stack, terraform
-from lab.emulator import (
-    client_environment,
-    is_emulator,
-    point_this_process_at,
-    stop_detached,
-)
-from lab.errors import LabError
-from lab.provider import terraform_environment
+from lab import lab_root, making, observe, show, stack
+from lab.emulator import point_this_process_at
+from lab.making import timed
 
 FILES = {
     "quarterly report.pdf": b"%PDF-1.7\n",
@@ -48,37 +41,27 @@ class Result:
     outputs: dict[str, Any] = field(default_factory=dict)
     kept: dict[str, Any] | None = None
 
-    @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
-        """Note how long the block took, whether or not it succeeds."""
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = round(time.monotonic() - began, 2)
-
 
 def run(
     folder: Path = stack.FOLDER,
     *,
     keep: bool = False,
-    upload: bool = True,
     as_json: bool = False,
     port: int | None = None,
 ) -> int:
-    """Run the demo in `folder`; without `upload` only make the lab. Returns the exit status.
+    """Run the demo in `folder`. Returns the exit status.
 
     Raises LabError when something is missing or Terraform fails. Whatever happens, nothing stays
     but logs, unless `keep` was asked for and it all went well.
     """
-    console = _console(as_json)
+    console = Console(stderr=as_json, highlight=False)
     result = Result()
     began = time.monotonic()
     folder = folder.resolve()
     with stack.exclusive(folder):
         stack.make_room(folder)
         try:
-            _run(folder, console, result, began, keep=keep, upload=upload, port=port)
+            _run(folder, console, result, began, keep=keep, port=port)
         except observe.NotSeenError as error:
             stack.forget(folder)
             log = folder / "emulator.log"
@@ -100,37 +83,6 @@ def run(
     return 0
 
 
-def down(folder: Path = stack.FOLDER, *, as_json: bool = False) -> int:
-    """Destroy a kept lab. Returns the exit status; raises LabError when there is none."""
-    console = _console(as_json)
-    result = Result()
-    folder = folder.resolve()
-    with stack.exclusive(folder):
-        kept = stack.read_kept(folder)
-        if kept is None or not is_emulator(kept.pid):
-            gone = kept is not None
-            stack.forget(folder)
-            raise LabError(
-                f"No lab runs in {folder}"
-                + (" any more, and what it left there is deleted now" if gone else "")
-                + f": start one with `{stack.command('up', folder)}`."
-            )
-        try:
-            if kept.ready:
-                environment = terraform_environment(folder)
-                environment |= client_environment(kept.endpoint)
-                _destroy(folder / "root", environment, console, result)
-        finally:
-            # Whatever Terraform could not destroy goes with the emulator that holds it.
-            stop_detached(kept.pid)
-            stack.forget(folder)
-    show.note(console, "Nothing of it is left.")
-    if as_json:
-        json.dump({"seconds": result.seconds}, sys.stdout)
-        sys.stdout.write("\n")
-    return 0
-
-
 def _run(
     folder: Path,
     console: Console,
@@ -138,37 +90,32 @@ def _run(
     began: float,
     *,
     keep: bool,
-    upload: bool,
     port: int | None,
 ) -> None:
-    environment = terraform_environment(folder)
-    show.heading(console, "Terraform applies the module, on a private AWS emulator (ministack)")
-    root = stack.write_root(folder)
-    with result.timed("terraform init"):
-        terraform.init(root, environment)
+    environment = making.prepare(folder, console, result.seconds)
     with stack.running_emulator(folder, keep=keep, port=port) as running:
         point_this_process_at(running.environment)
         environment |= running.environment
         show.note(console, f"The emulator listens on {running.endpoint}, and nowhere else.")
-        with result.timed("terraform apply"):
+        with timed(result.seconds, "terraform apply"):
             made: dict[str, str] = {}
-            for event in _follow(console, root, environment, "apply"):
+            for event in making.follow(console, folder, environment, "apply"):
                 made[event.address] = event.identifier
-                if upload and event.kind == "completed" and _NOTIFICATION in event.address:
+                if event.kind == "completed" and _NOTIFICATION in event.address:
                     _first_record(console, result, began, made)
-        outputs = terraform.outputs(root, environment)
+        outputs = lab_root.outputs(folder)
         result.outputs = outputs["pipeline"]
         subscriber = outputs["subscriber_queue_url"]
-        if upload:
-            _steps(console, result, subscriber)
+        _steps(console, result, subscriber)
         if keep:
             stack.write_env(folder, running.endpoint, environment)
             result.kept = {"endpoint": running.endpoint, "env": str(folder / "env")}
         else:
-            _destroy(root, environment, console, result)
+            making.destroy(folder, environment, console, result.seconds)
     first = result.first_record_seconds
     show.durations(console, ({"start to first record": first} if first else {}) | result.seconds)
-    show.next_steps(console, folder, result.outputs, subscriber, kept=keep)
+    endpoint = running.endpoint if keep else None
+    show.next_steps(console, folder, result.outputs, subscriber, endpoint)
 
 
 def _steps(console: Console, result: Result, subscriber: str) -> None:
@@ -176,7 +123,7 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
     table = names["table_name"]
     for key in list(FILES)[1:]:
         _upload(result, names["bucket_name"], key)
-    with result.timed("upload to record"):
+    with timed(result.seconds, "upload to record"):
         uploaded = _upload(result, names["bucket_name"], "invoices/2026-11 müller+söhne.pdf")
         item = observe.record(table, names["bucket_name"], uploaded["key"], uploaded["versionId"])
     result.record = item
@@ -195,11 +142,11 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
         show.log_line(console, line)
 
     activity, throttle = _lab_alarms(names["alarm_names"])
-    with result.timed(f"burst of {BURST} uploads to records"):
+    with timed(result.seconds, f"burst of {BURST} uploads to records"):
         for number in range(BURST):
             _upload(result, names["bucket_name"], f"burst/{number:02}.txt", b"burst\n")
         observe.count_records(table, len(result.objects))
-    with result.timed("write units to alarm message"):
+    with timed(result.seconds, "write units to alarm message"):
         units = observe.consumed_units(names["table_stream_arn"])
         observe.publish_units(table, units)
         watched = [observe.alarm(activity, "ALARM"), observe.alarm(throttle)]
@@ -217,7 +164,7 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
     show.note(
         console,
         "The emulator has no metrics of DynamoDB's own, so the lab published that sum; in AWS "
-        f"DynamoDB does. The lab set the threshold to {stack.ALARM_THRESHOLD} (default: 1,200).",
+        f"DynamoDB does. The lab set the threshold to {lab_root.ALARM_THRESHOLD} (default: 1,200).",
     )
     show.alarms(console, watched)
 
@@ -229,7 +176,7 @@ def _first_record(console: Console, result: Result, began: float, made: Mapping[
     """Upload as soon as the bucket notifies: the slower resources don't matter to it."""
     bucket = next(made[address] for address in made if _NOTIFICATION in address)
     table = next(made[address] for address in made if ".aws_dynamodb_table." in address)
-    with result.timed("first upload to first record"):
+    with timed(result.seconds, "first upload to first record"):
         uploaded = _upload(result, bucket, next(iter(FILES)))
         observe.record(table, bucket, uploaded["key"], uploaded["versionId"])
     result.first_record_seconds = round(time.monotonic() - began, 1)
@@ -238,27 +185,6 @@ def _first_record(console: Console, result: Result, began: float, made: Mapping[
         "start.[/] Terraform goes on: its provider waits 25 s for queues, 55 s for lifecycles.",
         soft_wrap=True,
     )
-
-
-def _follow(
-    console: Console,
-    root: Path,
-    environment: Mapping[str, str],
-    action: Literal["apply", "destroy"],
-) -> Generator[terraform.Event]:
-    log = root.parent / f"{action}.log"
-    with (
-        closing(terraform.stream(root, environment, action, log)) as events,
-        closing(show.follow(console, "planning", events)) as shown,
-    ):
-        yield from shown
-
-
-def _destroy(root: Path, environment: Mapping[str, str], console: Console, result: Result) -> None:
-    show.heading(console, "Terraform destroys it all")
-    with result.timed("terraform destroy"):
-        for _ in _follow(console, root, environment, "destroy"):
-            pass
 
 
 def _upload(result: Result, bucket: str, key: str, body: bytes | None = None) -> dict[str, Any]:
@@ -293,7 +219,3 @@ def _readable(message: Mapping[str, Any]) -> dict[str, object]:
         **{name: change["Trigger"][name] for name in ("MetricName", "Statistic", "Threshold")},
         "Period": f"{change['Trigger']['Period']} s",
     }
-
-
-def _console(as_json: bool) -> Console:
-    return Console(stderr=as_json, highlight=False)

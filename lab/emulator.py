@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,16 +11,19 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.ports import HOST, free_port, is_free, user_of
 
-HOST = "127.0.0.1"
 REGION = "us-east-1"
 # ministack's own account for the root keys "test".
 ACCOUNT_ID = "000000000000"
 
 _REPAIRED = Path(__file__).with_name("ministack_repairs.py").resolve()
+# What the name of an emulator's own temporary folder begins with.
+_PRIVATE = "emulator-"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
@@ -56,9 +58,9 @@ def emulator(
     """An emulator that ends with the block and with this process, however that dies.
 
     `work_dir` receives its log and its temporary files. With `auth` IAM policies and signatures
-    count. `state_dir` makes what it holds survive: it is saved there at the end, and found again
-    by the next emulator that is given the same folder, whatever its port. Without a `port` it takes
-    a free one. `repaired=False` leaves out `lab.ministack_repairs`.
+    count. `state_dir` makes what it holds survive: it is saved there every second or two and at the
+    end, and found again by the next emulator that is given the same folder, whatever its port.
+    Without a `port` it takes a free one. `repaired=False` leaves out `lab.ministack_repairs`.
 
     Raises LabError when the port is taken or the emulator does not come up.
     """
@@ -91,16 +93,22 @@ def stop_detached(pid: int) -> bool:
 
 def is_emulator(pid: int) -> bool:
     """Whether the process `pid` is one of our emulators, and not a number used again."""
-    # Without -ww the width of the terminal would cut the command off.
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "stat=", "-o", "command=", "-p", str(pid)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    status, _, command = shown.stdout.strip().partition(" ")
-    started_as = f"/{_REPAIRED.parent.name}/{_REPAIRED.name} "
-    return " -I " in command and started_as in command and not status.startswith("Z")
+    return pid in _emulators("-p", str(pid))
+
+
+def emulators_in(work_dir: Path) -> list[int]:
+    """The processes of all emulators that were started with this `work_dir`, noted or not."""
+    mine = f" {work_dir.resolve()}/{_PRIVATE}"
+    return [pid for pid, command in _emulators("-A").items() if mine in command]
+
+
+def answers(endpoint: str) -> bool:
+    """Whether an emulator answers there within two seconds."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    ready = f"{endpoint}/_ministack/ready"
+    with contextlib.suppress(OSError, HTTPException), opener.open(ready, timeout=2):
+        return True
+    return False
 
 
 def client_environment(endpoint: str) -> dict[str, str]:
@@ -130,6 +138,25 @@ def point_this_process_at(environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
 
 
+def _emulators(*which: str) -> dict[int, str]:
+    """Our emulators among the processes that `ps` is asked for, with their command lines."""
+    # Without -ww the width of the terminal would cut the command off.
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "pid=", "-o", "stat=", "-o", "command=", *which],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    started_as = f"/{_REPAIRED.parent.name}/{_REPAIRED.name} "
+    found = {}
+    for line in shown.stdout.splitlines():
+        pid, status, command = (*line.split(None, 2), "", "", "")[:3]
+        if " -I " in command and started_as in command and not status.startswith("Z"):
+            found[int(pid)] = command
+    return found
+
+
 def _start(
     work_dir: Path,
     auth: bool,
@@ -138,16 +165,16 @@ def _start(
     repaired: bool,
     tied: bool,
 ) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
-    if port is not None and not _is_free(port):
+    if port is not None and not is_free(port):
         raise LabError(
-            f"Port {port} on {HOST} is taken{_user_of(port)}: "
+            f"Port {port} on {HOST} is taken{user_of(port)}: "
             "end what listens there, or give another port (none takes a free one)."
         )
     work_dir.mkdir(parents=True, exist_ok=True)
     log = work_dir.resolve() / "emulator.log"
     # Between finding a free port and listening on it somebody else may take it.
     for attempt in range(3):
-        chosen = port or _free_port()
+        chosen = port or free_port()
         try:
             return _start_on(chosen, work_dir.resolve(), log, auth, state_dir, repaired, tied)
         except _PortTakenError:
@@ -169,7 +196,7 @@ def _start_on(
     repaired: bool,
     tied: bool,
 ) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
-    private_tmp = Path(tempfile.mkdtemp(prefix="emulator-", dir=work_dir))
+    private_tmp = Path(tempfile.mkdtemp(prefix=_PRIVATE, dir=work_dir))
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {
         "BIND_HOST": HOST,
@@ -185,7 +212,8 @@ def _start_on(
         "PYTHONUTF8": "1",
     }
     if state_dir is not None:
-        (state_dir / "s3").mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (state_dir / "s3").mkdir(exist_ok=True)
         environment |= {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
     command = [sys.executable, "-I", str(_REPAIRED), str(private_tmp)]
     command += [*(["--tied"] if tied else []), *([] if repaired else ["--unrepaired"])]
@@ -214,7 +242,6 @@ def _await_ready(
     process: subprocess.Popen[bytes], endpoint: str, log: Path, started_at: int
 ) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         # The pause between two looks is a wait for the process to fail.
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -224,7 +251,7 @@ def _await_ready(
             raise kind(
                 f"The emulator ended at start with status {status} (all of it: {log}): {said}"
             )
-        with contextlib.suppress(OSError), opener.open(f"{endpoint}/_ministack/ready", timeout=2):
+        if answers(endpoint):
             return
         if time.monotonic() > deadline:
             raise LabError(
@@ -257,39 +284,3 @@ def _stop(process: subprocess.Popen[bytes], private_tmp: Path) -> None:
 def _kill_group(group: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port that only has closed connections left is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _user_of(port: int) -> str:
-    """` by process 123 (name)` where the system lets us see it."""
-    with contextlib.suppress(OSError, ValueError):
-        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        listening = "0A"
-        inodes = {
-            f"socket:[{row[9]}]"
-            for row in rows
-            if row[3] == listening and int(row[1].split(":")[1], 16) == port
-        }
-        for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-            with contextlib.suppress(OSError):
-                if str(descriptor.readlink()) in inodes:
-                    process = descriptor.parents[1]
-                    name = (process / "comm").read_text().strip()
-                    return f" by process {process.name} ({name})"
-    return ""

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 from xml.etree import ElementTree
@@ -279,6 +280,11 @@ def main(arguments: list[str]) -> None:
     if "--unrepaired" not in options:
         for repair in REPAIRS:
             repair()
+    # Isolated, this file does not find its neighbours; last, so that they hide nothing.
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+    from lab.ministack_saves import keep_saving
+
+    keep_saving()
     from ministack import app
 
     # ministack reads a command line of its own.

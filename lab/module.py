@@ -1,5 +1,6 @@
 """Where the Terraform module is, and what of it a consumer gets."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -23,3 +24,15 @@ def copy_module(folder: Path) -> Path:
             else:
                 shutil.copy(path, target)
     return folder
+
+
+def fingerprint(root: Path) -> str:
+    """Another one whenever anything is that Terraform reads in `root`, which calls the module."""
+    files = [*root.glob("*.tf"), *root.glob("*.tf.json"), *root.glob("*.tfvars")]
+    for pattern in ("*.tf", "prices.json", "modules/*/*.tf", "lambda_src/dist/*.zip"):
+        files += ROOT.glob(pattern)
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(f"{file.parent.name}/{file.name} {file.stat().st_size} ".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

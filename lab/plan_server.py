@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
-from lab.emulator import HOST, client_environment
+from lab.emulator import client_environment
+from lab.ports import HOST
 
 ACCOUNT_ID = "123456789012"
 

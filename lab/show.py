@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from lab.emulator import REGION
 from lab.observe import Alarm
 from lab.stack import command
 from lab.terraform import Event
@@ -29,6 +30,7 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
     with bar:
         task = bar.add_task(title, total=0)
         total = done = 0
+        doing = title
         for event in events:
             if event.action == "read":
                 continue
@@ -48,8 +50,11 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
                 console.print(f"  [red]failed[/]  {escape(label)}", soft_wrap=True)
             elif event.kind == "warning":
                 console.print(f"  [yellow]{escape(event.text)}[/]", soft_wrap=True)
-            waiting = min(started, key=lambda name: started[name], default="")
-            bar.update(task, total=total, completed=done, description=escape(waiting) or title)
+            if started:
+                doing = escape(min(started, key=lambda name: started[name]))
+            elif total and done >= total:
+                doing = "finishing"
+            bar.update(task, total=total, completed=done, description=doing)
             yield event
 
 
@@ -85,6 +90,11 @@ def printable(text: str, at_most: int | None = None) -> str:
     )
 
 
+def moment(epoch: float | str) -> str:
+    """Epoch seconds as people read them."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(epoch)))
+
+
 def heading(console: Console, text: str) -> None:
     """A line that opens a part."""
     console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
@@ -115,8 +125,8 @@ def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
     shown = {}
     for name in sorted(item, key=lambda name: (name != "objectId", name)):
         kind, value = next(iter(item[name].items()))
-        moment = f"  ({_moment(value)})" if name in ("timestamp", "ttl") else ""
-        shown[name] = f"{kind}  {value}{moment}"
+        read = f"  ({moment(value)})" if name in ("timestamp", "ttl") else ""
+        shown[name] = f"{kind}  {value}{read}"
     fields(console, shown)
 
 
@@ -149,30 +159,65 @@ def durations(console: Console, seconds: Mapping[str, float]) -> None:
 
 
 def next_steps(
-    console: Console, folder: Path, outputs: Mapping[str, Any], subscriber: str, *, kept: bool
+    console: Console,
+    folder: Path,
+    outputs: Mapping[str, Any],
+    subscriber: str,
+    endpoint: str | None = None,
 ) -> None:
-    """What to try after the demo; `subscriber` is the URL of the queue that gets the alarms."""
-    heading(console, "What to try next")
-    if not kept:
+    """How to use a lab that runs at `endpoint`, or, without one, what to try after it is gone.
+
+    `subscriber` is the URL of the queue that gets the alarms.
+    """
+    if endpoint is None:
+        heading(console, "What to try next")
         note(console, f"Keep it running and look around: {command('demo --keep', folder)}")
         note(console, "Read how it works: docs/how-it-works.md; how it is built: main.tf, modules/")
         return
+    bucket, table, group = (
+        outputs[name] for name in ("bucket_name", "table_name", "log_group_name")
+    )
+    heading(console, f"The lab runs at {endpoint}")
+    note(console, f"Region {REGION}, access key test, secret key test. Only this machine gets in.")
+    source = {f". {shlex.quote(f'{folder}/env')}": "this shell's aws and terraform talk to the lab"}
+    _commands(console, source)
+    note(console, "From Python, with boto3:")
+    for line in (
+        "import boto3",
+        f'lab = boto3.Session("test", "test", region_name="{REGION}")',
+        f'print(lab.client("s3", endpoint_url="{endpoint}").list_buckets()["Buckets"])',
+    ):
+        console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
+    heading(console, "What to try next")
+    note(console, "The aws commands need AWS's command line, version 2, and the file above.")
+    _commands(
+        console,
+        {
+            f"aws s3 cp README.md s3://{bucket}/": "upload something of your own",
+            f"aws dynamodb scan --table-name {table}": "read the records",
+            f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
+            f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
+            f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
+                "change main.tf there, and see what would change"
+            ),
+            command("verify", folder): "check that every part does what it should",
+            command("load", folder): "upload many files, and count their records",
+            command("replay", folder): "look into the failure queue, and put it through again",
+            command("reconcile", folder): "compare the objects with their records",
+            command("status", folder): "what is in it, and whether the module has changed",
+            command("up", folder): "apply what has changed in the module",
+            command("down --keep-state", folder): "stop it; `up` brings it back as it was",
+            command("down", folder): "destroy everything, stacks of your own in it too",
+        },
+    )
     note(
         console,
-        "The aws commands need AWS's command line, version 2 (https://aws.amazon.com/cli/).",
+        "The emulator has no metrics of Lambda and SQS: alarms on these never change here.",
     )
-    group = outputs["log_group_name"]
-    for line, why in {
-        f". {shlex.quote(f'{folder}/env')}": "this shell's aws and terraform now talk to the lab",
-        f"aws s3 cp README.md s3://{outputs['bucket_name']}/": "upload something of your own",
-        f"aws dynamodb scan --table-name {outputs['table_name']}": "read the records",
-        f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
-        f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
-        f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
-            "change main.tf there, and see what would change"
-        ),
-        command("down", folder): "destroy everything",
-    }.items():
+
+
+def _commands(console: Console, lines: Mapping[str, str]) -> None:
+    for line, why in lines.items():
         console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
         console.print(f"      {escape(why)}", style="dim", soft_wrap=True)
 
@@ -196,7 +241,3 @@ def _bar(console: Console) -> Progress:
 
 def _label(address: str) -> str:
     return address.removeprefix("module.pipeline.").removeprefix("module.")
-
-
-def _moment(epoch: str) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(epoch)))

@@ -1,7 +1,8 @@
 """The embedded lab's own folder: its root module, who uses it now, and whether it was kept.
 
 Everything lies in one ignored folder, so that nothing of the operator's is ever read or written:
-`root/` (generated, with its state), `kept.json` and `env` (of a lab that stays), and logs.
+`root/` (generated, with Terraform's state), and logs; of a lab that stays also `kept.json`, `env`
+and `state/`, which is what its emulator holds.
 """
 
 import contextlib
@@ -11,89 +12,47 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
+from lab import lab_root
 from lab.emulator import (
     Emulator,
+    answers,
     client_environment,
     emulator,
-    is_emulator,
+    emulators_in,
     start_detached,
     stop_detached,
 )
 from lab.errors import LabError
+from lab.module import ROOT, fingerprint
+from lab.ports import free_port, is_free
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = ROOT
 FOLDER = REPOSITORY / ".work" / "demo"
-SUBSCRIBER = "lab-subscriber"
-# Write units in five minutes: few enough for a burst of a second to cross.
-ALARM_THRESHOLD = 20
 
-_ROOT = """\
-# Made by `python -m lab`: the module as it is, called like anybody would call it.
-module "pipeline" {
-  source = SOURCE
 
-  # The last step of the demo deletes what it uploaded.
-  bucket = { force_destroy = true }
-
-  # The default is 80 % of what the write units give: 1,200 units in five minutes.
-  alarms = { write_activity = { threshold = THRESHOLD } }
-
-  topic = {
-    subscriptions = {
-      lab = { protocol = "sqs", endpoint = aws_sqs_queue.subscriber.arn }
-    }
-  }
-}
-
-# Stands for whoever gets the alarms: e-mail is something that the emulator only logs.
-resource "aws_sqs_queue" "subscriber" {
-  name   = "SUBSCRIBER"
-  policy = data.aws_iam_policy_document.subscriber.json
-}
-
-data "aws_caller_identity" "current" {}
-
-data "aws_iam_policy_document" "subscriber" {
-  statement {
-    sid       = "TopicsOfThisAccount"
-    actions   = ["sqs:SendMessage"]
-    resources = ["*"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["sns.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
-    }
-  }
-}
-
-output "pipeline" {
-  value = module.pipeline
-}
-
-output "subscriber_queue_url" {
-  value = aws_sqs_queue.subscriber.url
-}
-"""
+State = Literal["none", "unfinished", "running", "stopped", "died"]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A lab that outlives the command that made it; not `ready` while it is being made."""
+    """A lab that outlives the command that made it; not `ready` while it is being made.
+
+    `pid` is its emulator's, 0 when that was stopped on purpose; `since` when it was started, epoch
+    seconds; `module` the fingerprint of what was applied, empty while that is changing.
+    """
 
     endpoint: str
     port: int
     pid: int
     ready: bool
+    since: float = 0.0
+    module: str = ""
 
 
 @contextlib.contextmanager
@@ -125,57 +84,116 @@ def exclusive(folder: Path) -> Iterator[None]:
             file.truncate(0)
 
 
-def write_root(folder: Path) -> Path:
-    """Write the root module of the lab, afresh; returns its folder."""
-    root = folder / "root"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
-    source = os.path.relpath(REPOSITORY, root.resolve())
-    text = _ROOT.replace("SOURCE", _hcl_string(source)).replace("SUBSCRIBER", SUBSCRIBER)
-    text = text.replace("THRESHOLD", str(ALARM_THRESHOLD))
-    (root / "main.tf").write_text(text, encoding="utf-8")
-    return root
+def look(folder: Path) -> tuple[State, Kept | None]:
+    """What is in the folder.
+
+    `unfinished`: being made, or whoever made it was killed. `died`: the emulator ended without
+    having been told to.
+    """
+    kept = read_kept(folder)
+    if kept is None:
+        return "none", None
+    if not kept.ready:
+        return "unfinished", kept
+    if kept.pid in emulators_in(folder):
+        return "running", kept
+    return ("died" if kept.pid else "stopped"), kept
+
+
+def expect_answer(folder: Path, kept: Kept) -> None:
+    """Raise LabError where the emulator of a lab that runs does not answer."""
+    if not answers(kept.endpoint):
+        raise LabError(
+            f"The lab's emulator, process {kept.pid}, does not answer on {kept.endpoint}: stop it "
+            f"with `{command('down --keep-state', folder)}`, then bring it back with "
+            f"`{command('up', folder)}`."
+        )
+
+
+def saved_at(folder: Path) -> float | None:
+    """When the emulator's state was last saved, epoch seconds; None where there is none."""
+    times = [file.stat().st_mtime for file in (folder / "state").glob("*.json")]
+    return max(times, default=None)
 
 
 def forget(folder: Path) -> None:
     """Delete what a lab leaves that is gone; its logs stay until the next one."""
-    for made in (folder / "root", folder / "tmp", *folder.glob("emulator-*")):
-        shutil.rmtree(made, ignore_errors=True)
+    # First, so that a folder that is deleted in part holds no lab.
     for name in ("kept.json", "env", "terraform.tfrc"):
         (folder / name).unlink(missing_ok=True)
+    for made in (folder / "root", folder / "tmp", folder / "state", *folder.glob("emulator-*")):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def make_room(folder: Path) -> None:
-    """Clear the folder for a new lab. Raises LabError while a kept one runs there."""
-    kept = read_kept(folder)
-    if kept is not None and kept.ready and is_emulator(kept.pid):
+    """Clear the folder for a new lab. Raises LabError while one is kept there."""
+    state, kept = look(folder)
+    if kept is not None and state == "running":
         raise LabError(
             f"A lab is kept in {folder} at {kept.endpoint}: look around after "
             f"`. {shlex.quote(str(folder / 'env'))}`, or end it with `{command('down', folder)}`."
         )
-    if kept is not None:
-        # Left over by a command that was killed while it made this lab.
-        stop_detached(kept.pid)
+    if state in ("stopped", "died"):
+        raise LabError(
+            f"A lab is kept in {folder}, but does not run: bring it back with "
+            f"`{command('up', folder)}`, or delete it with `{command('down', folder)}`."
+        )
+    # Left over by a command that was killed while it made a lab.
+    end_emulators(folder)
     forget(folder)
     for log in folder.glob("*.log"):
         log.unlink()
 
 
+def end_emulators(folder: Path) -> None:
+    """End what emulators run in the folder, also one that a killed command could not note."""
+    for pid in emulators_in(folder):
+        stop_detached(pid)
+
+
 @contextlib.contextmanager
 def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[Emulator]:
-    """An emulator that ends with the block, or with `keep` only if the block fails."""
+    """An emulator that ends with the block, or with `keep` only if the block fails.
+
+    In the block the folder's root is to be applied.
+    """
     if not keep:
         with emulator(folder, port=port) as running:
             yield running
         return
-    running = start_detached(folder, port=port)
+    applied = fingerprint(folder / "root")
+    running = start_detached(folder, state_dir=folder / "state", port=port)
     try:
-        _write_kept(folder, Kept(running.endpoint, running.port, running.pid, ready=False))
+        making = Kept(running.endpoint, running.port, running.pid, ready=False, since=time.time())
+        write_kept(folder, making)
         yield running
-        _write_kept(folder, Kept(running.endpoint, running.port, running.pid, ready=True))
+        write_kept(folder, replace(making, ready=True, module=applied))
     except BaseException:
         stop_detached(running.pid)
         raise
+
+
+def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
+    """Start the emulator of a lab that does not run, with what it held, and note it.
+
+    On its old port unless another is given, or that is taken. Raises LabError.
+    """
+    end_emulators(folder)
+    for left in folder.glob("emulator-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    chosen = port or (kept.port if is_free(kept.port) else free_port())
+    lab_root.move(folder, chosen)
+    running = start_detached(folder, state_dir=folder / "state", port=chosen)
+    try:
+        # After a crash, or on another port, nobody knows that all is as it was applied.
+        known = kept.pid == 0 and chosen == kept.port
+        module = kept.module if known else ""
+        restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
+        write_kept(folder, restarted)
+    except BaseException:
+        stop_detached(running.pid)
+        raise
+    return restarted
 
 
 def command(name: str, folder: Path) -> str:
@@ -188,11 +206,23 @@ def command(name: str, folder: Path) -> str:
 
 
 def read_kept(folder: Path) -> Kept | None:
-    """What was noted about a kept lab, whether or not it still runs."""
+    """What was noted about a kept lab, whether or not it still runs. Raises LabError."""
+    file = folder / "kept.json"
     try:
-        return Kept(**json.loads((folder / "kept.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Kept(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError, TypeError) as error:
+        raise LabError(
+            f"{file} can't be read ({error}): delete it, and the lab with it."
+        ) from error
+
+
+def write_kept(folder: Path, kept: Kept) -> None:
+    """Note it, all at once."""
+    new = folder / "kept.json.new"
+    new.write_text(json.dumps(asdict(kept)), encoding="utf-8")
+    new.replace(folder / "kept.json")
 
 
 def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> Path:
@@ -205,14 +235,3 @@ def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> Path
     file = folder / "env"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return file
-
-
-def _write_kept(folder: Path, kept: Kept) -> None:
-    new = folder / "kept.json.new"
-    new.write_text(json.dumps(asdict(kept)), encoding="utf-8")
-    new.replace(folder / "kept.json")
-
-
-def _hcl_string(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
-    return quoted.replace("${", "$${").replace("%{", "%%{")

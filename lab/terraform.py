@@ -151,7 +151,9 @@ def stream(
 
     Raises LabError with Terraform's errors when it fails.
     """
-    command = ["terraform", action, "-json", "-auto-approve", "-input=false"]
+    # A Terraform whose parent was killed may still be writing its state down.
+    patience = f"-lock-timeout={_STOP_SECONDS:.0f}s"
+    command = ["terraform", action, "-json", "-auto-approve", "-input=false", patience]
     log = log or folder / f"{action}.log"
     with log.open("w", encoding="utf-8") as transcript:
         process = subprocess.Popen(

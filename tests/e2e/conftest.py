@@ -76,6 +76,7 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "sites": _sites,
     "switched": _switched,
     "embedded": _kept,
+    "staying": _kept,
 }
 
 
@@ -121,6 +122,12 @@ def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
 def embedded(made: Mapping[str, Future[kept.Kept]]) -> kept.Kept:
     """The embedded lab, as `up` makes it."""
     return made["embedded"].result()
+
+
+@pytest.fixture(scope="session")
+def staying(made: Mapping[str, Future[kept.Kept]]) -> Path:
+    """The folder of another one, which is stopped and killed, and gone in the end."""
+    return made["staying"].result().folder
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
+
+from tests.support.processes import processes, read_until, wait_until_gone
 
 REPOSITORY = Path(__file__).parents[2]
 LOGS = {"apply.log", "destroy.log", "emulator.log"}
@@ -58,33 +58,6 @@ def start(
 def finish(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
     out, err = process.communicate(timeout=240)
     return process.returncode, out, err
-
-
-def read_until(stream: IO[str] | None, text: str) -> None:
-    assert stream is not None
-    for line in stream:
-        if text in line:
-            return
-    raise AssertionError(f"{text!r} never came")
-
-
-def processes(folder: Path) -> dict[int, str]:
-    """The processes that work in a folder, with their command lines."""
-    found = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if str((process / "cwd").readlink()).startswith(str(folder)):
-                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
-        except OSError:
-            continue
-    return found
-
-
-def wait_until_gone(folder: Path, seconds: float = 60) -> dict[int, str]:
-    deadline = time.monotonic() + seconds
-    while (left := processes(folder)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return left
 
 
 def files(folder: Path) -> set[str]:
@@ -140,6 +113,12 @@ def test_the_demo_shows_every_step_keeps_the_lab_and_down_ends_it(work_dir: Path
     assert status == 0, err
     assert "The failure queue is empty." in out
 
+    status, out, err = finish(start(work_dir, "--json", command="status", **hostile))
+    assert status == 0, err
+    told = json.loads(out)
+    assert (told["endpoint"], told["module"]) == (shown["kept"]["endpoint"], "same")
+    assert told["contents"]["objects"] == told["contents"]["records"] == 36
+
     status, _, err = finish(start(work_dir))
     assert status == 2
     assert f"A lab is kept in {work_dir} at {shown['kept']['endpoint']}" in err
@@ -190,6 +169,8 @@ def test_interrupted_while_it_applies_nothing_stays(
 def test_interrupted_a_lab_to_keep_is_not_kept(work_dir: Path) -> None:
     with start(work_dir, command="up") as process:
         read_until(process.stdout, "aws_iam_role.this")
+        status, out, _ = finish(start(work_dir, command="status"))
+        assert (status, "is being made in" in out) == (1, True)
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 143
     nothing_left(work_dir)
@@ -227,7 +208,7 @@ def test_killed_while_it_makes_a_lab_to_keep_the_next_one_clears_up(work_dir: Pa
 def test_a_second_one_at_the_same_time_is_refused(work_dir: Path) -> None:
     with start(work_dir) as process:
         read_until(process.stdout, "emulator listens")
-        status, _, err = finish(start(work_dir))
+        status, _, err = finish(start(work_dir, command="up"))
         assert status == 2
         assert f"Another lab command (process {process.pid}) works in {work_dir}" in err
         process.send_signal(signal.SIGTERM)

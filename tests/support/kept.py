@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import stack
-from lab.emulator import client_environment, stop_detached
+from lab.emulator import client_environment
 from tests.support.clients import client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,7 +62,5 @@ def up(folder: Path) -> Kept:
 
 def down(folder: Path) -> None:
     """End the lab in `folder`."""
-    kept = stack.read_kept(folder)
-    if kept is not None:
-        stop_detached(kept.pid)
-        stack.forget(folder)
+    stack.end_emulators(folder)
+    stack.forget(folder)

@@ -13,8 +13,9 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.emulator import emulator, is_emulator, start_detached, stop_detached
+from lab.emulator import emulator, emulators_in, is_emulator, start_detached, stop_detached
 from lab.errors import LabError
+from tests.support.poll import until
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -85,6 +86,26 @@ def test_what_it_held_is_found_again_on_another_port(tmp_path: Path) -> None:
     with emulator(tmp_path, state_dir=tmp_path / "state") as second:
         kept = s3(second.environment).get_object(Bucket="kept", Key="a b")
         assert kept["Body"].read() == b"content"
+
+
+def test_killed_it_has_saved_all_but_the_newest(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with emulator(tmp_path, state_dir=state) as first:
+        s3(first.environment).create_bucket(Bucket="kept")
+        s3(first.environment).put_bucket_tagging(
+            Bucket="kept", Tagging={"TagSet": [{"Key": "newest", "Value": "yes"}]}
+        )
+        until(lambda: (state / "s3.json").exists() and "newest" in (state / "s3.json").read_text())
+        os.kill(first.pid, signal.SIGKILL)
+    with emulator(tmp_path, state_dir=state) as second:
+        tags = s3(second.environment).get_bucket_tagging(Bucket="kept")["TagSet"]
+        assert [tag["Key"] for tag in tags] == ["newest"]
+
+
+def test_those_in_a_folder_are_found_and_others_are_not(tmp_path: Path) -> None:
+    with emulator(tmp_path / "a b") as running, emulator(tmp_path / "a b c"):
+        assert emulators_in(tmp_path / "a b") == [running.pid]
+    assert emulators_in(tmp_path / "a b") == []
 
 
 def test_a_crash_at_start_shows_the_last_lines_of_its_log(

@@ -1,0 +1,79 @@
+"""Save what ministack holds while it runs: by itself it does so only when it is told to end.
+
+A `kill -9` or a power failure then costs the newest writes, and no more.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_PAUSE_SECONDS = 1.0
+# What a request set off, retries and a failure's way to its queue, goes on after the answer.
+_AFTERMATH_SECONDS = 10.0
+# Copying takes the interpreter away from requests: at most one part in twenty.
+_REST = 19
+
+
+def keep_saving() -> None:
+    """From the first request on, save after each second in which something may have changed.
+
+    Does nothing where ministack's environment asks for no saved state.
+    """
+    from ministack import app
+    from ministack.core import persistence
+
+    if not persistence.PERSIST_STATE:
+        return
+    # A line for each service and second would bury everything else in the log.
+    logging.getLogger(persistence.logger.name).setLevel(logging.WARNING)
+    serve, save_all = app.app, app.save_all
+    turn = threading.Lock()
+    ended = False
+    # Before the first request ministack may not have read yet what was saved: never save then.
+    requested_at: float | None = None
+
+    async def serve_and_note(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal requested_at
+        try:
+            await serve(scope, receive, send)
+        finally:
+            if scope["type"] == "http":
+                requested_at = time.monotonic()
+
+    def save_last(services: Mapping[str, Callable[[], Any]]) -> None:
+        nonlocal ended
+        with turn:
+            ended = True
+            save_all(services)
+
+    def save_now_and_then() -> None:
+        pause, saved_at = _PAUSE_SECONDS, 0.0
+        while True:
+            time.sleep(pause)
+            if requested_at is None or requested_at + _AFTERMATH_SECONDS < saved_at:
+                continue
+            saved_at, busy = time.monotonic(), time.thread_time()
+            with turn:
+                if ended:
+                    return
+                services = app._build_persistence_save_dict()
+                save_all({name: _patient(state) for name, state in services.items()})
+            pause = max(_PAUSE_SECONDS, _REST * (time.thread_time() - busy))
+
+    app.app, app.save_all = serve_and_note, save_last
+    threading.Thread(target=save_now_and_then, daemon=True).start()
+
+
+def _patient(state: Callable[[], Any]) -> Callable[[], Any]:
+    def copied() -> Any:
+        for _ in range(10):
+            try:
+                return state()
+            except RuntimeError:
+                # A request changed a table's size while it was copied.
+                continue
+        return state()
+
+    return copied

@@ -1,0 +1,222 @@
+"""A lab that stays: found again, stopped, killed, changed and brought back, with what it holds.
+
+The tests share one lab, in which each leaves a lab that runs; the last one ends it.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import stack
+from lab.emulator import client_environment, emulators_in
+from lab.lab_root import outputs
+from tests.support import kept
+from tests.support.clients import client
+from tests.support.poll import until
+from tests.support.processes import read_until, wait_until_gone
+
+ODD = "a b+c%/[red]ü[/red].txt"
+ACTIVITY, THROTTLE = "DynamoDBWriteActivityAlert", "DynamoDBWriteThrottleAlert"
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The lab in `folder`, seen anew at each look: its port and its processes change."""
+
+    folder: Path
+
+    def run(self, *arguments: str, expected: int = 0) -> str:
+        """What `python -m lab ARGUMENTS` says about it."""
+        process = kept.start(*arguments, "--work-dir", str(self.folder))
+        out, err = process.communicate(timeout=300)
+        assert process.returncode == expected, out + err
+        return out + err
+
+    @property
+    def now(self) -> stack.Kept:
+        found = stack.read_kept(self.folder)
+        assert found is not None
+        return found
+
+    def name(self, output: str) -> Any:
+        return outputs(self.folder)["pipeline"][output]
+
+    def client(self, service: str) -> Any:
+        return client(service, client_environment(self.now.endpoint))
+
+    def objects(self) -> set[str]:
+        page = self.client("s3").list_objects_v2(Bucket=self.name("bucket_name"))
+        return {one["Key"] for one in page.get("Contents", [])}
+
+    def records(self) -> set[str]:
+        items = self.client("dynamodb").scan(TableName=self.name("table_name"))["Items"]
+        return {item["objectKey"]["S"] for item in items}
+
+    def upload(self, key: str) -> None:
+        """Upload, and wait for the record."""
+        self.client("s3").put_object(Bucket=self.name("bucket_name"), Key=key, Body=b"content")
+        until(lambda: key in self.records())
+
+    def alarm(self, name: str) -> Any:
+        return self.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+
+    def measure(self, metric: str, value: float) -> None:
+        table = {"Name": "TableName", "Value": self.name("table_name")}
+        datum = {"MetricName": metric, "Dimensions": [table], "Value": value}
+        self.client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
+
+    def told(self) -> str:
+        """All that the alarms' subscriber has got and not shown before."""
+        queue = outputs(self.folder)["subscriber_queue_url"]
+        sqs = self.client("sqs")
+        return str(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"))
+
+    def plan(self) -> None:
+        """The operator's own plan, which must find nothing to do."""
+        script = '. "$0/env" && terraform -chdir="$0/root" plan -detailed-exitcode -no-color'
+        planned = subprocess.run(
+            ["sh", "-c", script, str(self.folder)], capture_output=True, text=True, check=False
+        )
+        assert planned.returncode == 0, planned.stdout + planned.stderr
+
+
+@pytest.fixture
+def lab(staying: Path) -> Lab:
+    """The lab, made once."""
+    return Lab(staying)
+
+
+def test_up_finds_a_lab_that_runs_and_what_it_prints_works_as_printed(
+    lab: Lab, tmp_path: Path
+) -> None:
+    before = lab.now
+    said = lab.run("up")
+    assert lab.now == before
+    assert "Terraform applies" not in said
+    assert before.endpoint in said
+
+    lines = said.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.strip() == "import boto3")
+    snippet = "\n".join(line.strip() for line in lines[first : first + 3])
+    clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    answer = subprocess.check_output([sys.executable, "-c", snippet], env=clean, text=True)
+    assert lab.name("bucket_name") in answer
+
+    source = next(line.strip() for line in lines if line.strip().startswith(". "))
+    ask = "import boto3; print(boto3.client('s3').list_buckets()['Buckets'])"
+    script = f'{source} && exec "$0" -c "$1"'
+    command = ["sh", "-c", script, sys.executable, ask]
+    assert lab.name("bucket_name") in subprocess.check_output(command, env=clean, text=True)
+
+
+def test_a_lab_that_was_stopped_comes_back_as_it_was_and_works(lab: Lab) -> None:
+    lab.upload(ODD)
+    message = {"QueueUrl": lab.name("failure_queue_url"), "MessageBody": "{}"}
+    lab.client("sqs").send_message(**message)
+    lab.measure("ConsumedWriteCapacityUnits", 1000)
+    until(lambda: lab.alarm(ACTIVITY)["StateValue"] == "ALARM")
+    before = lab.now, lab.objects(), lab.records()
+
+    said = lab.run("status")
+    for line in (r"objects +1", r"records +1", r"failure queue +1 messages", r"1 ALARM, 7 OK"):
+        assert re.search(line, said)
+
+    assert "Bring it back with" in lab.run("down", "--keep-state")
+    assert wait_until_gone(lab.folder) == {}
+    assert " is stopped, and what it held was saved at " in lab.run("status", expected=1)
+    assert "but does not run: bring it back with" in lab.run("demo", expected=2)
+    said = lab.run("up")
+
+    assert "Terraform applies" not in said
+    assert (lab.now.endpoint, lab.objects(), lab.records()) == (before[0].endpoint, *before[1:])
+    assert lab.alarm(ACTIVITY)["StateValue"] == "ALARM"
+    received = lab.client("sqs").receive_message(QueueUrl=lab.name("failure_queue_url"))
+    assert [one["Body"] for one in received["Messages"]] == ["{}"]
+    lab.upload("after a stop")
+    lab.measure("WriteThrottleEvents", 1)
+    until(lambda: THROTTLE in lab.told())
+    lab.plan()
+
+
+def test_a_lab_whose_emulator_was_killed_comes_back_on_another_port_if_its_own_is_taken(
+    lab: Lab,
+) -> None:
+    lab.upload("before the kill")
+    saved = lab.folder / "state" / "dynamodb.json"
+    until(lambda: "before the kill" in saved.read_text())
+    before = lab.now
+    os.kill(before.pid, signal.SIGSTOP)
+    assert "does not answer on" in lab.run("status", expected=2)
+    os.kill(before.pid, signal.SIGKILL)
+    assert wait_until_gone(lab.folder) == {}
+    assert "ended without a word" in lab.run("status", expected=1)
+
+    with socket.create_server(("127.0.0.1", before.port)):
+        said = lab.run("up")
+
+    assert f"Port {before.port} is taken now" in said
+    assert lab.now.port != before.port
+    assert "before the kill" in lab.objects() & lab.records()
+    for url in (lab.name("failure_queue_url"), outputs(lab.folder)["subscriber_queue_url"]):
+        assert url.startswith(f"{lab.now.endpoint}/")
+        name = url.rpartition("/")[2]
+        assert f":{lab.now.port}/" in lab.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
+    lab.upload("after the kill")
+    lab.plan()
+
+
+def test_up_applies_what_has_changed_since_and_again_if_it_was_killed(lab: Lab) -> None:
+    main = lab.folder / "root" / "main.tf"
+    main.write_text(main.read_text().replace("threshold = 20", "threshold = 21"))
+    assert "changed since" in lab.run("status")
+    with kept.start("up", "--work-dir", str(lab.folder)) as process:
+        read_until(process.stdout, "The module has changed: Terraform applies it again")
+        process.kill()
+    assert "Terraform applies it again" in lab.run("up")
+    assert lab.alarm(ACTIVITY)["Threshold"] == 21
+    assert "as it was applied" in lab.run("status")
+
+
+def _kill(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGKILL)
+
+
+def _terminate(process: "subprocess.Popen[str]") -> None:
+    process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("end", [_kill, _terminate])
+def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
+    lab: Lab, end: Callable[["subprocess.Popen[str]"], None]
+) -> None:
+    held = lab.objects()
+    lab.run("down", "--keep-state")
+    with kept.start("up", "--work-dir", str(lab.folder)) as process:
+        # It begins to start the emulator; noting it may come before or after the end.
+        until(lambda: emulators_in(lab.folder) or process.poll() is not None)
+        end(process)
+        process.communicate(timeout=60)
+    lab.run("up")
+    assert emulators_in(lab.folder) == [lab.now.pid]
+    assert lab.objects() == held
+    lab.upload(f"after {end.__name__}")
+
+
+def test_down_deletes_a_lab_that_is_stopped_for_good(lab: Lab) -> None:
+    lab.run("down", "--keep-state")
+    assert "is deleted" in lab.run("down")
+    assert wait_until_gone(lab.folder) == {}
+    assert {file.suffix for file in lab.folder.iterdir()} == {".log"}
+    assert "No lab is in" in lab.run("status", expected=1)
+    assert "No lab runs in" in lab.run("down", expected=2)

@@ -1,0 +1,54 @@
+"""What a lab that stays is made of: its files, its fingerprint, its queues' addresses."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from lab import lab_root, show, stack
+from lab.errors import LabError
+from lab.module import fingerprint
+from lab.terraform import Event
+
+
+def test_any_change_of_what_terraform_reads_changes_the_fingerprint(tmp_path: Path) -> None:
+    main = tmp_path / "main.tf"
+    main.write_text("a = 1")
+    before = fingerprint(tmp_path)
+    assert fingerprint(tmp_path) == before
+    (tmp_path / "apply.log").write_text("no matter")
+    assert fingerprint(tmp_path) == before
+    main.write_text("a = 2")
+    assert fingerprint(tmp_path) != before
+    main.write_text("a = 1")
+    (tmp_path / "more.auto.tfvars").write_text("b = 1")
+    assert fingerprint(tmp_path) != before
+
+
+def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> None:
+    hook = "http://127.0.0.1:9000/hook"
+    queue = "http://127.0.0.1:4000/000000000000/q"
+    state = tmp_path / "root" / "terraform.tfstate"
+    state.parent.mkdir()
+    told = {"queue": {"value": queue}, "hook": {"value": hook}}
+    state.write_text(json.dumps({"outputs": told}))
+    lab_root.move(tmp_path, 5000)
+    moved = queue.replace("4000", "5000")
+    assert lab_root.outputs(tmp_path) == {"queue": moved, "hook": hook}
+
+
+def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "kept.json").write_text('{"endpoint": ')
+    with pytest.raises(LabError, match=r"kept\.json can't be read .*: delete it"):
+        stack.look(tmp_path)
+
+
+def test_a_bar_that_is_full_does_not_say_planning() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80)
+    queue = "aws_sqs_queue.this", "create"
+    events = [Event("planned", *queue), Event("started", *queue), Event("completed", *queue)]
+    assert list(show.follow(console, "planning", events)) == events
+    assert "finishing" in screen.getvalue().rpartition("1/1")[2]
