@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lab import program
 from lab.errors import LabError
 from lab.options import (
     Check,
@@ -317,7 +318,7 @@ def main() -> None:
         # Names of objects are anything; a terminal that lacks a character must not end the run.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
-        app(prog_name="python -m lab")
+        app(prog_name=program.NAME)
     except LabError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         sys.exit(2)

@@ -18,13 +18,13 @@ from rich.text import Text
 from lab import cost, cost_uses, plan_json, show, target, terraform
 from lab.cost_pipeline import Assumed
 from lab.errors import LabError
-from lab.module import ROOT
+from lab.module import ROOT, WORK
 from lab.plan_json import Plan
 from lab.plan_server import plan_server
 from lab.prices import Prices
 from lab.provider import terraform_environment
 
-WORK = ROOT / ".work" / "cost"
+FOLDER = WORK / "cost"
 # Uploads a second where nothing is given: the default configuration costs nothing but S3 there.
 RATE = Decimal("0.1")
 # What is priced where nothing is given.
@@ -239,8 +239,8 @@ def _read(file: Path, origin: str) -> bytes:
 
 def _default() -> dict[str, Any]:
     """The plan of a root that only calls the module, made without any account."""
-    environment = terraform_environment(WORK)
-    with tempfile.TemporaryDirectory(dir=WORK) as folder, plan_server() as endpoint:
+    environment = terraform_environment(FOLDER)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
         source = os.path.relpath(ROOT, Path(folder).resolve())
         root = terraform.write_root(Path(folder), {"module": {"pipeline": {"source": source}}})
         terraform.init(root, environment | endpoint)

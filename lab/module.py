@@ -1,10 +1,19 @@
 """Where the Terraform module is, and what of it a consumer gets."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+_CLONE, _INSTALLED = Path(__file__).resolve().parents[1], Path(__file__).with_name("_module")
+# A package that was built of the repository has taken the module along.
+ROOT = _INSTALLED if _INSTALLED.exists() else _CLONE
+# Where the tooling works: ignored by git in a clone, and whoever installed it owns no clone.
+WORK = (
+    Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "event-driven-lab"
+    if ROOT == _INSTALLED
+    else ROOT / ".work"
+)
 MODULES = sorted(file.parent for file in ROOT.glob("modules/*/main.tf"))
 EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
 

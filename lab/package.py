@@ -15,8 +15,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.errors import LabError
+from lab.module import ROOT
 
-SOURCE = Path(__file__).resolve().parents[1] / "lambda_src"
+SOURCE = ROOT / "lambda_src"
 PACKAGE = SOURCE / "dist" / "lambda.zip"
 # The oldest time that a zip file can tell.
 _TIME = (1980, 1, 1, 0, 0, 0)

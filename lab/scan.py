@@ -14,11 +14,11 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import ROOT, copy_module
+from lab.module import WORK, copy_module
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
-WORK = ROOT / ".work" / "scan"
+FOLDER = WORK / "scan"
 
 
 def run() -> int:
@@ -31,8 +31,8 @@ def run() -> int:
             '(it asks for another boto3 than the tests), or run `make test ARGS="-e security"`.'
         ) from error
     console = Console(highlight=False)
-    environment = terraform_environment(WORK)
-    with tempfile.TemporaryDirectory(dir=WORK) as folder, plan_server() as endpoint:
+    environment = terraform_environment(FOLDER)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
         module = copy_module(Path(folder))
         plans = []
         for example in sorted((module / "examples").iterdir()):

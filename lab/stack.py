@@ -11,7 +11,6 @@ import json
 import os
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -29,11 +28,12 @@ from lab.emulator import (
     stop_detached,
 )
 from lab.errors import LabError
-from lab.module import ROOT, fingerprint
+from lab.module import ROOT, WORK, fingerprint
 from lab.ports import free_port, is_free
+from lab.program import command_line
 
 REPOSITORY = ROOT
-FOLDER = REPOSITORY / ".work" / "demo"
+FOLDER = WORK / "demo"
 
 
 State = Literal["none", "unfinished", "running", "stopped", "died"]
@@ -199,10 +199,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
 def command(name: str, folder: Path) -> str:
     """The command line that does `name` in this folder, to be typed in this shell, where it is."""
     place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
-    # Not resolved: a virtual environment's python is a link to one without its packages.
-    python, here = Path(sys.executable), Path.cwd()
-    shown = python.relative_to(here) if python.is_relative_to(here) else python
-    return f"{shlex.quote(str(shown))} -m lab {name}{place}"
+    return f"{command_line()} {name}{place}"
 
 
 def read_kept(folder: Path) -> Kept | None:

@@ -8,21 +8,21 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, MODULES, ROOT
+from lab.module import EXAMPLES, MODULES, ROOT, WORK
 from lab.provider import shared_provider, terraform_environment
 
-WORK = ROOT / ".work" / "validate"
+FOLDER = WORK / "validate"
 
 
 def run(as_json: bool = False) -> int:
     """Validate each; returns 1 when one is not valid. Raises LabError when it can't be tried."""
     console = Console(highlight=False, soft_wrap=True, quiet=as_json)
     found: dict[str, str] = {}
-    environment = terraform_environment(WORK)
+    environment = terraform_environment(FOLDER)
     # In a folder of its own, and with a provider that runs already: nothing lands in the sources.
     with (
-        tempfile.TemporaryDirectory(dir=WORK) as data,
-        shared_provider(environment, WORK) as attach,
+        tempfile.TemporaryDirectory(dir=FOLDER) as data,
+        shared_provider(environment, FOLDER) as attach,
     ):
         for folder in [ROOT, *MODULES, *EXAMPLES]:
             name = str(folder.relative_to(ROOT))
