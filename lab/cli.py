@@ -168,7 +168,7 @@ def load(
     Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
     tried.
     """
-    from lab import load as command
+    from lab import fault_command as command
 
     raise typer.Exit(
         command.faults(
