@@ -20,7 +20,7 @@ Item = Mapping[str, Mapping[str, str]]
 
 # AWS answers five GetRecords a second and shard; an emulator has no such limit.
 _POLL_SECONDS = 0.2
-_EMULATOR_POLL_SECONDS = 0.05
+_EMULATOR_POLL_SECONDS = 0.02
 # A closed shard's children may show a bit later; AWS takes ten DescribeStream a second in all.
 _LOOK_SECONDS = 1.0
 _GET_RECORDS = 1000

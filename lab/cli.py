@@ -176,7 +176,7 @@ def load(
         typer.Option(
             metavar="SECONDS",
             min=0.01,
-            help="How often to read the stream; every 0.2 in AWS, every 0.05 on an emulator.",
+            help="How often to read the stream; every 0.2 in AWS, every 0.02 on an emulator.",
         ),
     ] = None,
     clean: Annotated[

@@ -1,6 +1,5 @@
 """Draw a load run: how long each record took, and how many came in a second."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from lab.load_figures import Spread, duration
 # Of Okabe and Ito, told apart by all eyes; line styles and labels say the same.
 _BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#007D5A", "#D55E00"
 _INK, _QUIET = "#222222", "#6b6b6b"
-_BINS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-_MOST_BINS = 60
+_MOST_BINS = 40
+# Of reads of the stream: with fewer in a bin, it would show when they were.
+_BIN_READS = 10
 # From the slowest to the middle, in which a linear scale would show nothing but the slowest.
 _LOGARITHMIC = 20.0
 
@@ -31,7 +31,8 @@ class Picture:
     """What is drawn. Moments are seconds since the first upload began, latencies seconds.
 
     `answered`: when S3 took each upload; `recorded`: that moment and the latency of each that has a
-    record; `missing`: that moment of each that has none.
+    record; `missing`: that moment of each that has none. `poll` is from one read of the stream to
+    the next.
     """
 
     title: str
@@ -40,6 +41,7 @@ class Picture:
     recorded: Sequence[tuple[float, float]]
     missing: Sequence[float]
     latency: Spread | None
+    poll: float
 
 
 def draw(picture: Picture, paths: Sequence[Path]) -> None:
@@ -51,6 +53,7 @@ def draw(picture: Picture, paths: Sequence[Path]) -> None:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
+        "axes.axisbelow": True,
         "grid.color": "#e4e4e4",
         "xtick.color": _QUIET,
         "ytick.color": _QUIET,
@@ -59,8 +62,8 @@ def draw(picture: Picture, paths: Sequence[Path]) -> None:
         figure, (above, below) = plt.subplots(
             2, 1, sharex=True, figsize=(10, 6), layout="constrained", height_ratios=(2.4, 1)
         )
-        figure.suptitle(picture.title, x=0.012, ha="left", weight="bold", size=13)
-        above.set_title(picture.subtitle, loc="left", size=9, color=_QUIET, x=0, pad=10)
+        above.set_title(picture.title, loc="left", weight="bold", size=13, pad=26)
+        above.text(0, 1.035, picture.subtitle, transform=above.transAxes, size=9, color=_QUIET)
         _latencies(above, picture)
         _rates(below, picture)
         below.set_xlabel("seconds since the first upload")
@@ -77,7 +80,7 @@ def _latencies(axes: Axes, picture: Picture) -> None:
     times = [moment for moment, _ in picture.recorded]
     seconds = [latency for _, latency in picture.recorded]
     # Many dots lie on each other: the lighter they are, the more can be told.
-    opacity = min(0.8, max(0.2, 150 / max(1, len(times))))
+    opacity = min(0.8, max(0.4, 150 / max(1, len(times))))
     axes.scatter(times, seconds, s=14, color=_BLUE, alpha=opacity, linewidths=0, zorder=3)
     if picture.latency is not None:
         if picture.latency.max > _LOGARITHMIC * max(picture.latency.p50, 1e-4):
@@ -101,7 +104,8 @@ def _latencies(axes: Axes, picture: Picture) -> None:
             )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
     if picture.missing:
-        # At the upper edge, as no latency is theirs.
+        # At the upper edge, as no latency is theirs; with nothing else there.
+        axes.set_ylim(top=axes.get_ylim()[1] * 1.15)
         axes.scatter(
             picture.missing,
             [0.97] * len(picture.missing),
@@ -119,25 +123,28 @@ def _rates(axes: Axes, picture: Picture) -> None:
     axes.set_ylabel("per second")
     seen = [moment + latency for moment, latency in picture.recorded]
     end = max([*picture.answered, *seen], default=1.0)
-    width = next((one for one in _BINS if end / one <= _MOST_BINS), _BINS[-1])
-    edges = [number * width for number in range(math.floor(end / width) + 2)]
+    bins = max(1, min(_MOST_BINS, int(end / (_BIN_READS * picture.poll))))
+    edges = [end * number / bins for number in range(bins + 1)]
     for name, moments, colour, dashes in (
         ("uploads", picture.answered, _INK, "--"),
         ("records", seen, _BLUE, "-"),
     ):
-        counts = [0] * (len(edges) - 1)
+        counts = [0] * bins
         for moment in moments:
-            counts[min(int(moment / width), len(counts) - 1)] += 1
+            counts[min(int(moment / end * bins), bins - 1)] += 1
         axes.stairs(
-            [count / width for count in counts],
+            [count * bins / end for count in counts],
             edges,
             color=colour,
             ls=dashes,
             lw=1.4,
-            fill=False,
+            baseline=None,
             label=name,
         )
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.set_xlim(0, edges[-1])
-    axes.legend(loc="upper right", frameon=False, ncols=2)
+    # Above the axes, where no line runs.
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, ncols=2, borderaxespad=0
+    )
