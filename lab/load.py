@@ -96,7 +96,7 @@ class Load:
         self.bucket, self.table = found.bucket_name, found.table_name
         self.queue_url, self.buffer_url = found.failure_queue_url, found.buffer_queue_url
         self._arrivals = arrivals.Arrivals(through.streams, found.table_stream_arn)
-        if not self._arrivals.images:
+        if not self.tells_keys:
             self._need_versions()
         self.sent: list[Sent] = []
         self.seen = Seen()
@@ -114,6 +114,11 @@ class Load:
         """End that."""
         self._over.set()
         self._reading.join()
+
+    @property
+    def tells_keys(self) -> bool:
+        """Whether the stream says of which key a record is."""
+        return self._arrivals.images
 
     @property
     def taken(self) -> list[Sent]:

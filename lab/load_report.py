@@ -21,9 +21,10 @@ class Report:
     """What `--json` prints; times are in milliseconds where their name ends so.
 
     `recorded` uploads have one record or more, `unseen` of them were not on the stream; others are
-    `in_failure_queue`, `lost` nowhere, `refused` by S3. `confirmed` were looked up in the
-    table, too. `behind_ms` is how late uploads began. `kept` and `removed` count objects and
-    records.
+    `in_failure_queue`, `lost` (in neither), or were `refused` by S3. `confirmed` of those on the
+    stream were looked up in the table, too. `upload_ms` is until S3 took an upload, `latency_ms`
+    from there to its record, `behind_ms` how late it began, `total_ms` from when it was due (in a
+    burst, began) to its record. `kept` and `removed` count objects and records.
     """
 
     bucket: str
@@ -47,6 +48,7 @@ class Report:
     latency_ms: dict[str, float] | None = None
     upload_ms: dict[str, float] | None = None
     behind_ms: dict[str, float] | None = None
+    total_ms: dict[str, float] | None = None
     uploads_per_second: float | None = None
     records_per_second: float | None = None
     kept: dict[str, int] = field(default_factory=dict)
@@ -76,11 +78,18 @@ def fill(report: Report, load: Load, verdict: Verdict) -> None:
     report.behind_ms = _milliseconds(
         one.began - one.due for one in load.sent if one.due is not None
     )
+    report.total_ms = _milliseconds(
+        seen - (one.began if one.due is None else one.due)
+        for one in taken
+        if (seen := load.arrived(one)) is not None
+    )
     first = min(one.began for one in load.sent)
     report.uploads_per_second = _rate(first, [one.answered for one in taken])
     times = [seen for one in taken if (seen := load.arrived(one)) is not None]
     report.records_per_second = _rate(first, times)
     report.notes = list(verdict.trouble)
+    if not load.tells_keys:
+        report.notes.append("The stream tells no keys: a doubled record would not show.")
     began = [one.began for one in load.sent]
     if load.plan.rate and len(began) > 1 and report.ended_by is None:
         kept_up = (len(began) - 1) / (max(began) - min(began))
@@ -117,9 +126,10 @@ def _tell_times(console: Console, report: Report) -> None:
     for name in ("p50", "p90", "p99", "max"):
         table.add_column(name, justify="right", no_wrap=True)
     for label, figures in {
-        "until S3 took an upload": report.upload_ms,
+        "an upload began late by": report.behind_ms,
+        "until S3 took it": report.upload_ms,
         "from there to its record": report.latency_ms,
-        "uploads began late by": report.behind_ms,
+        "in all": report.total_ms,
     }.items():
         if figures is not None:
             values = [duration(figure / 1000) for figure in figures.values()]
