@@ -68,11 +68,12 @@ def judge(load: Load, tell: Progress) -> Verdict:
     trouble: list[str] = []
     failed: set[str] = set()
     if lost:
+        # What was measured is worth telling without these.
         try:
             failed = _failed(load)
+            trouble += _in_the_buffer(load)
         except LabError as error:
-            trouble.append(f"Nobody looked into the failure queue: {error}")
-        trouble += _in_the_buffer(load)
+            trouble.append(f"Not all queues could be looked into: {error}")
     if gone:
         trouble.append(f"{len(gone)} of the lost had a record, which is no longer in the table.")
     return Verdict(
