@@ -86,8 +86,8 @@ def run(found: Target, asked: Asked, *, as_json: bool = False) -> int:
     load_report.fill(report, load, verdict)
     load_report.tell(console, report)
     try:
-        _draw(console, report, load, verdict, pictures)
         _leave_or_remove(console, report, load, asked)
+        _draw(console, report, load, verdict, pictures)
     finally:
         if as_json:
             # ASCII, for a terminal that takes a control character at its word.
