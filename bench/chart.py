@@ -1,4 +1,4 @@
-"""Draw the ratios of `bench.handler`. Needs matplotlib, which nothing else here does."""
+"""Draw the ratios of `bench.handler`."""
 
 from pathlib import Path
 from typing import Any

@@ -24,6 +24,7 @@ from lab.options import (
     StackFolder,
     WorkDir,
     find_target,
+    refuse_others,
 )
 
 app = typer.Typer(
@@ -269,45 +270,126 @@ def cost(
 
 @app.command()
 def load(
-    faults: Annotated[
-        list[str],
-        typer.Option(
-            metavar="NAME|all",
-            help="What breaks meanwhile; may be repeated. An unknown name lists them all.",
-        ),
-    ],
+    context: typer.Context,
     uploads: Annotated[
         int | None,
-        typer.Option(min=1, help="Uploads in each run; 100 if not given, a burst 2,000."),
+        typer.Option(
+            min=1, help="How many; 100 if not given. With --faults in each run; a burst 2,000."
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PER_SECOND", min=0.001, help="Uploads begun a second; a burst if not given."
+        ),
+    ] = None,
+    size: Annotated[str, typer.Option(help="Bytes of each, or a range, as 1KiB-1MiB.")] = "1KiB",
+    keys: Annotated[
+        Literal["plain", "odd", "nested"],
+        typer.Option(help="Keys that are plain, hard to encode, or deep in folders."),
+    ] = "plain",
+    prefix: Annotated[
+        str | None, typer.Option(help="What keys begin with; the first filter's if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same sizes and contents again.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=500, help="Uploads at a time.")] = 8,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="To wait for records after the last upload, at most."
+        ),
+    ] = 60.0,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.01,
+            help="How often to read the stream; every 0.2 in AWS, every 0.02 on an emulator.",
+        ),
+    ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove the objects and the records at the end.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png or .svg; both under .work/load if not given."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="More than 10,000 uploads are meant.")] = False,
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the kept lab, .work/demo; with --faults of what is made, .work/faults."
+        ),
+    ] = None,
+    faults: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|all",
+            help="Break this meanwhile, on an emulator of its own; may be repeated. An unknown "
+            "name lists them all.",
+        ),
     ] = None,
     via: Annotated[
-        Literal["notification", "eventbridge"], typer.Option(help="Where events come from.")
+        Literal["notification", "eventbridge"],
+        typer.Option(help="With --faults: where events come from."),
     ] = "notification",
     buffered: Annotated[
-        bool, typer.Option("--buffered", help="Put a queue between source and function.")
+        bool,
+        typer.Option("--buffered", help="With --faults: put a queue between source and function."),
     ] = False,
-    work_dir: Annotated[
-        Path | None, typer.Option(help="Folder for everything that is made; .work/faults.")
-    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Upload to the module on an emulator while something is broken; count what is lost.
+    """Upload to a deployed pipeline; tell how long records take, and whether any is lost.
 
-    Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
-    tried.
+    With --faults, upload to the module on an emulator while something is broken. Exit 0 when every
+    upload has one record in the end, 1 when one has not, 2 when it could not be tried.
     """
-    from lab import load as command
+    if faults:
+        from lab import fault_command
 
-    raise typer.Exit(
-        command.faults(
+        refuse_others(
+            context,
+            {"faults", "uploads", "via", "buffered", "work_dir", "as_json"},
+            "goes with a stack that is deployed, and --faults applies one of its own",
+        )
+        status = fault_command.faults(
             faults,
             via=via,
             buffered=buffered,
             uploads=uploads,
-            folder=work_dir or command.FOLDER,
+            folder=work_dir or fault_command.FOLDER,
             as_json=as_json,
         )
+        raise typer.Exit(status)
+
+    from lab import load_command
+
+    everything = {one.name or "" for one in context.command.params}
+    refuse_others(
+        context,
+        everything - {"via", "buffered"},
+        "goes with --faults: a stack that is deployed delivers as it does",
     )
+    asked = load_command.Asked(
+        uploads=load_command.UPLOADS if uploads is None else uploads,
+        rate=rate,
+        size=size,
+        keys=keys,
+        prefix=prefix,
+        seed=seed,
+        parallel=parallel,
+        timeout=timeout,
+        poll=poll,
+        clean=clean,
+        picture=picture,
+        yes=yes,
+    )
+    found = find_target(root, outputs, output, given, work_dir)
+    raise typer.Exit(load_command.run(found, asked, as_json=as_json))
 
 
 def main() -> None:

@@ -1,9 +1,12 @@
 """Options that several commands share, and the pipeline that some of them name."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     from lab.target import Target
@@ -60,3 +63,14 @@ def find_target(
     from lab import target
 
     return target.find(root=root, file=outputs, output=output, given=given or (), lab=work_dir)
+
+
+def refuse_others(context: typer.Context, fitting: Collection[str], why: str) -> None:
+    """Raises LabError where a parameter was given that is none of the `fitting` ones.
+
+    `why` goes on after the option's name.
+    """
+    for one in context.command.params:
+        source = context.get_parameter_source(one.name or "")
+        if one.name not in fitting and source is not None and source.name == "COMMANDLINE":
+            raise LabError(f"{one.opts[0]} {why}: drop one of them.")

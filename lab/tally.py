@@ -72,13 +72,17 @@ def scan(dynamodb: Any, table: str, prefix: str) -> Iterator[Item]:
         yield from page["Items"]
 
 
-def lying_in(sqs: Any, queue_url: str) -> list[failures.Failure]:
-    """All messages of a failure queue, which stay in it and are visible again afterwards."""
+def lying_in(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[failures.Failure]:
+    """All messages of a failure queue, which stay in it and are visible again afterwards.
+
+    Of a queue in AWS, some only without a `wait_seconds` of 1 to 20: then it asks all its servers.
+    """
     received: dict[str, Any] = {}
     while page := sqs.receive_message(
         QueueUrl=queue_url,
         MaxNumberOfMessages=10,
         VisibilityTimeout=_HIDDEN_SECONDS,
+        WaitTimeSeconds=wait_seconds,
         MessageAttributeNames=["All"],
         MessageSystemAttributeNames=["All"],
     ).get("Messages"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lab import load
+from lab import fault_command
 from lab.errors import LabError
 from lab.fault_proxy import FaultProxy
 from lab.fault_scene import Scene
@@ -102,7 +102,7 @@ def test_an_upload_that_is_recorded_and_failed_is_told_and_no_problem() -> None:
 
 def test_an_unknown_fault_is_refused_before_anything_starts_and_all_are_explained() -> None:
     with pytest.raises(LabError, match="There is no fault 'nonsense'") as refused:
-        load.faults(["poison", "nonsense"])
+        fault_command.faults(["poison", "nonsense"])
     for name, fault in FAULTS.items():
         assert f"{name}: {(fault.__doc__ or '').splitlines()[0]}" in str(refused.value)
 
