@@ -16,10 +16,12 @@ from lab.options import (
     Check,
     Given,
     Json,
+    KeyPrefix,
     LabFolder,
     OutputName,
     OutputsFile,
     Port,
+    Since,
     StackFolder,
     WorkDir,
     find_target,
@@ -137,6 +139,88 @@ def replay(
     choice = command.Choice(everything, tuple(message or ()), tuple(key or ()))
     status = command.run(found, choice, dry_run=dry_run, parallel=parallel, as_json=as_json)
     raise typer.Exit(status)
+
+
+@app.command()
+def reconcile(
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: LabFolder = None,
+    prefix: KeyPrefix = "",
+    since: Since = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Wait so long for records of what was just uploaded; 60s if not given.",
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the bucket with the table; name what is missing, doubled or stale.
+
+    As far back as records live. Exit 0 when all agree, 1 when something does not.
+    """
+    from lab import reconcile_command as command
+
+    found = find_target(root, outputs, output, given, work_dir)
+    raise typer.Exit(command.run(found, prefix=prefix, since=since, grace=grace, as_json=as_json))
+
+
+@app.command()
+def backfill(
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: LabFolder = None,
+    prefix: KeyPrefix = "",
+    since: Since = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only what was uploaded before; like --since."),
+    ] = None,
+    current: Annotated[
+        bool, typer.Option("--current", help="Only current versions, none that is hidden.")
+    ] = False,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Leave younger uploads without a version id to their events; 60s if not given.",
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Records a second; four fifths of the table's write units if not given."
+        ),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Writes at a time.")] = 4,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a run was interrupted.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell how many would be written.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write records of objects that have none; never overwrite one that is there.
+
+    Safe to interrupt and to run again: it goes on where it ended. Exit 0 when all are there, 1 when
+    some could not be written.
+    """
+    from lab import backfill_command as command
+    from lab import stack
+
+    found = find_target(root, outputs, output, given, work_dir)
+    options = command.Options(
+        prefix, since, until, grace, current, rate, parallel, restart, dry_run
+    )
+    folder = (work_dir or stack.REPOSITORY / ".work") / "backfill"
+    raise typer.Exit(command.run(found, options, folder, as_json=as_json))
 
 
 @app.command()

@@ -23,7 +23,18 @@ def lab(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["package"], ["docs"], ["demo"], ["up"], ["down"], ["replay"]]
+    "command",
+    [
+        [],
+        ["package"],
+        ["docs"],
+        ["demo"],
+        ["up"],
+        ["down"],
+        ["replay"],
+        ["reconcile"],
+        ["backfill"],
+    ],
 )
 def test_every_command_explains_itself(command: list[str]) -> None:
     shown = lab(*command, "--help")
