@@ -85,12 +85,13 @@ def run(found: Target, options: Options, folder: Path, *, as_json: bool = False)
             "begins anew.",
         )
     rate = options.rate or rate_of(described)
+    with show.progress(console, "backfill") as tell:
+        report.to_look_at = count(s3, asked, start, tell)
     try:
         with (
             show.progress(console, "backfill") as tell,
             show.interruptible("Ending, once the writes that are under way are through."),
         ):
-            report.to_look_at = count(s3, asked, start, tell)
             outcomes = backfill(
                 s3,
                 table,

@@ -16,15 +16,17 @@ from lab.coverage import EVERYTHING
 from lab.handler import records
 from lab.listing import pages
 from lab.reconcile import clients, reconcile
+from lab.show import printable
 from lab.table_records import Table
 from lab.target import Target
 from tests.support import s3_events
 from tests.support.failing import failed
+from tests.support.faulty_dynamodb import faulty_dynamodb, message, raw, refuses
 from tests.support.kept import Kept
 from tests.support.poll import until
 from tests.support.stack import empty_bucket
 
-ODD = ["a b+c%.txt", "ü/ö", "[red]x[/red]", "100%", "%41"]
+ODD = ["a b+c%.txt", "ü/ö", "[red]x[/red]", "100%", "\x1b[31m\r"]
 Item = dict[str, dict[str, str]]
 # Of an upload's own event and of what was filled in for it.
 DIFFERENT = {"eventName", "sequencer", "eventTime", "timestamp", "ttl"}
@@ -155,7 +157,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     )
     assert told["figures"]["agreeing"] == 24
     assert not any(one["in_failure_queue"] for one in told["missing"])
-    assert all(f"{desk.prefix}{key} (version " in desk.said for key in lost)
+    assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
     first = told["missing"][0]["uploaded"]
     assert f"-m lab backfill --prefix {desk.prefix} --since {first}" in desk.said
 
@@ -363,6 +365,26 @@ def test_without_versions_nothing_is_filled_in_beside_its_own_event(
     told = desk.reconcile(1)
     assert [one["key"] for one in told["missing"]] == ["c", "ü +%"]
     assert told["figures"]["superseded"] == 1
+
+
+def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
+    own_bucket: Callable[[bool], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = own_bucket(True)
+    desk.upload("bad", *ODD)
+    with faulty_dynamodb() as refusing:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", refusing.url)
+        table = {"Table": {"TableId": "t", "ProvisionedThroughput": {"WriteCapacityUnits": 5}}}
+        refusing.script.extend(raw(message(200, json.dumps(one).encode())) for one in (table, {}))
+        refusing.rule = refuses("bad")
+        report = desk.backfill(status=1)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")
+    assert report["written"] == len(ODD)
+    (failure,) = report["failed"]
+    assert (failure["key"], failure["reason"][:19]) == ("bad", "ValidationException")
+    assert "  failed  bad (" in desk.said
+    assert list(desk.folder.rglob("*.json")) == []
+    assert desk.backfill()["written"] == len(ODD) + 1
 
 
 @pytest.mark.parametrize(
