@@ -13,19 +13,27 @@ import typer
 
 from lab import program
 from lab.errors import LabError
+from lab.module import WORK
 from lab.options import (
     Check,
     Given,
     Json,
+    KeyPrefix,
     LabFolder,
     OutputName,
     OutputsFile,
     Port,
+    Since,
     StackFolder,
     WorkDir,
     find_target,
     refuse_others,
 )
+
+# Headings of the list of commands.
+_LAB = "The lab on this machine"
+_PIPELINE = "A deployed pipeline, or that lab"
+_REPOSITORY = "This repository"
 
 app = typer.Typer(
     help="Package, run and look after the event-driven integration.",
@@ -36,39 +44,7 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def package(check: Check = False, as_json: Json = False) -> None:
-    """Build the function's package, lambda_src/dist/lambda.zip."""
-    from lab import package as command
-
-    raise typer.Exit(command.run(check, as_json))
-
-
-@app.command()
-def docs(check: Check = False, as_json: Json = False) -> None:
-    """Write the inputs and outputs tables of every README from the HCL."""
-    from lab import docs as command
-
-    raise typer.Exit(command.run(check, as_json))
-
-
-@app.command()
-def validate(as_json: Json = False) -> None:
-    """Run `terraform validate` on the root, every submodule and every example."""
-    from lab import validate as command
-
-    raise typer.Exit(command.run(as_json))
-
-
-@app.command()
-def scan() -> None:
-    """Scan the HCL and its plans for insecure settings."""
-    from lab import scan as command
-
-    raise typer.Exit(command.run())
-
-
-@app.command()
+@app.command(rich_help_panel=_LAB)
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
     port: Port = None,
@@ -83,7 +59,7 @@ def demo(
     raise typer.Exit(command.run(folder, keep=keep, as_json=as_json, port=port))
 
 
-@app.command()
+@app.command(rich_help_panel=_LAB)
 def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> None:
     """See to it that a lab runs on this machine, as the module is now, and leave it running.
 
@@ -98,7 +74,19 @@ def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> No
     raise typer.Exit(command.up(work_dir or stack.FOLDER, port=port, as_json=as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=_LAB)
+def status(work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """Tell whether the lab runs, since when, what is in it, and whether the module has changed.
+
+    Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
+    """
+    from lab import stack
+    from lab import status as command
+
+    raise typer.Exit(command.run(work_dir or stack.FOLDER, as_json=as_json))
+
+
+@app.command(rich_help_panel=_LAB)
 def down(
     keep_state: Annotated[
         bool, typer.Option("--keep-state", help="Only stop it; `up` brings it back as it was.")
@@ -117,19 +105,7 @@ def down(
     raise typer.Exit(command.down(folder, keep_state=keep_state, as_json=as_json))
 
 
-@app.command()
-def status(work_dir: WorkDir = None, as_json: Json = False) -> None:
-    """Tell whether the lab runs, since when, what is in it, and whether the module has changed.
-
-    Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
-    """
-    from lab import stack
-    from lab import status as command
-
-    raise typer.Exit(command.run(work_dir or stack.FOLDER, as_json=as_json))
-
-
-@app.command()
+@app.command(rich_help_panel=_PIPELINE)
 def verify(
     root: StackFolder = None,
     outputs: OutputsFile = None,
@@ -161,7 +137,7 @@ def verify(
     raise typer.Exit(status)
 
 
-@app.command()
+@app.command(rich_help_panel=_PIPELINE)
 def replay(
     root: StackFolder = None,
     outputs: OutputsFile = None,
@@ -200,75 +176,88 @@ def replay(
     raise typer.Exit(status)
 
 
-@app.command()
-def cost(
-    plan: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="PLAN.json",
-            help="What `terraform show -json` printed, of a plan or a state; or -. The module with "
-            "no setting if none.",
-            show_default=False,
+@app.command(rich_help_panel=_PIPELINE)
+def reconcile(
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: LabFolder = None,
+    prefix: KeyPrefix = "",
+    since: Since = None,
+    grace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Wait so long for records of what was just uploaded; 60s if not given.",
         ),
     ] = None,
-    root: Annotated[
-        Path | None,
+    as_json: Json = False,
+) -> None:
+    """Compare the bucket with the table; name what is missing, doubled or stale.
+
+    As far back as records live. Exit 0 when all agree, 1 when something does not.
+    """
+    from lab import reconcile_command as command
+
+    found = find_target(root, outputs, output, given, work_dir)
+    raise typer.Exit(command.run(found, prefix=prefix, since=since, grace=grace, as_json=as_json))
+
+
+@app.command(rich_help_panel=_PIPELINE)
+def backfill(
+    root: StackFolder = None,
+    outputs: OutputsFile = None,
+    output: OutputName = None,
+    given: Given = None,
+    work_dir: LabFolder = None,
+    prefix: KeyPrefix = "",
+    since: Since = None,
+    until: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Only what was uploaded before; like --since."),
+    ] = None,
+    current: Annotated[
+        bool, typer.Option("--current", help="Only current versions, none that is hidden.")
+    ] = False,
+    grace: Annotated[
+        str | None,
         typer.Option(
-            "--stack", metavar="FOLDER", help="Terraform root whose state is priced instead."
+            metavar="DURATION",
+            help="Leave younger uploads without a version id to their events; 60s if not given.",
         ),
     ] = None,
     rate: Annotated[
         float | None,
-        typer.Option(min=0, max=1_000_000, help="Uploads a second, on average; 0.1 if not given."),
+        typer.Option(
+            min=0.1, help="Records a second; four fifths of the table's write units if not given."
+        ),
     ] = None,
-    uploads: Annotated[
-        float | None, typer.Option(min=0, max=1e12, help="Uploads a month, instead of --rate.")
-    ] = None,
-    size: Annotated[str, typer.Option(help="Mean size of an object: bytes, or KB, MB, GB.")] = (
-        "100KB"
-    ),
-    keep_days: Annotated[
-        float, typer.Option(min=0, max=36_500, help="How long an object stays in the bucket.")
-    ] = 30,
-    milliseconds: Annotated[
-        float, typer.Option(min=1, max=900_000, help="Billed for an invoke of the function.")
-    ] = 20,
-    batch: Annotated[
-        float, typer.Option(min=1, max=10_000, help="Messages in a batch, where there is a buffer.")
-    ] = 1,
-    alarm_messages: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="Messages of alarms in a month.")
-    ] = 30,
-    limit: Annotated[
-        float | None,
-        typer.Option(metavar="DOLLARS", min=0, help="Exit 1 when a month costs more, for CI."),
-    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Writes at a time.")] = 4,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where a run was interrupted.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell how many would be written.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what a plan costs a month, what of it is free, and up to how many uploads.
+    """Write records of objects that have none; never overwrite one that is there.
 
-    Rate, size and messages are each pipeline's, where a plan has several. Prices are those of
-    prices.json; AWS is not asked, but for a state that lies there.
+    Safe to interrupt and to run again: it goes on where it ended. Exit 0 when all are there, 1 when
+    some could not be written.
     """
-    from lab import cost_command as command
-    from lab import prices
+    from lab import backfill_command as command
 
-    table = prices.load()
-    assumed = command.assumed(
-        table,
-        rate=rate,
-        uploads=uploads,
-        size=size,
-        keep_days=keep_days,
-        milliseconds=milliseconds,
-        batch=batch,
-        alarm_messages=alarm_messages,
+    found = find_target(root, outputs, output, given, work_dir)
+    options = command.Options(
+        prefix, since, until, grace, current, rate, parallel, restart, dry_run
     )
-    found, what = command.find_plan(plan, root)
-    raise typer.Exit(command.run(found, what, assumed, table, limit=limit, as_json=as_json))
+    folder = (work_dir or WORK) / "backfill"
+    raise typer.Exit(command.run(found, options, folder, as_json=as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=_PIPELINE)
 def load(
     context: typer.Context,
     uploads: Annotated[
@@ -390,6 +379,106 @@ def load(
     )
     found = find_target(root, outputs, output, given, work_dir)
     raise typer.Exit(load_command.run(found, asked, as_json=as_json))
+
+
+@app.command(rich_help_panel=_PIPELINE)
+def cost(
+    plan: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PLAN.json",
+            help="What `terraform show -json` printed, of a plan or a state; or -. The module with "
+            "no setting if none.",
+            show_default=False,
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--stack", metavar="FOLDER", help="Terraform root whose state is priced instead."
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=0, max=1_000_000, help="Uploads a second, on average; 0.1 if not given."),
+    ] = None,
+    uploads: Annotated[
+        float | None, typer.Option(min=0, max=1e12, help="Uploads a month, instead of --rate.")
+    ] = None,
+    size: Annotated[str, typer.Option(help="Mean size of an object: bytes, or KB, MB, GB.")] = (
+        "100KB"
+    ),
+    keep_days: Annotated[
+        float, typer.Option(min=0, max=36_500, help="How long an object stays in the bucket.")
+    ] = 30,
+    milliseconds: Annotated[
+        float, typer.Option(min=1, max=900_000, help="Billed for an invoke of the function.")
+    ] = 20,
+    batch: Annotated[
+        float, typer.Option(min=1, max=10_000, help="Messages in a batch, where there is a buffer.")
+    ] = 1,
+    alarm_messages: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Messages of alarms in a month.")
+    ] = 30,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="DOLLARS", min=0, help="Exit 1 when a month costs more, for CI."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a plan costs a month, what of it is free, and up to how many uploads.
+
+    Rate, size and messages are each pipeline's, where a plan has several. Prices are those of
+    prices.json; AWS is not asked, but for a state that lies there.
+    """
+    from lab import cost_command as command
+    from lab import prices
+
+    table = prices.load()
+    assumed = command.assumed(
+        table,
+        rate=rate,
+        uploads=uploads,
+        size=size,
+        keep_days=keep_days,
+        milliseconds=milliseconds,
+        batch=batch,
+        alarm_messages=alarm_messages,
+    )
+    found, what = command.find_plan(plan, root)
+    raise typer.Exit(command.run(found, what, assumed, table, limit=limit, as_json=as_json))
+
+
+@app.command(rich_help_panel=_REPOSITORY)
+def package(check: Check = False, as_json: Json = False) -> None:
+    """Build the function's package, lambda_src/dist/lambda.zip."""
+    from lab import package as command
+
+    raise typer.Exit(command.run(check, as_json))
+
+
+@app.command(rich_help_panel=_REPOSITORY)
+def docs(check: Check = False, as_json: Json = False) -> None:
+    """Write the inputs and outputs tables of every README from the HCL."""
+    from lab import docs as command
+
+    raise typer.Exit(command.run(check, as_json))
+
+
+@app.command(rich_help_panel=_REPOSITORY)
+def validate(as_json: Json = False) -> None:
+    """Run `terraform validate` on the root, every submodule and every example."""
+    from lab import validate as command
+
+    raise typer.Exit(command.run(as_json))
+
+
+@app.command(rich_help_panel=_REPOSITORY)
+def scan() -> None:
+    """Scan the HCL and its plans for insecure settings."""
+    from lab import scan as command
+
+    raise typer.Exit(command.run())
 
 
 def main() -> None:

@@ -51,6 +51,19 @@ LabFolder = Annotated[
     Path | None, typer.Option("--work-dir", help="Folder of the kept lab; .work/demo if not given.")
 ]
 
+# Which of its objects.
+KeyPrefix = Annotated[
+    str, typer.Option("--prefix", metavar="TEXT", help="Only keys that begin with this.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="WHEN",
+        help="Only what was uploaded since: so long ago (6h, 2d), or 2026-11-22T09:40:00Z.",
+    ),
+]
+
 
 def find_target(
     root: Path | None,

@@ -1,17 +1,13 @@
 """`python -m lab replay`: show what lies in the failure queue, and put it through again."""
 
-import contextlib
 import json
-import os
 import shlex
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from types import FrameType
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
@@ -131,7 +127,11 @@ def run(
         parallel=parallel,
     )
     try:
-        with show.progress(console, "failure queue") as tell, _interruptible(), closing(outcomes):
+        with (
+            show.progress(console, "failure queue") as tell,
+            show.interruptible(_ENDING),
+            closing(outcomes),
+        ):
             tell(what, 0, expected)
             for number, outcome in enumerate(outcomes, start=1):
                 if as_json:
@@ -168,21 +168,8 @@ def run(
     return 1 if report.stayed or report.unmatched else 0
 
 
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Answer Ctrl-C at once: events that are in the function are waited for."""
-
-    def interrupted(signum: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        # Not print: it may be what was interrupted.
-        os.write(2, b"\nEnding, once the function has answered for the events that it has.\n")
-        signal.default_int_handler(signum, frame)
-
-    before = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+# Events that are in the function are waited for.
+_ENDING = "Ending, once the function has answered for the events that it has."
 
 
 def _sum_up(console: Console, report: Report, table_name: str) -> None:

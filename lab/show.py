@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
 import shlex
+import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -80,6 +83,23 @@ def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int],
             bar.update(task, description=description, completed=done, total=total or None)
 
         yield tell
+
+
+@contextlib.contextmanager
+def interruptible(sentence: str) -> Iterator[None]:
+    """Answer Ctrl-C at once, with what is waited for; the next one ends it without waiting."""
+
+    def interrupted(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Not print: it may be what was interrupted.
+        os.write(2, f"\n{sentence}\n".encode())
+        signal.default_int_handler(signum, frame)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def printable(text: str, at_most: int | None = None) -> str:

@@ -28,11 +28,10 @@ from lab.emulator import (
     stop_detached,
 )
 from lab.errors import LabError
-from lab.module import ROOT, WORK, fingerprint
+from lab.module import WORK, fingerprint
 from lab.ports import free_port, is_free
 from lab.program import command_line
 
-REPOSITORY = ROOT
 FOLDER = WORK / "demo"
 
 

@@ -135,7 +135,7 @@ def test_versions_are_listed_url_encoded_where_that_was_asked_for(
     mends(probe, repaired, untouched)
 
 
-@pytest.mark.parametrize("key", ["a b", "a+b", "100%", "%41", "ü/ä", "<&>"])
+@pytest.mark.parametrize("key", ["a b", "a+b", "100%", "%41", "ü/ä", "<&>", "\x1b[31m\r\n\x00"])
 def test_boto3_reads_every_key_of_a_version_back(repaired: Emulator, key: str) -> None:
     s3 = client("s3", repaired)
     bucket = f"keys-{key.encode().hex()}"

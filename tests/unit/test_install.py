@@ -1,0 +1,22 @@
+"""What `pip install` of this repository brings."""
+
+import tomllib
+
+from lab.module import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_it_needs_what_the_lab_needs() -> None:
+    assert PROJECT["project"]["dependencies"] == PROJECT["dependency-groups"]["lab"]
+
+
+def test_it_takes_the_whole_module_along() -> None:
+    taken = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert set(taken) == {
+        *(file.name for file in ROOT.glob("*.tf")),
+        "prices.json",
+        "modules",
+        "lambda_src",
+    }
+    assert all(target == f"lab/_module/{source}" for source, target in taken.items())
