@@ -14,7 +14,7 @@ demo: $(VENV)/lab
 	@$(VENV)/bin/python -m lab demo $(ARGS)
 
 test: $(VENV)/dev
-	@$(VENV)/bin/tox run --no-list-dependencies $(ARGS)
+	@$(VENV)/bin/tox $(if $(ARGS),run,run-parallel --parallel auto) --no-list-dependencies $(ARGS)
 
 $(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \

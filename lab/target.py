@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 
 from lab import aws, stack, terraform
-from lab.emulator import client_environment, is_emulator, point_this_process_at
+from lab.emulator import client_environment, point_this_process_at
 from lab.errors import LabError
 from lab.provider import find_terraform, terraform_environment
 
@@ -249,14 +249,16 @@ def _of_file(file: Path, origin: str) -> dict[str, Any]:
 
 
 def _of_lab(folder: Path) -> dict[str, Any]:
-    kept = stack.read_kept(folder)
-    if kept is None or not is_emulator(kept.pid):
+    state, kept = stack.look(folder)
+    if state == "unfinished":
+        raise LabError(f"The lab in {folder} is still being made: wait until that has ended.")
+    if kept is None or state != "running":
+        start = "start one" if kept is None else "bring it back"
         raise LabError(
-            f"No lab runs in {folder}: start one with `{stack.command('up', folder)}`, or name a "
+            f"No lab runs in {folder}: {start} with `{stack.command('up', folder)}`, or name a "
             "deployed stack with --stack FOLDER."
         )
-    if not kept.ready:
-        raise LabError(f"The lab in {folder} is still being made: wait until that has ended.")
+    stack.expect_answer(folder, kept)
     environment = terraform_environment(folder) | client_environment(kept.endpoint)
     point_this_process_at(client_environment(kept.endpoint))
     return terraform.outputs(folder / "root", environment)

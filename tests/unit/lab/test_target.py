@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab import stack, target
+from lab import stack
 from lab.errors import LabError
 from lab.target import find
 
@@ -256,15 +256,16 @@ def test_a_missing_terraform_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find(root=root)
 
 
-def test_without_a_lab_it_is_told_how_to_start_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_lab_that_runs_it_is_told_how_to_start_one(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"No lab runs in .*: start one with `.* -m lab up"):
         find(lab=tmp_path)
-    kept = stack.Kept("http://127.0.0.1:9", 9, os.getpid(), ready=False)
+    kept = stack.Kept("http://127.0.0.1:9", 9, 0, ready=False)
     (tmp_path / "kept.json").write_text(json.dumps(vars(kept)))
-    monkeypatch.setattr(target, "is_emulator", lambda pid: pid == os.getpid())
     with pytest.raises(LabError, match="is still being made: wait"):
+        find(lab=tmp_path)
+    stopped = stack.Kept("http://127.0.0.1:9", 9, 0, ready=True)
+    (tmp_path / "kept.json").write_text(json.dumps(vars(stopped)))
+    with pytest.raises(LabError, match=r"No lab runs in .*: bring it back with `.* -m lab up"):
         find(lab=tmp_path)
 
 
