@@ -78,7 +78,8 @@ def record(ground: Ground, sent: Journey, seconds: float, tell: Tell) -> str:
                 f"{ground.target.log_group_name}, or wait longer with --timeout (S3 may take more "
                 "than a minute)."
             )
-        time.sleep(_POLL_SECONDS)
+        # Each look takes a read unit, and the table has five a second.
+        time.sleep(min(1.0, _POLL_SECONDS + waited / 10))
     sent.item = item
     after = time.monotonic() - sent.since
     retention = wiring.variable(ground, "TTL_SECONDS")

@@ -127,6 +127,8 @@ def take_probes(sqs: Any, url: str) -> tuple[int, Failure | None]:
             answer = sqs.receive_message(
                 QueueUrl=url,
                 MaxNumberOfMessages=10,
+                # Without any waiting SQS asks some of its servers only.
+                WaitTimeSeconds=1,
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["All"],
