@@ -390,7 +390,7 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("bucket_name", "The bucket no-such-thing refused ListObjectVersions (NoSuchBucket"),
+        ("bucket_name", "The bucket no-such-thing does not exist: "),
         ("table_name", "The table no-such-thing does not exist"),
         ("function_name", "The function no-such-thing does not exist"),
     ],
