@@ -14,7 +14,7 @@ demo: $(VENV)/lab
 	@$(VENV)/bin/python -m lab demo $(ARGS)
 
 test: $(VENV)/dev
-	@$(VENV)/bin/tox $(if $(ARGS),run,run-parallel --parallel auto) --no-list-dependencies $(ARGS)
+	@$(VENV)/bin/python tests/run.py $(ARGS)
 
 $(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
