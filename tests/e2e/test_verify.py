@@ -1,6 +1,7 @@
 """`lab verify` on every way of delivery, and on a lab of which one stage after another breaks."""
 
 import contextlib
+import functools
 import io
 import json
 import signal
@@ -24,6 +25,7 @@ from tests.support.kept import Kept
 from tests.support.poll import until
 
 Look = Callable[..., dict[str, Step]]
+Notify = Callable[[dict[str, Any] | None], None]
 
 PATH = ("upload", "record", "log line")
 
@@ -122,26 +124,32 @@ def test_a_lost_permission_is_named_and_no_probe_is_sent(
     assert {steps[one].verdict for one in PATH} == {"skipped"}
 
 
-def test_a_replaced_notification_is_named(
-    embedded: Kept, look: Look, undo: contextlib.ExitStack
-) -> None:
+@pytest.fixture
+def notify(embedded: Kept, undo: contextlib.ExitStack) -> Notify:
+    """Has the bucket notify the function with other settings, or not at all."""
     s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
+    put = functools.partial(s3.put_bucket_notification_configuration, Bucket=bucket)
     before = s3.get_bucket_notification_configuration(Bucket=bucket)
     before.pop("ResponseMetadata")
-    undo.callback(
-        s3.put_bucket_notification_configuration,
-        Bucket=bucket,
-        NotificationConfiguration=before,
-    )
-    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    undo.callback(put, NotificationConfiguration=before)
+    (ours,) = before["LambdaFunctionConfigurations"]
+
+    def notify(changed: dict[str, Any] | None) -> None:
+        one = {} if changed is None else {"LambdaFunctionConfigurations": [ours | changed]}
+        put(NotificationConfiguration=one)
+
+    return notify
+
+
+def rules(**values: str) -> dict[str, Any]:
+    return {"Key": {"FilterRules": [{"Name": name, "Value": values[name]} for name in values]}}
+
+
+def test_a_replaced_notification_is_named(look: Look, notify: Notify) -> None:
+    notify(None)
     assert broken(look()) == {"notification"}
 
-    (ours,) = before["LambdaFunctionConfigurations"]
-    only = {"Key": {"FilterRules": [{"Name": "prefix", "Value": "other/"}]}}
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket,
-        NotificationConfiguration={"LambdaFunctionConfigurations": [ours | {"Filter": only}]},
-    )
+    notify({"Filter": rules(prefix="other/")})
     steps = look()
     assert broken(steps) == {"notification"}
     assert "s3:ObjectCreated:* of every key" in steps["notification"].says
@@ -153,24 +161,18 @@ def test_a_replaced_notification_is_named(
     ["ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload", "ObjectRemoved:Delete"],
 )
 def test_the_probe_does_what_the_filters_take(
-    embedded: Kept, look: Look, undo: contextlib.ExitStack, event: str, versioning: str
+    embedded: Kept,
+    look: Look,
+    notify: Notify,
+    undo: contextlib.ExitStack,
+    event: str,
+    versioning: str,
 ) -> None:
     s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
-    before = s3.get_bucket_notification_configuration(Bucket=bucket)
-    before.pop("ResponseMetadata")
-    undo.callback(
-        s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=before
-    )
-    undo.callback(
-        s3.put_bucket_versioning, Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
-    )
-    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
-    (ours,) = before["LambdaFunctionConfigurations"]
-    rules = [{"Name": "Suffix", "Value": ".csv"}]
-    ours = ours | {"Events": [f"s3:{event}"], "Filter": {"Key": {"FilterRules": rules}}}
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [ours]}
-    )
+    version = functools.partial(s3.put_bucket_versioning, Bucket=bucket)
+    undo.callback(version, VersioningConfiguration={"Status": "Enabled"})
+    version(VersioningConfiguration={"Status": versioning})
+    notify({"Events": [f"s3:{event}"], "Filter": rules(suffix=".csv")})
     left = objects(embedded)
     told = {"prefix": "", "suffix": ".csv", "events": [f"s3:{event}"]}
     steps = look(delivery={"via": "notification", "filters": [told], "buffered": False})
@@ -180,20 +182,8 @@ def test_the_probe_does_what_the_filters_take(
     assert objects(embedded) == left
 
 
-def test_a_prefix_that_s3_has_encoded_is_the_filters_own(
-    embedded: Kept, look: Look, undo: contextlib.ExitStack
-) -> None:
-    s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
-    before = s3.get_bucket_notification_configuration(Bucket=bucket)
-    before.pop("ResponseMetadata")
-    undo.callback(
-        s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration=before
-    )
-    (ours,) = before["LambdaFunctionConfigurations"]
-    ours = ours | {"Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "a+b/%C3%BC"}]}}}
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket, NotificationConfiguration={"LambdaFunctionConfigurations": [ours]}
-    )
+def test_a_prefix_that_s3_has_encoded_is_the_filters_own(look: Look, notify: Notify) -> None:
+    notify({"Filter": rules(Prefix="a+b/%C3%BC")})
     told = {"prefix": "a b/ü", "suffix": "", "events": ["s3:ObjectCreated:*"]}
     delivery = {"via": "notification", "filters": [told], "buffered": False}
     # A stage that is broken otherwise keeps the probe from being sent.
