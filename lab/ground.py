@@ -1,8 +1,7 @@
 """What a look at a deployed pipeline stands on: its names, and clients for its account."""
 
-import functools
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.config import Config
@@ -35,26 +34,33 @@ _MAKING = threading.Lock()
 # Compared by identity, so that what it was told can be kept.
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A deployed pipeline, `account` its account's id, and boto3 clients by service."""
+    """A deployed pipeline, `account` its account's id, `clients` boto3's by service.
+
+    `told` is the function's configuration, once it was asked for.
+    """
 
     target: Target
     account: str
+    clients: dict[str, Any] = field(default_factory=dict, repr=False)
+    told: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    # An instance lives as long as its command.
-    @functools.cache  # noqa: B019
     def client(self, service: str) -> Any:
         """A client of `service` for the pipeline's account and region."""
         with _MAKING:
-            return aws.client(service, _CONFIG, **self.target.settings)
+            if service not in self.clients:
+                self.clients[service] = self.make_client(service)
+            return self.clients[service]
 
-    @functools.cache  # noqa: B019
+    def make_client(self, service: str) -> Any:
+        """Another one. Raises LabError where no region or profile is to be found."""
+        return aws.client(service, _CONFIG, **self.target.settings)
+
     def function(self) -> dict[str, Any]:
-        """The function's configuration. Raises ClientError."""
-        name = self.target.function_name
-        configuration: dict[str, Any] = self.client("lambda").get_function_configuration(
-            FunctionName=name
-        )
-        return configuration
+        """The function's configuration, asked for once. Raises ClientError."""
+        if not self.told:
+            name = self.target.function_name
+            self.told.update(self.client("lambda").get_function_configuration(FunctionName=name))
+        return self.told
 
     @property
     def function_arn(self) -> str:
@@ -97,7 +103,11 @@ class Ground:
 
 def stand_on(target: Target) -> Ground:
     """The ground of `target`. Raises LabError without credentials, or with another account's."""
-    sts = aws.client("sts", _CONFIG, **target.settings)
+    return Ground(target, account_of(target, aws.client("sts", _CONFIG, **target.settings)))
+
+
+def account_of(target: Target, sts: Any) -> str:
+    """The id of the account that `sts`, a boto3 client, and `target` are of. Raises LabError."""
     with aws.asking("the AWS account", "check AWS_PROFILE and AWS_REGION"):
         account = str(sts.get_caller_identity()["Account"])
     arn = str(target.outputs.get("function_arn") or target.outputs.get("table_arn"))
@@ -107,4 +117,4 @@ def stand_on(target: Target) -> Ground:
             f"{target.origin} lives in the account {lives}, but the credentials are of {account}: "
             "set AWS_PROFILE to a profile of its account."
         )
-    return Ground(target, account)
+    return account

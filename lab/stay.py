@@ -25,22 +25,8 @@ def up(folder: Path = stack.FOLDER, *, port: int | None = None, as_json: bool = 
     made. Raises LabError; then, or interrupted, there is a lab that the next `up` finds, or none.
     """
     console = Console(stderr=as_json, highlight=False)
-    seconds: Seconds = {}
     folder = folder.resolve()
-    with stack.exclusive(folder):
-        was, kept = stack.look(folder)
-        if was == "died" and stack.saved_at(folder) is None:
-            show.note(console, "The lab's emulator died before anything was saved: a new one.")
-            stack.forget(folder)
-            was, kept = "none", None
-        if kept is None or not kept.ready:
-            running = _make(folder, port, console, seconds)
-            applied = True
-        else:
-            running = _bring_up(folder, was, kept, port, console, seconds)
-            applied = running.module != fingerprint(folder / "root")
-            if applied:
-                _apply(folder, running, console, seconds)
+    was, applied, running, seconds = start(folder, console, port)
     outputs = lab_root.outputs(folder)
     subscriber = outputs["subscriber_queue_url"]
     if seconds:
@@ -59,6 +45,31 @@ def up(folder: Path = stack.FOLDER, *, port: int | None = None, as_json: bool = 
             }
         )
     return 0
+
+
+def start(
+    folder: Path, console: Console, port: int | None = None
+) -> tuple[stack.State, bool, stack.Kept, Seconds]:
+    """Do what `up` does, and say no more than what is done meanwhile.
+
+    Returns what was there before, whether Terraform applied anything, the lab, and how long it all
+    took. Raises what `up` raises.
+    """
+    seconds: Seconds = {}
+    folder = folder.resolve()
+    with stack.exclusive(folder):
+        was, kept = stack.look(folder)
+        if was == "died" and stack.saved_at(folder) is None:
+            show.note(console, "The lab's emulator died before anything was saved: a new one.")
+            stack.forget(folder)
+            was, kept = "none", None
+        if kept is None or not kept.ready:
+            return was, True, _make(folder, port, console, seconds), seconds
+        running = _bring_up(folder, was, kept, port, console, seconds)
+        applied = running.module != fingerprint(folder / "root")
+        if applied:
+            _apply(folder, running, console, seconds)
+        return was, applied, running, seconds
 
 
 def down(folder: Path = stack.FOLDER, *, keep_state: bool = False, as_json: bool = False) -> int:

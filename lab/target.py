@@ -44,6 +44,10 @@ _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 _OUTPUT_SECONDS = 120.0
 
 
+class NotYetError(LabError):
+    """What was named may be a pipeline one day: it is not applied, or does not run."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A deployed pipeline: its names, and how to reach it.
@@ -229,7 +233,9 @@ def ask_root(root: Path, tells: str, *command: str) -> str:
     except LabError as error:
         reason = " ".join(str(error).split())
         if "initialization required" in reason or "terraform init" in reason:
-            raise LabError(f"{origin} is not initialised: run `terraform init` there.") from error
+            raise NotYetError(
+                f"{origin} is not initialised: run `terraform init` there."
+            ) from error
         raise LabError(
             f"{origin} does not tell {tells} ({reason:.400}): see that `terraform {command[0]}` "
             "works there."
@@ -251,10 +257,10 @@ def _of_file(file: Path, origin: str) -> dict[str, Any]:
 def _of_lab(folder: Path) -> dict[str, Any]:
     state, kept = stack.look(folder)
     if state == "unfinished":
-        raise LabError(f"The lab in {folder} is still being made: wait until that has ended.")
+        raise NotYetError(f"The lab in {folder} is still being made: wait until that has ended.")
     if kept is None or state != "running":
         start = "start one" if kept is None else "bring it back"
-        raise LabError(
+        raise NotYetError(
             f"No lab runs in {folder}: {start} with `{stack.command('up', folder)}`, or name a "
             "deployed stack with --stack FOLDER."
         )
@@ -300,7 +306,7 @@ def _choose(tree: dict[str, Any], name: str | None, origin: str) -> Mapping[str,
         )
     if not found:
         has = "has no outputs" if not tree else "has none of the module's outputs"
-        raise LabError(
+        raise NotYetError(
             f'{origin} {has}: add `output "pipeline" {{ value = module.pipeline }}`, with your '
             "module's name, and run `terraform apply` to its end."
         )

@@ -91,13 +91,14 @@ def _step(ground: Ground, name: str, look: Callable[[], str]) -> Step:
     except LabError as error:
         verdict, says = "unknown", str(error)
     except (ClientError, BotoCoreError) as error:
-        verdict = "broken" if aws.is_gone(error) else "unknown"
-        says = _refused(ground, name, error)
+        verdict, says = refused(ground, name, error)
     return Step(name, verdict, says, round(time.monotonic() - began, 3))
 
 
-def _refused(ground: Ground, stage: str, error: ClientError | BotoCoreError) -> str:
-    """AWS's refusal, of the thing that the call was about."""
+def refused(
+    ground: Ground, stage: str, error: ClientError | BotoCoreError
+) -> tuple[Literal["broken", "unknown"], str]:
+    """What AWS's refusal to tell about a stage means, and a sentence of what it was about."""
     found, operation = ground.target, getattr(error, "operation_name", "")
     things = {
         "Bucket": f"the bucket {found.bucket_name}",
@@ -112,7 +113,8 @@ def _refused(ground: Ground, stage: str, error: ClientError | BotoCoreError) -> 
     }
     thing = next((thing for word, thing in things.items() if word in operation), f"the {stage}")
     fix = "run `terraform apply` in the stack's root, and see that it goes through"
-    return aws.sentence(error, thing, fix)
+    verdict: Literal["broken", "unknown"] = "broken" if aws.is_gone(error) else "unknown"
+    return verdict, aws.sentence(error, thing, fix)
 
 
 def _probe(ground: Ground, chosen: Probe, seconds: float, tell: Tell) -> Generator[Step]:

@@ -1,0 +1,409 @@
+"""The page's server: one page, what it listens to, and the few things that it may ask for."""
+
+import asyncio
+import contextlib
+import secrets
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lab import aws
+from lab.console import runbook, sources
+from lab.console.board import RECORDS, Board, told_failure
+from lab.console.calls import Watched
+from lab.console.hub import Hub, hear, message
+from lab.console.safety import HEADERS, refusal
+from lab.console.watch import Found, Watch
+from lab.errors import LabError
+from lab.failures import Failure
+from lab.replay import clients, replay
+
+PAGE = Path(__file__).with_name("page")
+_FILES = {
+    "": ("page.html", "text/html; charset=utf-8"),
+    "page.css": ("page.css", "text/css; charset=utf-8"),
+    "page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+# Of an upload as much stays in memory; the rest goes to a temporary file.
+_IN_MEMORY = 1024 * 1024
+_UPLOADS_AT_ONCE = 4
+# S3's own limit, in bytes of UTF-8.
+_LONGEST_KEY = 1024
+_LINGER_SECONDS = 5.0
+
+
+class Console:
+    """What the page is about, while somebody looks at it.
+
+    `write` lets it upload and replay; `largest` is of an upload, in bytes.
+    """
+
+    def __init__(self, find: Callable[[], Found], *, write: bool, largest: int) -> None:
+        """Ask nothing before a page is opened."""
+        self._find = find
+        self.write, self.largest = write, largest
+        self.hub = Hub()
+        self._watch: Watch | None = None
+        self._replaying = threading.Lock()
+        self.stopping = threading.Event()
+        self.uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+
+    def watch(self) -> Watch:
+        """What is being watched, from now on."""
+        if self._watch is None:
+            self._watch = Watch(self._find, self.hub.publish, write=self.write)
+            self._watch.start()
+        return self._watch
+
+    async def linger(self) -> None:
+        """Ask nothing any more, once nobody has listened for some seconds."""
+        await asyncio.sleep(_LINGER_SECONDS)
+        if not self.hub.listeners and self._watch is not None and not self._replaying.locked():
+            self._watch.end()
+            self._watch = None
+
+    def close(self) -> None:
+        """End all of it; events that are in the function are waited for."""
+        self.stopping.set()
+        self.hub.close()
+        if self._watch is not None:
+            self._watch.end()
+
+    def finish(self) -> None:
+        """Wait for a replay to end."""
+        with self._replaying:
+            return
+
+    def replay(self, chosen: frozenset[str] | None) -> None:
+        """Replay these messages, or all, and tell the pages; another one may not run. LabError."""
+        watch = self.watch()
+        ground, _ = watch.now()
+        target = ground.target
+        queue_url, function, table = (
+            target.failure_queue_url,
+            target.function_name,
+            target.table_name,
+        )
+        if not self._replaying.acquire(blocking=False):
+            raise LabError("A replay is running: wait until it has ended.")
+        work = partial(self._replay, watch, ground, chosen, queue_url, function, table)
+        threading.Thread(target=work, name="replay").start()
+
+    def _replay(
+        self,
+        watch: Watch,
+        ground: Watched,
+        chosen: frozenset[str] | None,
+        queue_url: str,
+        function: str,
+        table: str,
+    ) -> None:
+        told: dict[str, Any] = {"running": True, "done": 0, "stayed": [], "why": None}
+        wanted = None if chosen is None else set(chosen)
+
+        def choose(one: Failure) -> bool:
+            return wanted is None or one.message_id in wanted
+
+        try:
+            watch.hold(True)
+            watch.replaying(dict(told))
+            outcomes = replay(
+                clients(**ground.target.settings),
+                queue_url=queue_url,
+                function_name=function,
+                table_name=table,
+                chosen=choose,
+            )
+            with contextlib.closing(outcomes):
+                for outcome in outcomes:
+                    if outcome.done:
+                        told["done"] += 1
+                    else:
+                        stayed = told_failure(outcome.message) | {"reason": outcome.reason}
+                        told["stayed"] = [*told["stayed"], stayed][-20:]
+                    watch.replaying(dict(told))
+                    watch.hurry("records", "log")
+                    if wanted is not None:
+                        wanted.discard(outcome.message.message_id)
+                    if self.stopping.is_set() or (wanted is not None and not wanted):
+                        break
+            if wanted and not self.stopping.is_set():
+                told["why"] = (
+                    f"{len(wanted)} of them are not in the queue any more, or somebody else "
+                    "holds them."
+                )
+        except (LabError, ClientError, BotoCoreError) as error:
+            told["why"] = _sentence(error, "the failure queue")
+        finally:
+            told["running"] = False
+            watch.replaying(dict(told))
+            watch.hold(False)
+            self._replaying.release()
+
+
+def make(console: Console, *, port: int, token: str) -> ASGIApp:
+    """The application; it serves under `/TOKEN/` on `port` of loopback."""
+    routes = [
+        Route("/events", partial(_events, console)),
+        Route("/objects", partial(_upload, console), methods=["PUT"]),
+        Route("/replay", partial(_start_replay, console), methods=["POST"]),
+        Route("/records", partial(_records, console)),
+        Route("/log", partial(_log, console)),
+        Route("/alarm", partial(_alarm, console)),
+        Route("/calls", partial(_calls, console)),
+        Route("/{name}", _file),
+        Route("/", _file),
+    ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        console.close()
+
+    inner = Starlette(routes=routes, lifespan=lifespan)
+    return _Guarded(inner, port=port, token=token)
+
+
+class _Guarded:
+    """Refuse what does not come from the page itself, and say to browsers what they may do."""
+
+    def __init__(self, inner: ASGIApp, *, port: int, token: str) -> None:
+        self._inner, self._port, self._token = inner, port, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        headers = {name.lower(): value for name, value in Headers(scope=scope).items()}
+        path = scope["path"]
+        refused = refusal(scope["method"], path, headers, port=self._port, token=self._token)
+        answer = send_with(send)
+        if refused is not None:
+            status, why = refused
+            await PlainTextResponse(f"{why}\n", status)(scope, receive, answer)
+            return
+        rest = path.removeprefix(f"/{self._token}")
+        if not rest:
+            # Relative addresses need the slash.
+            moved = {"Location": f"/{self._token}/"}
+            await Response(status_code=308, headers=moved)(scope, receive, answer)
+            return
+        await self._inner({**scope, "path": rest, "raw_path": rest.encode()}, receive, answer)
+
+
+def send_with(send: Send) -> Send:
+    """The same, with the headers that every answer has."""
+
+    async def sending(one: Message) -> None:
+        if one["type"] == "http.response.start":
+            more = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+            one = {**one, "headers": [*one.get("headers", []), *more]}
+        await send(one)
+
+    return sending
+
+
+async def _file(request: Request) -> Response:
+    found = _FILES.get(request.path_params.get("name", ""))
+    if found is None:
+        return _refused(404, "There is nothing here.")
+    name, kind = found
+    return Response((PAGE / name).read_bytes(), media_type=kind)
+
+
+async def _events(console: Console, request: Request) -> Response:
+    watch = console.watch()
+
+    async def told() -> AsyncIterator[str]:
+        # First of all: what happens while all is told must not be missed.
+        queue = console.hub.join()
+        try:
+            yield "retry: 1000\n\n" + message("snapshot", watch.told())
+            watch.hurry()
+            async for one in hear(queue):
+                yield one
+        finally:
+            console.hub.leave(queue)
+            task = asyncio.ensure_future(console.linger())
+            _LINGERING.add(task)
+            task.add_done_callback(_LINGERING.discard)
+
+    return StreamingResponse(told(), media_type="text/event-stream")
+
+
+# A task that nobody holds may be collected before it has run.
+_LINGERING: set[asyncio.Future[None]] = set()
+
+
+async def _upload(console: Console, request: Request) -> Response:
+    if not console.write:
+        return _read_only()
+    key = request.query_params.get("key", "")
+    try:
+        length = len(key.encode())
+    except UnicodeEncodeError:
+        length = 0
+    if not 1 <= length <= _LONGEST_KEY:
+        return _refused(400, f"The key has {length} bytes; S3 takes 1 to {_LONGEST_KEY}.")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > console.largest:
+        return _too_large(console)
+    try:
+        ground, board = console.watch().now()
+    except LabError as error:
+        return _refused(503, str(error))
+    async with console.uploads:
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
+            try:
+                size = await _spool(request, body, console.largest)
+            except ClientDisconnect:
+                return _refused(400, "The file did not come whole.")
+            if size is None:
+                return _too_large(console)
+            body.seek(0)
+            return await run_in_threadpool(_put, console, ground, board, key, body, size)
+
+
+async def _spool(request: Request, body: IO[bytes], largest: int) -> int | None:
+    """Bytes received, None where they are too many. Raises ClientDisconnect."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > largest:
+            return None
+        if len(chunk) + body.tell() > _IN_MEMORY:
+            await run_in_threadpool(body.write, chunk)
+        else:
+            body.write(chunk)
+    return size
+
+
+def _put(
+    console: Console, ground: Watched, board: Board, key: str, body: IO[bytes], size: int
+) -> Response:
+    travel = board.begin(key, size)
+    console.watch().hurry("records", "log")
+    try:
+        s3 = ground.client("s3")
+        answer = s3.put_object(Bucket=ground.target.bucket_name, Key=key, Body=body)
+    except (LabError, ClientError, BotoCoreError) as error:
+        why = _sentence(error, "the bucket")
+        board.refuse(travel, why)
+        return _refused(502, why)
+    version = str(answer.get("VersionId") or "")
+    board.put(travel, "" if version == "null" else version, size)
+    console.watch().hurry("records", "log")
+    return JSONResponse({"id": travel.id, "key": key, "versionId": version, "size": size})
+
+
+async def _start_replay(console: Console, request: Request) -> Response:
+    if not console.write:
+        return _read_only()
+    try:
+        asked = await request.json()
+    except ValueError:
+        asked = None
+    chosen = asked.get("messages") if isinstance(asked, dict) else None
+    if chosen != "all" and not (
+        isinstance(chosen, list) and chosen and all(isinstance(one, str) for one in chosen)
+    ):
+        return _refused(400, 'Send {"messages": "all"}, or a list of message ids.')
+    try:
+        console.replay(None if chosen == "all" else frozenset(chosen))
+    except LabError as error:
+        return _refused(409, str(error))
+    return JSONResponse({"started": True}, 202)
+
+
+async def _records(console: Console, request: Request) -> Response:
+    moments = []
+    for name in "since", "until":
+        given = request.query_params.get(name) or None
+        try:
+            moments.append(None if given is None else float(given))
+        except ValueError:
+            return _refused(400, f"{name} is {given!r}, and takes epoch seconds.")
+    prefix = request.query_params.get("prefix", "")
+
+    def ask() -> dict[str, Any]:
+        ground, _ = console.watch().now()
+        since, until = moments
+        items, whole = sources.search_records(ground, prefix, since, until, RECORDS)
+        return {"items": items, "whole": whole}
+
+    return await _asked(ask, "the table")
+
+
+async def _log(console: Console, request: Request) -> Response:
+    wanted = request.query_params.get("request", "")
+    if not wanted or not wanted.replace("-", "").isalnum() or len(wanted) > 64:
+        return _refused(400, "A request id has letters, digits and hyphens only.")
+
+    def ask() -> dict[str, Any]:
+        ground, _ = console.watch().now()
+        found = sources.search_log(ground, wanted)
+        return {"lines": [[one["timestamp"], one["message"]] for one in found]}
+
+    return await _asked(ask, "the log group")
+
+
+async def _alarm(console: Console, request: Request) -> Response:
+    name = request.query_params.get("name", "")
+
+    def ask() -> dict[str, Any]:
+        ground, board = console.watch().now()
+        alarm = next((one for one in board.alarms if one["name"] == name), None)
+        if alarm is None:
+            raise LabError(f"The stack has no alarm {name!r}.")
+        return {
+            "history": sources.history(ground, name),
+            "runbook": [list(map(list, one)) for one in runbook.paragraphs(alarm["section"])],
+        }
+
+    return await _asked(ask, "the alarms")
+
+
+async def _calls(console: Console, request: Request) -> Response:
+    return JSONResponse(console.watch().calls.so_far())
+
+
+async def _asked(ask: Callable[[], dict[str, Any]], thing: str) -> Response:
+    try:
+        return JSONResponse(await run_in_threadpool(ask))
+    except (LabError, ClientError, BotoCoreError) as error:
+        return _refused(502, _sentence(error, thing))
+
+
+def _sentence(error: Exception, thing: str) -> str:
+    if isinstance(error, ClientError | BotoCoreError):
+        return aws.sentence(error, thing, "run `terraform apply` in the stack's root")
+    return str(error)
+
+
+def _refused(status: int, why: str) -> Response:
+    return JSONResponse({"error": why}, status)
+
+
+def _read_only() -> Response:
+    return _refused(403, "This page only looks: start `lab console` with --write to let it act.")
+
+
+def _too_large(console: Console) -> Response:
+    return _refused(413, f"The file is larger than {console.largest:,} bytes: use `aws s3 cp`.")
+
+
+def new_token() -> str:
+    """Enough for nobody to guess: 192 bits."""
+    return secrets.token_urlsafe(24)

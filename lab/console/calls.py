@@ -1,0 +1,112 @@
+"""Clients of the pipeline's account that read; they write only where that was asked for."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from botocore.config import Config
+
+from lab import aws
+from lab.errors import LabError
+from lab.ground import Ground, account_of
+from lab.target import Target
+
+# All that watching asks for; docs/console.md lists the rights that it takes.
+READS = frozenset(
+    {
+        "BatchGetItem",
+        "DescribeAlarmHistory",
+        "DescribeAlarms",
+        "DescribeRule",
+        "DescribeStream",
+        "DescribeTable",
+        "DescribeTimeToLive",
+        "FilterLogEvents",
+        "GetBucketNotificationConfiguration",
+        "GetCallerIdentity",
+        "GetFunctionConcurrency",
+        "GetFunctionConfiguration",
+        "GetFunctionEventInvokeConfig",
+        "GetMetricStatistics",
+        "GetPolicy",
+        "GetQueueAttributes",
+        "GetRecords",
+        "GetShardIterator",
+        "GetTopicAttributes",
+        "ListEventSourceMappings",
+        "ListRuleNamesByTarget",
+        "ListSubscriptionsByTopic",
+        "ListTargetsByRule",
+        # With a visibility timeout of 0: nobody else misses a message.
+        "ReceiveMessage",
+        "Scan",
+        "SimulatePrincipalPolicy",
+        "TestEventPattern",
+    }
+)
+WRITES = frozenset({"PutObject"})
+
+# A service that hangs leaves its own panel blind, and asks again later.
+_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    max_pool_connections=20,
+)
+
+
+class ReadOnlyError(LabError):
+    """A call that changes something was about to be made where nothing may be."""
+
+
+@dataclass
+class Calls:
+    """How many calls were made so far, by operation."""
+
+    made: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def count(self, operation: str) -> None:
+        """One more."""
+        with self._lock:
+            self.made[operation] += 1
+
+    def so_far(self) -> dict[str, int]:
+        """A copy."""
+        with self._lock:
+            return dict(self.made)
+
+
+@dataclass(frozen=True, eq=False)
+class Watched(Ground):
+    """A pipeline that is watched. With `write` files may be uploaded; `calls` counts.
+
+    Its clients raise ReadOnlyError before a call that they must not make.
+    """
+
+    write: bool = False
+    calls: Calls = field(default_factory=Calls)
+
+    def afresh(self) -> "Watched":
+        """The same, by the same clients, with nothing known of the function yet."""
+        return replace(self, told={})
+
+    def make_client(self, service: str) -> Any:
+        """Another one. Raises LabError where no region or profile is to be found."""
+        made = aws.client(service, _CONFIG, **self.target.settings)
+        allowed = READS | WRITES if self.write else READS
+
+        def look_at(model: Any, **_: Any) -> None:
+            if model.name not in allowed:
+                raise ReadOnlyError(f"{model.name} changes something, and this page only looks.")
+            self.calls.count(model.name)
+
+        made.meta.events.register("before-call.*.*", look_at)
+        return made
+
+
+def watched(target: Target, *, write: bool, calls: Calls) -> Watched:
+    """Look at `target`. Raises LabError without credentials, or with another account's."""
+    alone = Watched(target, "", write=write, calls=calls)
+    return replace(alone, account=account_of(target, alone.client("sts")))

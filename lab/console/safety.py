@@ -1,0 +1,45 @@
+"""Who may talk to the page: this machine's browser, from the page itself, with the link's token."""
+
+import hmac
+from collections.abc import Mapping
+
+# Nothing from elsewhere is loaded, framed, sent or remembered.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def refusal(
+    method: str, path: str, headers: Mapping[str, str], *, port: int, token: str
+) -> tuple[int, str] | None:
+    """Why a request is refused: status and sentence; None where it may go on.
+
+    `headers` by lower-case name. A name that somebody pointed at this machine (DNS rebinding) shows
+    in Host, another site's page in Origin and in what browsers say of themselves.
+    """
+    places = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    host = headers.get("host", "")
+    if host not in places:
+        return 421, "This page answers to 127.0.0.1 only: open the link that the console printed."
+    origin = headers.get("origin")
+    if origin is not None and origin != f"http://{host}":
+        return 403, "Another site may not talk to this page."
+    site = headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin") and (
+        method not in ("GET", "HEAD") or headers.get("sec-fetch-mode") != "navigate"
+    ):
+        return 403, "Another site may not talk to this page."
+    given = path.split("/")[1] if path.startswith("/") else ""
+    if not hmac.compare_digest(given.encode(), token.encode()):
+        return 403, "The link is not complete: open it as the console printed it, token included."
+    return None

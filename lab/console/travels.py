@@ -1,0 +1,212 @@
+"""Follow uploads through the pipeline, by what each stage leaves behind.
+
+bucket    S3 answered (an upload from this page), or the record says when S3 took the object
+delivery  the function began with it: its log line, less what it says that it took
+function  the function was done with it: its log line
+table     its record was seen on the table's stream, at the latest when the function was done
+failures  it lies in the failure queue
+
+Times count from when S3 had taken the object, in milliseconds. S3's own time has whole seconds, so
+that of an upload from elsewhere only the function's time is known to the millisecond.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lab.console.invokes import Invoke
+from lab.handler import events, records
+
+State = Literal["uploading", "travelling", "arrived", "retrying", "failed", "refused", "untaken"]
+
+# As many are shown; the oldest go.
+LIMIT = 200
+_FINAL = ("arrived", "refused", "untaken")
+_TRIED = ("retrying", "failed")
+
+
+@dataclass
+class Travel:
+    """One upload on its way.
+
+    Times are in epoch milliseconds: `at` when S3 had taken it, `began_at` and `done_at` of the
+    invoke that stored it, `seen_at` of its record. `put` is how many milliseconds S3 took for it.
+    `reason` is why it is not (yet) where it should be; `message` the failure queue's message that
+    holds it.
+    """
+
+    id: int
+    key: str
+    at: float
+    here: bool
+    state: State = "travelling"
+    size: int | None = None
+    object_id: str | None = None
+    put: float | None = None
+    began_at: float | None = None
+    done_at: float | None = None
+    seen_at: float | None = None
+    reason: str | None = None
+    request: str | None = None
+    message: str | None = None
+
+    @property
+    def stages(self) -> dict[str, float | None]:
+        """Milliseconds since S3 had taken it by stage passed, None where that is not known."""
+        passed: dict[str, float | None] = {}
+        if self.state not in ("uploading", "refused"):
+            passed["bucket"] = self.put
+        if self.began_at is not None or self.seen_at is not None or self.state in _TRIED:
+            passed["delivery"] = self._since(self.began_at)
+        if self.done_at is not None or self.seen_at is not None:
+            passed["function"] = self._since(self.done_at)
+        if self.seen_at is not None:
+            # Polled: when the function said that it was done, the record was there.
+            passed["table"] = self._since(min(self.seen_at, self.done_at or self.seen_at))
+        return passed
+
+    def _since(self, moment: float | None) -> float | None:
+        if moment is None or not self.here or self.put is None:
+            return None
+        return max(0.0, round(moment - self.at, 1))
+
+
+class Travels:
+    """The newest uploads of one bucket. Every method returns what it changed."""
+
+    def __init__(self, bucket: str, filters: Iterable[Mapping[str, Any]]) -> None:
+        """`filters` are `delivery.filters`."""
+        self._bucket = bucket
+        self._filters = list(filters)
+        self._numbers = itertools.count(1)
+        self._known: dict[int, Travel] = {}
+
+    def newest(self) -> list[Travel]:
+        """All of them, the newest last."""
+        return list(self._known.values())
+
+    def begin(self, key: str, size: int | None, at: float) -> Travel:
+        """A file that is on its way into the bucket."""
+        travel = Travel(next(self._numbers), key, at, here=True, state="uploading", size=size)
+        return self._add(travel)
+
+    def put(self, travel: Travel, version: str, size: int, at: float) -> Travel:
+        """S3 took it, at `at`."""
+        travel.size, travel.put, travel.at = size, round(at - travel.at, 1), at
+        if version:
+            event = events.ObjectEvent(
+                self._bucket, travel.key, "ObjectCreated:Put", "", 0, version_id=version
+            )
+            travel.object_id = records.object_id(event)
+        if travel.state == "uploading":
+            travel.state = "travelling"
+            if not self._taken(travel.key):
+                travel.state = "untaken"
+                travel.reason = "No filter of delivery.filters takes this key."
+        return travel
+
+    def refuse(self, travel: Travel, reason: str) -> Travel:
+        """S3 did not take it."""
+        travel.state, travel.reason = "refused", reason
+        return travel
+
+    def arrive(self, item: Mapping[str, Mapping[str, str]], at: float) -> Travel | None:
+        """Its record was seen, at `at`."""
+        told = {name: next(iter(value.values())) for name, value in item.items()}
+        if not told.get("eventName", "").startswith("ObjectCreated"):
+            return None
+        key = told.get("objectKey", "")
+        travel = self._of(told["objectId"]) or self._unnamed(key)
+        if travel is None:
+            travel = self._add(self._from_elsewhere(key, float(told.get("timestamp", 0)) * 1000))
+            travel.size = int(told["size"]) if "size" in told else None
+        elif travel.state == "arrived":
+            return None
+        travel.object_id, travel.seen_at = told["objectId"], at
+        travel.state, travel.reason, travel.message = "arrived", None, None
+        return travel
+
+    def invoked(self, invoke: Invoke) -> list[Travel]:
+        """An invoke says which records it stored, and which it could not."""
+        changed = []
+        for travel in filter(None, map(self._of, invoke.object_ids)):
+            travel.request, travel.done_at = invoke.request, invoke.done_at
+            if invoke.done_at is not None and invoke.milliseconds is not None:
+                travel.began_at = invoke.done_at - invoke.milliseconds
+            changed.append(travel)
+        for refused in invoke.refused:
+            if refused.bucket not in ("", self._bucket) or not refused.key:
+                continue
+            found = self._of(refused.object_id) or self._open(refused.key)
+            if found is None:
+                found = self._add(self._from_elsewhere(refused.key, invoke.at))
+                found.object_id = refused.object_id or None
+            if found.state not in ("arrived", "failed"):
+                found.state, found.reason = "retrying", refused.reason
+                found.request = invoke.request
+                changed.append(found)
+        return changed
+
+    def waiting(self, failures: Iterable[Mapping[str, Any]]) -> list[Travel]:
+        """What lies in the failure queue now, as the page's panel has it."""
+        changed, there = [], {}
+        for failure in failures:
+            for object_id, (_, key, _) in _pairs(failure):
+                travel = self._of(object_id) or self._open(key)
+                if travel is not None and travel.state != "arrived":
+                    there[travel.id] = failure
+                    if travel.message != failure["id"] or travel.state != "failed":
+                        travel.state, travel.message = "failed", failure["id"]
+                        travel.reason = travel.reason or failure["reason"] or "no reason given"
+                        changed.append(travel)
+        for travel in self._known.values():
+            if travel.state == "failed" and travel.id not in there:
+                # Taken off the queue: replayed, and its record is on its way to this page.
+                travel.state, travel.message = "travelling", None
+                changed.append(travel)
+        return changed
+
+    def _taken(self, key: str) -> bool:
+        return not self._filters or any(
+            key.startswith(one["prefix"])
+            and key.endswith(one["suffix"])
+            and any(event in _PUT for event in one["events"])
+            for one in self._filters
+        )
+
+    def _of(self, object_id: str | None) -> Travel | None:
+        if not object_id:
+            return None
+        found = (one for one in self._known.values() if one.object_id == object_id)
+        return next(found, None)
+
+    def _open(self, key: str) -> Travel | None:
+        """The newest one of that key that has not arrived."""
+        found = (one for one in reversed(self._known.values()) if one.key == key)
+        return next((one for one in found if one.state not in _FINAL), None)
+
+    def _unnamed(self, key: str) -> Travel | None:
+        """The newest of that key whose record's id is not known yet.
+
+        In a bucket without versions only the record tells it; in any, S3's answer may be slower.
+        """
+        travel = self._open(key)
+        return travel if travel is None or travel.object_id is None else None
+
+    def _from_elsewhere(self, key: str, at: float) -> Travel:
+        return Travel(next(self._numbers), key, at, here=False)
+
+    def _add(self, travel: Travel) -> Travel:
+        self._known[travel.id] = travel
+        while len(self._known) > LIMIT:
+            del self._known[next(iter(self._known))]
+        return travel
+
+
+# What an upload from the page is called.
+_PUT = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put")
+
+
+def _pairs(failure: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    return zip(failure["objectIds"], failure["objects"], strict=False)

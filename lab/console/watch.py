@@ -1,0 +1,279 @@
+"""Keep looking at a pipeline while somebody looks at the page, one thread a panel.
+
+A panel that AWS does not tell of is blind, with the reason, and is asked again less and less often;
+the others go on.
+"""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab import aws
+from lab.console.board import Board, Publish
+from lab.console.calls import Calls, Watched, watched
+from lab.console.sources import (
+    AWS,
+    LAB,
+    Alarms,
+    Checks,
+    Log,
+    Mails,
+    Metrics,
+    Points,
+    Queues,
+    Records,
+    Source,
+)
+from lab.console.stages import stages
+from lab.errors import LabError
+from lab.target import Target
+
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+# A lab that comes back is seen soon; asking a Terraform root takes seconds of a core.
+_LAB_PAUSE_SECONDS = 2.0
+_TICK_SECONDS = 0.25
+# Figures are counted again that often even when nothing happens.
+_SETTLE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """The pipeline to watch, `subscriber` the URL of a queue that gets its topic's messages."""
+
+    target: Target
+    subscriber: str | None
+    embedded: bool
+
+
+class Watch:
+    """From the first page that listens to the last. Make a new one for the next."""
+
+    def __init__(self, find: Callable[[], Found], publish: Publish, *, write: bool) -> None:
+        """`find` finds the pipeline, or raises LabError while there is none."""
+        self._find, self._write = find, write
+        self._tell = publish
+        self.calls = Calls()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._round: _Round | None = None
+        self._found: Found | None = None
+        self._why_none: str | None = "Looking for the pipeline."
+        self._stages: list[dict[str, Any]] = []
+        self._stirred = True
+        self._replay: dict[str, Any] | None = None
+
+    def start(self) -> None:
+        """Begin to look, in threads of its own."""
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more; what is being asked is let go."""
+        self._ended.set()
+        if self._round is not None:
+            self._round.end()
+
+    def hurry(self, *panels: str) -> None:
+        """Look at these panels now, or at all."""
+        if self._round is not None:
+            self._round.hurry(*panels)
+
+    def now(self) -> tuple[Watched, Board]:
+        """The pipeline that is watched, and what is known of it. LabError while there is none."""
+        current = self._round
+        if current is None or current.lost.is_set():
+            raise LabError(self._why_none or "The pipeline does not answer.")
+        return current.ground, current.board
+
+    def hold(self, held: bool) -> None:
+        """Leave the failure queue's messages to a replay for that long."""
+        if self._round is not None:
+            self._round.queues.held = held
+            self.hurry("failures", "records", "log")
+
+    def replaying(self, told: dict[str, Any] | None) -> None:
+        """Tell the pages how a replay goes."""
+        self._replay = told
+        self._publish("replay", told)
+
+    def told(self) -> dict[str, Any]:
+        """All that is known, for a page that has just been opened."""
+        current = self._round
+        told = {} if current is None else current.board.told() | {"blind": current.blind()}
+        return told | {
+            "stack": self._told_stack(),
+            "stages": self._stages,
+            "replay": self._replay,
+            "write": self._write,
+        }
+
+    def _publish(self, kind: str, data: Any) -> None:
+        self._stirred = True
+        self._tell(kind, data)
+
+    def _told_stack(self) -> dict[str, Any]:
+        if self._found is None:
+            return {"why": self._why_none}
+        target = self._found.target
+        return {
+            "why": self._why_none,
+            "origin": target.origin,
+            "region": target.region,
+            "bucket": target.outputs.get("bucket_name"),
+            "embedded": self._found.embedded,
+        }
+
+    def _run(self) -> None:
+        """Find the pipeline, look at it until it is lost, and again."""
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._ended.is_set():
+            try:
+                self._stand(self._find())
+                pause = _FIRST_PAUSE_SECONDS
+                self._follow()
+            except (LabError, ClientError, BotoCoreError) as error:
+                self._tell_none(_sentence(error))
+                embedded = self._found is not None and self._found.embedded
+                pause = min(2 * pause, _LAB_PAUSE_SECONDS if embedded else _LONGEST_PAUSE_SECONDS)
+                self._ended.wait(pause)
+
+    def _stand(self, found: Found) -> None:
+        ground = watched(found.target, write=self._write, calls=self.calls)
+        self._found, self._why_none = found, None
+        self._round = _Round(found, ground, self._publish)
+        self._publish("snapshot", self.told())
+        self._round.start()
+
+    def _follow(self) -> None:
+        """Count figures until the pipeline is lost, or the watch ends."""
+        current = self._round
+        assert current is not None  # noqa: S101 - made just before
+        told_at = 0.0
+        while not self._ended.is_set() and not current.lost.is_set():
+            if self._stirred or time.monotonic() - told_at > _SETTLE_SECONDS:
+                self._stirred, told_at = False, time.monotonic()
+                self._tell_stages(current)
+            current.lost.wait(_TICK_SECONDS)
+        if current.lost.is_set():
+            self._tell_none("The lab does not answer. Looking for it.")
+
+    def _tell_none(self, why: str) -> None:
+        if why != self._why_none:
+            self._why_none = why
+            self._publish("stack", self._told_stack())
+
+    def _tell_stages(self, current: "_Round") -> None:
+        told = [asdict(one) for one in stages(current.board, current.target, current.blind())]
+        if told != self._stages:
+            self._stages = told
+            self._tell("stages", told)
+
+
+class _Round:
+    """Looking at one pipeline as long as it answers."""
+
+    def __init__(self, found: Found, ground: Watched, publish: Publish) -> None:
+        self.ground, self.target, self._publish = ground, found.target, publish
+        self._embedded = found.embedded
+        pace = LAB if found.embedded else AWS
+        delivery = found.target.outputs.get("delivery")
+        filters = delivery.get("filters") if isinstance(delivery, dict) else None
+        bucket = str(found.target.outputs.get("bucket_name") or "")
+        board = self.board = Board(bucket, filters or (), publish)
+        self.queues = Queues(board, pace)
+        sources: tuple[Source, ...] = (
+            Records(board, pace),
+            Log(board, pace, lambda: self.hurry("failures")),
+            self.queues,
+            Alarms(board, pace, lambda: self.hurry("mails", "points")),
+            Mails(board, pace, found.subscriber),
+            Checks(board, pace),
+            Metrics(board, pace),
+            Points(board, pace),
+        )
+        self._sources = {source.panel: (source, threading.Event()) for source in sources}
+        self.lost = threading.Event()
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+        self._blind: dict[str, str] = {}
+
+    def start(self) -> None:
+        for panel, (source, wake) in self._sources.items():
+            threading.Thread(
+                target=self._look, args=(source, wake), name=f"watch-{panel}", daemon=True
+            ).start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self.hurry()
+
+    def hurry(self, *panels: str) -> None:
+        for panel, (_, wake) in self._sources.items():
+            if not panels or panel in panels:
+                wake.set()
+
+    def blind(self) -> dict[str, str]:
+        with self._lock:
+            return dict(self._blind)
+
+    def _look(self, source: Source, wake: threading.Event) -> None:
+        failures = 0
+        while not self._ended.is_set() and not self.lost.is_set():
+            wake.clear()
+            try:
+                pause = source.look(self.ground)
+                failures = 0
+                self._tell_blind(source.panel, None)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other panels go on
+                failures += 1
+                pause = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**failures)
+                self._take(source.panel, error)
+            wake.wait(pause)
+
+    def _take(self, panel: str, error: Exception) -> None:
+        cause = error.__cause__ if isinstance(error, LabError) else error
+        if self._embedded and isinstance(cause, aws.UNREACHED):
+            # An emulator that is gone is gone for all; it may come back elsewhere.
+            self.lost.set()
+            self.end()
+            return
+        if not isinstance(error, LabError | ClientError | BotoCoreError):
+            traceback.print_exception(error)
+        self._tell_blind(panel, _sentence(error, panel))
+
+    def _tell_blind(self, panel: str, why: str | None) -> None:
+        with self._lock:
+            if self._blind.get(panel) == why:
+                return
+            if why is None:
+                del self._blind[panel]
+            else:
+                self._blind[panel] = why
+            blind = dict(self._blind)
+        self._publish("blind", blind)
+
+
+_ASKED = {
+    "records": "the table or its stream",
+    "log": "the log group",
+    "failures": "the failure queue",
+    "alarms": "the alarms",
+    "mails": "the topic's messages",
+    "points": "CloudWatch's metrics",
+    "metrics": "CloudWatch's metrics",
+    "checks": "the pipeline's configuration",
+}
+
+
+def _sentence(error: Exception, panel: str = "") -> str:
+    if isinstance(error, LabError):
+        return str(error)
+    if isinstance(error, ClientError | BotoCoreError):
+        thing = _ASKED.get(panel, "the pipeline")
+        return aws.sentence(error, thing, "run `terraform apply` in the stack's root")
+    return f"This page could not read it ({type(error).__name__}: {error}): report that."
