@@ -45,7 +45,8 @@ READS = frozenset(
         "TestEventPattern",
     }
 )
-WRITES = frozenset({"PutObject"})
+# The latter for the embedded lab alone.
+WRITES = frozenset({"PutObject", "PutMetricData"})
 
 # A service that hangs leaves its own panel blind, and asks again later.
 _CONFIG = Config(

@@ -30,6 +30,7 @@ from lab.console.sources import (
     Source,
 )
 from lab.console.stages import stages
+from lab.console.stand_in import StandIn
 from lab.errors import LabError
 from lab.target import Target
 
@@ -195,6 +196,7 @@ class _Round:
             Checks(board, pace),
             Metrics(board, pace),
             Points(board, pace),
+            *((StandIn(board),) if found.embedded else ()),
         )
         self._sources = {source.panel: (source, threading.Event()) for source in sources}
         self.lost = threading.Event()
@@ -266,6 +268,7 @@ _ASKED = {
     "mails": "the topic's messages",
     "points": "CloudWatch's metrics",
     "metrics": "CloudWatch's metrics",
+    "stand_in": "CloudWatch's metrics",
     "checks": "the pipeline's configuration",
 }
 
