@@ -189,7 +189,7 @@ class _Round:
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
             Records(board, pace),
-            Log(board, pace, lambda: self.hurry("failures")),
+            Log(board, pace, lambda: self.hurry("failures", "checks")),
             self.queues,
             Alarms(board, pace, lambda: self.hurry("mails", "points")),
             Mails(board, pace, found.subscriber),
