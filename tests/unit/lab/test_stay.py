@@ -39,6 +39,28 @@ def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> No
     assert lab_root.outputs(tmp_path) == {"queue": moved, "hook": hook}
 
 
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (None, "Nothing is applied in .*root: bring it back"),
+        ('{"outputs": {}}', "Nothing is applied in .*root: bring it back"),
+        ('{"outputs": {"pipeline": {"value": {}}}}', "has no output subscriber_queue_url: put it"),
+        ('{"outputs": ', r"state .*terraform\.tfstate can't be read .*: put"),
+        ("[]", r"state .*terraform\.tfstate can't be read .*: put"),
+        ('{"outputs": {"pipeline": 1}}', r"state .*terraform\.tfstate can't be read .*: put"),
+    ],
+    ids=["absent", "destroyed", "changed", "cut", "list", "no-outputs"],
+)
+def test_a_lab_whose_state_lacks_something_is_told_in_one_sentence(
+    tmp_path: Path, state: str | None, sentence: str
+) -> None:
+    (tmp_path / "root").mkdir()
+    if state is not None:
+        (tmp_path / "root" / "terraform.tfstate").write_text(state)
+    with pytest.raises(LabError, match=sentence):
+        lab_root.needed(tmp_path)
+
+
 def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text('{"endpoint": ')
     with pytest.raises(LabError, match=r"kept\.json can't be read .*: delete it"):
