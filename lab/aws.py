@@ -58,11 +58,18 @@ _NO_CREDENTIALS = (
 def client(service: str, config: Config | None = None, **settings: Any) -> Any:
     """A client of `service` for the account and region that the environment names.
 
-    `settings` are boto3's. Raises LabError where no region or profile is to be found.
+    `settings` are boto3's. Raises LabError where no region or profile is to be found, or an AWS
+    variable has a value that makes no sense.
     """
     make: Any = boto3.client
     with asking(service, "check AWS_PROFILE and AWS_REGION"):
-        return make(service, config=config, **settings)
+        try:
+            return make(service, config=config, **settings)
+        except ValueError as error:
+            raise LabError(
+                f"The AWS configuration makes no sense ({error}): check AWS_REGION, "
+                "AWS_ENDPOINT_URL and the other AWS variables."
+            ) from error
 
 
 @contextlib.contextmanager
