@@ -2,6 +2,8 @@
 
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,26 @@ def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text('{"endpoint": ')
     with pytest.raises(LabError, match=r"kept\.json can't be read .*: delete it"):
         stack.look(tmp_path)
+
+
+def test_an_emulator_that_is_busy_is_waited_for(tmp_path: Path) -> None:
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # Longer than one that is free takes at most.
+            threading.Event().wait(2.5)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = server.server_port
+        stack.expect_answer(tmp_path, stack.Kept(f"http://127.0.0.1:{port}", port, 1, ready=True))
+        server.shutdown()
+    with pytest.raises(LabError, match=r"does not answer on .*: wait if this machine is busy, or"):
+        stack.expect_answer(tmp_path, stack.Kept("http://127.0.0.1:9", 9, 1, ready=True))
 
 
 def test_a_bar_that_is_full_does_not_say_planning() -> None:
