@@ -1,6 +1,7 @@
 """Clients for an AWS account, and its refusals as sentences for whoever runs a command."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,15 @@ _STALE = {
     "RequestExpired",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
+}
+# KMS.AccessDeniedException too, and Lambda's KMSAccessDeniedException; SNS's AuthorizationError.
+_DENIED = re.compile("AccessDenied|AuthorizationError|UnauthorizedOperation")
+# Operations whose right has another name.
+_RIGHTS = {
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "Invoke": "lambda:InvokeFunction",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListObjectsV2": "s3:ListBucket",
 }
 _NO_CREDENTIALS = (
     CredentialRetrievalError,
@@ -115,10 +125,7 @@ def sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:
         return f"{start} does not exist: {fix}."
     if code(error) in _STALE:
         return f"The AWS credentials are refused ({code(error)}: {said}): log in again."
-    # KMS.AccessDeniedException too, and Lambda's KMSAccessDeniedException.
-    if "AccessDenied" in code(error):
-        return (
-            f"{start} is closed to you: whoever runs this needs the right to "
-            f"{error.operation_name} ({said})."
-        )
+    if _DENIED.search(code(error)):
+        right = _RIGHTS.get(error.operation_name, error.operation_name)
+        return f"{start} is closed to you: whoever runs this needs the right to {right} ({said})."
     return f"{start} refused {error.operation_name} ({code(error)}: {said}): {fix}."

@@ -2,6 +2,7 @@
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from lab import aws
 from lab.errors import LabError
@@ -25,3 +26,20 @@ def test_a_variable_that_makes_no_sense_is_told(
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     with pytest.raises(LabError, match=r"configuration makes no sense .*: check AWS_REGION"):
         aws.client("sqs")
+
+
+@pytest.mark.parametrize(
+    ("code", "operation", "right"),
+    [
+        ("AuthorizationError", "GetTopicAttributes", "GetTopicAttributes"),
+        ("AccessDenied", "ListObjectVersions", "s3:ListBucketVersions"),
+        ("KMS.AccessDeniedException", "SendMessage", "SendMessage"),
+    ],
+)
+def test_a_refused_call_names_the_right_that_it_needs(
+    code: str, operation: str, right: str
+) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+    assert aws.sentence(error, "the topic t", "apply") == (
+        f"The topic t is closed to you: whoever runs this needs the right to {right} (no)."
+    )
