@@ -1,5 +1,6 @@
 """Each example does on the emulator what its README promises."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cloud, Shown
-from tests.support import examples
+from tests.support import examples, kept
 from tests.support.poll import until
 
 
@@ -165,6 +166,7 @@ def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> No
     upload(cloud, pipeline, "after")
     until(lambda: len(announced()) > len(sent))
     assert {line["key"] for line in announced()} == {*sent, "after"}
+    assert {line["level"] for line in logged(cloud, consumer["log_group_name"])} == {"INFO"}
     assert messages(cloud, consumer["failure_queue_url"]) == []
 
 
@@ -215,25 +217,37 @@ def test_a_teams_own_handler_names_the_messages_that_are_to_come_again(
     assert failed == [{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]
 
 
-@pytest.fixture
-def denied_reads(shown: Shown, checksums: Mapping[str, Any]) -> Iterator[None]:
-    """The team's handler may not read objects for the length of one test."""
-    iam = shown[0].client("iam")
-    role = {"RoleName": checksums["role_name"], "PolicyName": "no-reads"}
+@contextlib.contextmanager
+def denied_reads(cloud: Cloud, pipeline: Mapping[str, Any]) -> Iterator[None]:
+    """The role may read no object as long as the block lasts."""
+    iam = cloud.client("iam")
+    policy = {"RoleName": pipeline["role_name"], "PolicyName": "no-reads"}
     deny = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
     document = {"Version": "2012-10-17", "Statement": [deny]}
-    iam.put_role_policy(**role, PolicyDocument=json.dumps(document))
-    yield
-    iam.delete_role_policy(**role)
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(document))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(**policy)
 
 
-@pytest.mark.usefixtures("denied_reads")
-def test_what_a_teams_own_handler_fails_on_ends_in_the_failure_queue(
+def test_what_a_teams_own_handler_fails_on_waits_in_the_failure_queue_for_replay(
     shown: Shown, checksums: Mapping[str, Any]
 ) -> None:
     cloud, _ = shown
-    version = upload(cloud, checksums, "unreadable.txt")
-    (failure,) = until(lambda: messages(cloud, checksums["failure_queue_url"]), seconds=60)
-    (record,) = failure["requestPayload"]["Records"]
-    assert record["s3"]["object"]["versionId"] == version
-    assert checksum_of(cloud, checksums, version) is None
+    queue, sqs = checksums["failure_queue_url"], cloud.client("sqs")
+    with denied_reads(cloud, checksums):
+        version = upload(cloud, checksums, "unreadable.txt", b"kept")
+        look = {"QueueUrl": queue, "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
+        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"), seconds=60)
+        (record,) = json.loads(message["Body"])["requestPayload"]["Records"]
+        assert record["s3"]["object"]["versionId"] == version
+        assert checksum_of(cloud, checksums, version) is None
+    names = ("failure_queue_url", "function_name", "table_name")
+    given = [word for name in names for word in ("--set", f"{name}={checksums[name]}")]
+    replay = kept.start("replay", "--all", *given, **cloud.environment)
+    out, err = replay.communicate(timeout=120)
+    assert replay.returncode == 0, out + err
+    found = checksum_of(cloud, checksums, version)
+    assert found == f"sha256:{hashlib.sha256(b'kept').hexdigest()}"
+    assert messages(cloud, queue) == []

@@ -10,7 +10,9 @@ from lab import docs
 from lab.module import ROOT
 
 PAGES = [*docs.pages(), *sorted(ROOT.glob("examples/*/README.md"))]
-VARIABLES = set(docs.blocks(ROOT, "variable"))
+VARIABLES = re.findall(
+    r'^variable "(\w+)"', (ROOT / "variables.tf").read_text(), flags=re.MULTILINE
+)
 
 _FENCED = re.compile(r"^( *)```hcl\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(

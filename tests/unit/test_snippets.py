@@ -76,15 +76,14 @@ def test_an_example_sets_nothing_that_the_module_does_not_know(example: Path) ->
 
 def test_a_setting_in_running_text_is_one_of_the_modules() -> None:
     everywhere = {name for attributes in KNOWN.values() for name in names(attributes)}
-    for snippet, path in snippets.settings():
-        attributes: tuple[Attribute, ...] = ()
-        if path[0] in KNOWN:
-            attributes = KNOWN[path[0]]
-            for step in path[1:]:
-                (attributes,) = [one.inner for one in attributes if one.name == step] or [None]  # type: ignore[list-item]
-                assert attributes is not None, snippet
+    for snippet, (first, *rest) in snippets.settings():
+        if first in KNOWN:
+            nested: Any = None
+            for name in reversed(rest):
+                nested = {name: nested}
+            assert list(unknown(nested, KNOWN[first], first)) == [], snippet
         else:
-            assert path[0] in everywhere, snippet
+            assert first in everywhere, snippet
 
 
 def test_a_misspelt_attribute_is_found(tmp_path: Path) -> None:
