@@ -37,13 +37,6 @@ def copy_module(folder: Path) -> Path:
     return folder
 
 
-def fill_in(example: Path) -> None:
-    """Give a copied example the values of its `terraform.tfvars.example`, if it has one."""
-    values = example / "terraform.tfvars.example"
-    if values.exists():
-        shutil.copy(values, values.with_suffix(""))
-
-
 def fingerprint(root: Path) -> str:
     """Another one whenever anything is that Terraform reads in `root`, which calls the module."""
     files = [*root.glob("*.tf"), *root.glob("*.tf.json"), *root.glob("*.tfvars")]

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module, fill_in
+from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
@@ -39,7 +39,9 @@ def run() -> int:
             example = module / root.relative_to(ROOT)
             name = "-".join(root.relative_to(ROOT).parts[1:])
             console.print(f"planning {name} …")
-            fill_in(example)
+            values = example / "terraform.tfvars.example"
+            if values.exists():
+                values.rename(values.with_suffix(""))
             terraform.init(example, environment | endpoint)
             planned = terraform.plan(example, environment | endpoint)
             plans.append(module / f"{name}.json")
