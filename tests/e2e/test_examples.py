@@ -48,7 +48,7 @@ def messages(cloud: Cloud, url: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("example", examples.NAMES)
 def test_a_second_plan_of_it_changes_nothing(shown: Shown, example: str) -> None:
     _, applied = shown
-    assert applied[example].second_plan == ""
+    assert not applied[example].second_plan, applied[example].second_plan
 
 
 @pytest.mark.parametrize("example", ["buffered", "encrypted"])

@@ -66,4 +66,7 @@ def _second_plan(root: Path, environment: Mapping[str, str]) -> str:
     """Changed outputs count too."""
     arguments = ("plan", "-detailed-exitcode", "-input=false", "-no-color")
     planned = terraform.run(root, environment, *arguments, expected=(0, 2))
-    return planned.stdout if planned.returncode else ""
+    if planned.returncode == 0:
+        return ""
+    # What it read comes first, and may be long.
+    return planned.stdout[max(planned.stdout.find("\nTerraform "), 0) :]
