@@ -9,14 +9,15 @@ from typing import Any
 from lab import terraform
 from lab.module import copy_module
 
+# The slowest first: two roots one after the other, then those with more queues.
 NAMES = [
-    "bring-your-own-handler",
-    "buffered",
-    "encrypted",
-    "existing-bucket",
     "existing-topic",
-    "stream-consumer",
+    "existing-bucket",
+    "encrypted",
+    "buffered",
     "two-pipelines",
+    "bring-your-own-handler",
+    "stream-consumer",
 ]
 # Each provider holds some 400 MB.
 _AT_ONCE = 4
