@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import WORK, copy_module
+from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
@@ -35,11 +35,16 @@ def run() -> int:
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
         module = copy_module(Path(folder))
         plans = []
-        for example in sorted((module / "examples").iterdir()):
-            console.print(f"planning {example.name} …")
+        for root in [*EXAMPLES, *THEIRS]:
+            example = module / root.relative_to(ROOT)
+            name = "-".join(root.relative_to(ROOT).parts[1:])
+            console.print(f"planning {name} …")
+            values = example / "terraform.tfvars.example"
+            if values.exists():
+                values.rename(values.with_suffix(""))
             terraform.init(example, environment | endpoint)
             planned = terraform.plan(example, environment | endpoint)
-            plans.append(module / f"{example.name}.json")
+            plans.append(module / f"{name}.json")
             plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
         # The comments with the reasons for a skip stand in the source only.
         enrich = ["--repo-root-for-plan-enrichment", str(module)]

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, MODULES, ROOT, WORK
+from lab.module import EXAMPLES, MODULES, ROOT, THEIRS, WORK
 from lab.provider import shared_provider, terraform_environment
 
 FOLDER = WORK / "validate"
@@ -24,7 +24,7 @@ def run(as_json: bool = False) -> int:
         tempfile.TemporaryDirectory(dir=FOLDER) as data,
         shared_provider(environment, FOLDER) as attach,
     ):
-        for folder in [ROOT, *MODULES, *EXAMPLES]:
+        for folder in [ROOT, *MODULES, *EXAMPLES, *THEIRS]:
             name = str(folder.relative_to(ROOT))
             known = environment | attach | {"TF_DATA_DIR": str(Path(data) / name.replace("/", "-"))}
             try:

@@ -162,7 +162,7 @@ def every_refusal(
         terraform.init(folder, reattached)
         done = terraform.run(folder, reattached, "plan", "-json", "-input=false", expected=(0, 1))
         refused = set()
-        for file, text in _errors(done.stdout):
+        for file, text in errors_in(done.stdout):
             if found := re.fullmatch(r"(s\d+)\.tf\.json", file):
                 refused.add(found[1])
                 said[found[1]].append(text)
@@ -177,7 +177,7 @@ def every_refusal(
     return {_key(values): "\n".join(said[name] or unplaced) for name, values in scenarios.items()}
 
 
-def _errors(output: str) -> Iterator[tuple[str, str]]:
+def errors_in(output: str) -> Iterator[tuple[str, str]]:
     """File and text of each error in Terraform's JSON output."""
     for line in output.splitlines():
         message = json.loads(line)

@@ -29,6 +29,12 @@ def test_the_package_in_the_repository_is_what_its_sources_make() -> None:
     assert package.differences(package.build(), package.PACKAGE) == []
 
 
+@pytest.mark.parametrize("source", package.of_examples(), ids=lambda path: path.parent.name)
+def test_the_package_of_an_example_is_what_its_source_makes(source: Path) -> None:
+    built = package.of_examples()[source]
+    assert package.differences(package.build(source, built.stem), built) == []
+
+
 def test_names_are_sorted_times_and_modes_fixed_and_nothing_deflated(source: Path) -> None:
     (source / "__pycache__").mkdir()
     (source / "__pycache__" / "b.pyc").write_bytes(b"")

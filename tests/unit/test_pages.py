@@ -11,7 +11,9 @@ import typer.main
 from lab.cli import app
 from lab.module import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted(
+    page for where in ("*", "docs/**/*", "examples/*/*") for page in ROOT.glob(f"{where}.md")
+)
 SPAN = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"^\s*(?:\S*python -m )?lab ([a-z]+[^`]*)$")
 
