@@ -1,4 +1,7 @@
-"""`terraform validate` on the root, every submodule and every example."""
+"""`terraform validate` on the root, every submodule and every example.
+
+What Terraform calls deprecated counts as not valid.
+"""
 
 import json
 import tempfile
@@ -7,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab import terraform
+from lab.deprecations import deprecations
 from lab.errors import LabError
 from lab.module import EXAMPLES, MODULES, ROOT, WORK
 from lab.provider import shared_provider, terraform_environment
@@ -30,6 +34,9 @@ def run(as_json: bool = False) -> int:
             try:
                 terraform.run(folder, known, "init", "-backend=false", "-input=false", "-no-color")
                 terraform.run(folder, known, "validate", "-no-color")
+                said = terraform.run(folder, known, "validate", "-json").stdout
+                if deprecated := deprecations(json.loads(said)["diagnostics"]):
+                    found[name] = "\n".join(deprecated)
             except LabError as error:
                 found[name] = str(error)
             console.print(f"[red]{name}[/red]" if name in found else f"{name} is valid")
