@@ -6,46 +6,26 @@ of policies fall away whose ARNs are not known yet. What is skipped says why bes
 
 import contextlib
 import json
-import re
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from lab import terraform
+from lab import skips, terraform
 from lab.errors import LabError
-from lab.module import ROOT, WORK, copy_module
+from lab.module import WORK, copy_module
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
 FOLDER = WORK / "scan"
 
-# A skip as checkov reads it, in any comment.
-_SKIP = re.compile(r"(?:checkov|bridgecrew|cortex):skip= *([\w,-]*)(?::([^\n]*))?")
-# Three words at least and a full stop; "As above." leads astray once somebody moves a line.
-_REASON = re.compile(r"\s*(?!As above)\S+(?: \S+){2,}\.\s*")
-
-
-def skips_without_reason(root: Path) -> list[str]:
-    """The skipped checks in `root`'s HCL that nothing is said of, as `file:line: check`."""
-    files = [file.relative_to(root) for file in sorted(root.rglob("*.tf"))]
-    return [
-        f"{file}:{number}: {match[1] or 'a check'}"
-        for file in files
-        if not any(part.startswith(".") for part in file.parts)
-        for number, line in enumerate((root / file).read_text("utf-8").splitlines(), 1)
-        for match in _SKIP.finditer(line)
-        if not _REASON.fullmatch(match[2] or "")
-    ]
-
 
 def run() -> int:
     """Scan; returns 1 when a check fails. Raises LabError when it can't be tried."""
     console = Console(highlight=False, soft_wrap=True)
-    if unexplained := skips_without_reason(ROOT):
+    if unexplained := skips.without_reason():
         for place in unexplained:
             console.print(f"[red]{place} is skipped without a reason beside it[/red]")
         return 1
@@ -60,7 +40,13 @@ def run() -> int:
     environment = terraform_environment(FOLDER)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
         module = copy_module(Path(folder))
-        plans = _plan_examples(module, environment | endpoint, console)
+        plans = []
+        for example in sorted((module / "examples").iterdir()):
+            console.print(f"planning {example.name} …")
+            terraform.init(example, environment | endpoint)
+            planned = terraform.plan(example, environment | endpoint)
+            plans.append(module / f"{example.name}.json")
+            plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
         # The comments with the reasons for a skip stand in the source only.
         enrich = ["--repo-root-for-plan-enrichment", str(module)]
         scans = {
@@ -84,17 +70,6 @@ def run() -> int:
     console.rule()
     console.print(f"[red]failed: {', '.join(failed)}[/red]" if failed else "Nothing was found.")
     return int(bool(failed))
-
-
-def _plan_examples(module: Path, environment: Mapping[str, str], console: Console) -> list[Path]:
-    """Plan every folder in `module`'s examples; the plans as JSON, each named after its example."""
-    plans = []
-    for example in sorted(path for path in (module / "examples").iterdir() if path.is_dir()):
-        console.print(f"planning {example.name} …")
-        terraform.init(example, environment)
-        plans.append(module / f"{example.name}.json")
-        plans[-1].write_text(json.dumps(dict(terraform.plan(example, environment))), "utf-8")
-    return plans
 
 
 def _looked_at(reports: Any) -> set[str]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import scan
+from lab import scan, skips
 from lab.module import ROOT
 
 TOPIC = """
@@ -33,7 +33,7 @@ def test_a_skip_without_a_reason_fails_the_scan_and_is_named(
 ) -> None:
     (tmp_path / "modules/sns").mkdir(parents=True)
     (tmp_path / "modules/sns/main.tf").write_text(TOPIC.format(skip=skip))
-    monkeypatch.setattr(scan, "ROOT", tmp_path)
+    monkeypatch.setattr(skips, "ROOT", tmp_path)
     assert scan.run() == 1
     assert "modules/sns/main.tf:3: CKV_AWS_26" in capsys.readouterr().out
 
@@ -41,12 +41,12 @@ def test_a_skip_without_a_reason_fails_the_scan_and_is_named(
 def test_a_skip_with_a_reason_is_let_through(tmp_path: Path) -> None:
     skip = "checkov:skip=CKV_AWS_26:A key of one's own costs a dollar a month."
     (tmp_path / "main.tf").write_text(TOPIC.format(skip=skip))
-    assert scan.skips_without_reason(tmp_path) == []
+    assert skips.without_reason(tmp_path) == []
 
 
 def test_every_skip_of_the_module_has_its_reason() -> None:
-    skips = [
+    found = [
         line for file in ROOT.rglob("modules/**/*.tf") for line in file.open() if ":skip=" in line
     ]
-    assert skips
-    assert scan.skips_without_reason(ROOT) == []
+    assert found
+    assert skips.without_reason() == []
