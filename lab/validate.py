@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab import terraform
-from lab.deprecations import deprecations
+from lab.diagnostics import deprecations, errors
 from lab.errors import LabError
 from lab.module import EXAMPLES, MODULES, ROOT, WORK
 from lab.provider import shared_provider, terraform_environment
@@ -33,10 +33,10 @@ def run(as_json: bool = False) -> int:
             known = environment | attach | {"TF_DATA_DIR": str(Path(data) / name.replace("/", "-"))}
             try:
                 terraform.run(folder, known, "init", "-backend=false", "-input=false", "-no-color")
-                terraform.run(folder, known, "validate", "-no-color")
-                said = terraform.run(folder, known, "validate", "-json").stdout
-                if deprecated := deprecations(json.loads(said)["diagnostics"]):
-                    found[name] = "\n".join(deprecated)
+                done = terraform.run(folder, known, "validate", "-json", expected=(0, 1))
+                told = json.loads(done.stdout)["diagnostics"]
+                if wrong := errors(told) + deprecations(told):
+                    found[name] = "\n".join(wrong)
             except LabError as error:
                 found[name] = str(error)
             console.print(f"[red]{name}[/red]" if name in found else f"{name} is valid")

@@ -8,7 +8,7 @@ from typing import Any
 import tftest
 
 from lab import terraform
-from lab.deprecations import deprecations
+from lab.diagnostics import deprecations, errors
 
 
 def plan_without_deprecations(
@@ -20,10 +20,8 @@ def plan_without_deprecations(
     arguments = ("plan", "-json", "-input=false", f"-out={file}")
     done = terraform.run(folder, environment, *arguments, expected=(0, 1))
     found = list(diagnostics(done.stdout))
-    errors = [each for each in found if each["severity"] == "error"]
-    assert not errors, errors
-    deprecated = deprecations(found)
-    assert not deprecated, "\n".join(deprecated)
+    wrong = errors(found) + deprecations(found)
+    assert not wrong, "\n".join(wrong)
     shown = terraform.run(folder, environment, "show", "-json", str(file))
     return tftest.TerraformPlanOutput(json.loads(shown.stdout))
 
