@@ -21,6 +21,7 @@ $(VENV)/lab $(VENV)/dev: $(VENV)/%: requirements/%.txt
 	  echo "$(PYTHON) is missing or older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
 	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/pip.txt
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 

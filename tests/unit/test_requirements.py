@@ -86,4 +86,7 @@ def test_whatever_ci_installs_comes_by_hash() -> None:
     ]
     assert "dependency_groups" not in tox
     installs = re.findall(r"pip install (.*)", make)
-    assert installs == ["-qq --disable-pip-version-check --require-hashes -r $<"]
+    assert installs == [
+        f"-qq --disable-pip-version-check --require-hashes -r {lock}"
+        for lock in ("requirements/pip.txt", "$<")
+    ]
