@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import WORK, copy_module
+from lab.module import WORK, copy_module, plan_anew
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
@@ -37,6 +37,7 @@ def run() -> int:
         plans = []
         for example in sorted((module / "examples").iterdir()):
             console.print(f"planning {example.name} …")
+            plan_anew(example)
             terraform.init(example, environment | endpoint)
             planned = terraform.plan(example, environment | endpoint)
             plans.append(module / f"{example.name}.json")

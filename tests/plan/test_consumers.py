@@ -8,7 +8,7 @@ import pytest
 
 from lab import terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, ROOT, copy_module
+from lab.module import EXAMPLES, ROOT, copy_module, plan_anew
 
 
 @pytest.mark.parametrize("example", [path.name for path in EXAMPLES])
@@ -21,6 +21,7 @@ def test_an_example_plans_with_nothing_but_terraform_on_the_path(
     assert found
     (only / "terraform").symlink_to(Path(found).resolve())
     root = copy_module(tmp_path / "module") / "examples" / example
+    plan_anew(root)
     bare = environment | {"PATH": str(only)}
     terraform.init(root, bare)
     planned = terraform.plan(root, bare)
