@@ -222,12 +222,23 @@ def updates_let_invokes_end() -> None:
         lambda_runtime.acquire_worker,
         lambda_runtime.release_worker,
     )
+    updating: ContextVar[bool] = ContextVar("updating", default=False)
     retired: set[Any] = set()
 
-    def kill_idle(workers: Any) -> None:
-        busy = [worker for worker in workers if worker.in_use]
+    def kill_or_retire(workers: Any) -> None:
+        busy = [worker for worker in workers if updating.get() and worker.in_use]
         retired.update(busy)
         kill([worker for worker in workers if worker not in busy])
+
+    def in_peace(update: Callable[..., Response]) -> Callable[..., Response]:
+        def run(*arguments: Any) -> Response:
+            before = updating.set(True)
+            try:
+                return update(*arguments)
+            finally:
+                updating.reset(before)
+
+        return run
 
     def acquire_current(
         name: str, config: Any, code: Any, qualifier: str = "$LATEST", **more: Any
@@ -243,7 +254,9 @@ def updates_let_invokes_end() -> None:
             retired.discard(worker)
             kill([worker])
 
-    lambda_runtime.kill_workers = kill_idle
+    lambda_runtime.kill_workers = kill_or_retire
+    lambda_svc._update_code = in_peace(lambda_svc._update_code)
+    lambda_svc._update_config = in_peace(lambda_svc._update_config)
     lambda_svc.acquire_worker = acquire_current
     lambda_svc.release_worker = release_or_kill
 
