@@ -208,6 +208,59 @@ def rules_learn_the_version() -> None:
     eventbridge._dispatch_event = dispatch_with_version
 
 
+def updates_let_invokes_end() -> None:
+    """An invoke that is under way when its function changes ends in peace, with the old code.
+
+    Without this it is killed, and when it is tried again it runs the old code once more, in a
+    process that stays and goes on answering: the update is lost.
+    """
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    kill, acquire, release = (
+        lambda_runtime.kill_workers,
+        lambda_runtime.acquire_worker,
+        lambda_runtime.release_worker,
+    )
+    updating: ContextVar[bool] = ContextVar("updating", default=False)
+    retired: set[Any] = set()
+
+    def kill_or_retire(workers: Any) -> None:
+        busy = [worker for worker in workers if updating.get() and worker.in_use]
+        retired.update(busy)
+        kill([worker for worker in workers if worker not in busy])
+
+    def in_peace(update: Callable[..., Response]) -> Callable[..., Response]:
+        def run(*arguments: Any) -> Response:
+            before = updating.set(True)
+            try:
+                return update(*arguments)
+            finally:
+                updating.reset(before)
+
+        return run
+
+    def acquire_current(
+        name: str, config: Any, code: Any, qualifier: str = "$LATEST", **more: Any
+    ) -> Any:
+        # What waits to be tried again holds the function as it was when the event came.
+        if qualifier == "$LATEST" and (function := lambda_svc._functions.get(name)):
+            code = function["code_zip"]
+        return acquire(name, config, code, qualifier=qualifier, **more)
+
+    def release_or_kill(worker: Any) -> None:
+        release(worker)
+        if worker in retired:
+            retired.discard(worker)
+            kill([worker])
+
+    lambda_runtime.kill_workers = kill_or_retire
+    lambda_svc._update_code = in_peace(lambda_svc._update_code)
+    lambda_svc._update_config = in_peace(lambda_svc._update_config)
+    lambda_svc.acquire_worker = acquire_current
+    lambda_svc.release_worker = release_or_kill
+
+
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     describe_alarms_in_full,
@@ -217,6 +270,7 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     alarms_keep_their_metrics,
     rules_invoke_as_notifications_do,
     rules_learn_the_version,
+    updates_let_invokes_end,
 )
 
 

@@ -37,6 +37,17 @@ def copy_module(folder: Path) -> Path:
     return folder
 
 
+def plan_anew(example: Path) -> None:
+    """Let a copied example plan in an account that holds nothing.
+
+    What it would import it then makes, and its sample values are taken for somebody's own.
+    """
+    (example / "imports.tf").unlink(missing_ok=True)
+    sample = example / "terraform.tfvars.example"
+    if sample.exists():
+        shutil.copy(sample, sample.with_suffix(""))
+
+
 def fingerprint(root: Path) -> str:
     """Another one whenever anything is that Terraform reads in `root`, which calls the module."""
     files = [*root.glob("*.tf"), *root.glob("*.tf.json"), *root.glob("*.tfvars")]

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from lab import skips, terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module
+from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module, plan_anew
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
@@ -45,9 +45,7 @@ def run() -> int:
             example = module / root.relative_to(ROOT)
             name = "-".join(root.relative_to(ROOT).parts[1:])
             console.print(f"planning {name} …")
-            values = example / "terraform.tfvars.example"
-            if values.exists():
-                values.rename(values.with_suffix(""))
+            plan_anew(example)
             terraform.init(example, environment | endpoint)
             planned = terraform.plan(example, environment | endpoint)
             plans.append(module / f"{name}.json")

@@ -16,7 +16,7 @@ import pytest
 from lab import fault_site
 from lab.emulator import Emulator, emulator
 from lab.provider import terraform_environment
-from tests.support import examples, failing, kept, switching
+from tests.support import adopting, examples, failing, kept, switching
 from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
@@ -69,6 +69,12 @@ def _switched(work: Path, owner: Owner) -> switching.Report:
     return switching.run(work / "module", environment, running.environment)
 
 
+def _adopted(work: Path, owner: Owner) -> adopting.Adopted:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment | ROOMY
+    return adopting.run(work, environment, running.environment)
+
+
 def _sites(work: Path, owner: Owner) -> dict[str, fault_site.Site]:
     return owner.enter_context(fault_site.sites(work))
 
@@ -84,6 +90,7 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "ways": _every_way,
     "sites": _sites,
     "switched": _switched,
+    "adopted": _adopted,
     "embedded": _kept,
     "staying": _kept,
 }
@@ -131,6 +138,12 @@ def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, f
 def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
     """What became of uploads while delivery changed."""
     return made["switched"].result()
+
+
+@pytest.fixture(scope="session")
+def adopted(made: Mapping[str, Future[adopting.Adopted]]) -> adopting.Adopted:
+    """What became of a lab that was built by hand."""
+    return made["adopted"].result()
 
 
 @pytest.fixture(scope="session")

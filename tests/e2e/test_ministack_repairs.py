@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from lab.emulator import Emulator, emulator
+from tests.support.poll import until
 
 ALARM: dict[str, Any] = {
     "AlarmName": "Watch <it>",
@@ -346,5 +348,64 @@ def test_what_a_function_fails_on_by_rule_reaches_its_destination(
         events.put_events(Entries=[{"Source": "test", "DetailType": "t", "Detail": '{"a": 1}'}])
         found = received(client("sqs", running), url, seconds=5)
         return found is not None and found["requestPayload"]["detail"] == {"a": 1}
+
+    mends(probe, repaired, untouched)
+
+
+# Notes its start by the version's number and its end, which comes when it may, by a dot.
+_HELD = """
+import os
+import time
+
+
+def note(event, text):
+    with open(event["notes"], "a") as notes:
+        notes.write(text)
+
+
+def handler(event, context):
+    note(event, "VERSION")
+    while not os.path.exists(event["go"]):
+        time.sleep(0.01)
+    note(event, ".")
+"""
+
+
+def code_of(version: str) -> bytes:
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as file:
+        file.writestr("held.py", _HELD.replace("VERSION", version))
+    return package.getvalue()
+
+
+def test_an_invoke_survives_an_update_of_its_function(
+    repaired: Emulator, untouched: Emulator, tmp_path: Path
+) -> None:
+    def probe(running: Emulator) -> bool:
+        functions = client("lambda", running)
+        client("iam", running).create_role(
+            RoleName="held", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
+        )
+        functions.create_function(
+            FunctionName="held",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/held",
+            Handler="held.handler",
+            Code={"ZipFile": code_of("1")},
+            Timeout=60,
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName="held")
+        notes, go = tmp_path / f"notes-{running.port}", tmp_path / f"go-{running.port}"
+        notes.touch()
+        event = json.dumps({"notes": str(notes), "go": str(go)})
+        functions.invoke(FunctionName="held", InvocationType="Event", Payload=event)
+        until(notes.read_text)
+        functions.update_function_code(FunctionName="held", ZipFile=code_of("2"))
+        functions.get_waiter("function_updated_v2").wait(FunctionName="held")
+        go.touch()
+        until(lambda: "." in notes.read_text())
+        functions.invoke(FunctionName="held", Payload=event)
+        # Killed, the first starts twice, and its process is the one that is called again: 11.1.
+        return notes.read_text() == "1.2."
 
     mends(probe, repaired, untouched)

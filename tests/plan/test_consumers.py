@@ -9,7 +9,7 @@ import pytest
 
 from lab import docs, terraform
 from lab.errors import LabError
-from lab.module import EXAMPLES, ROOT, copy_module
+from lab.module import EXAMPLES, ROOT, copy_module, plan_anew
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def every_example(
     root = copy_module(folder / "module") / "root"
     calls: dict[str, Any] = {}
     for example in EXAMPLES:
-        values = example / "terraform.tfvars.example"
+        plan_anew(root.parent / "examples" / example.name)
+        values = root.parent / "examples" / example.name / "terraform.tfvars"
         given = docs.parse(values) if values.exists() else {}
         calls[example.name] = {"source": f"../examples/{example.name}", **given}
     terraform.write_root(root, {"module": calls})
