@@ -55,7 +55,7 @@ class Pace:
 
 # An emulator costs nothing. AWS's always-free requests last for a month of these, day and night.
 LAB = Pace(0.3, 0.4, 1.0, 2.0, 2.0, 15.0, 15.0, 10.0, 0.08)
-AWS = Pace(1.0, 2.0, 10.0, 15.0, 60.0, 300.0, 60.0, 300.0, 0.5)
+AWS = Pace(1.2, 2.0, 10.0, 15.0, 60.0, 300.0, 60.0, 300.0, 0.5)
 
 
 class Source(Protocol):

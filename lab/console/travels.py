@@ -30,10 +30,10 @@ _TRIED = ("retrying", "failed")
 class Travel:
     """One upload on its way.
 
-    Times are in epoch milliseconds: `at` when S3 was sent it, or says that it took it, `began_at` and `done_at` of the
-    invoke that stored it, `seen_at` of its record. `put` is how many milliseconds S3 took for it.
-    `reason` is why it is not (yet) where it should be; `message` the failure queue's message that
-    holds it.
+    Times are in epoch milliseconds: `at` when S3 was sent it, or says that it took it, `began_at`
+    and `done_at` of the invoke that stored it, `seen_at` of its record. `put` is how many
+    milliseconds S3 took for it. `reason` is why it is not (yet) where it should be; `message` the
+    failure queue's message that holds it.
     """
 
     id: int
