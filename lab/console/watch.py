@@ -95,7 +95,7 @@ class Watch:
         """Leave the failure queue's messages to a replay for that long."""
         if self._round is not None:
             self._round.queues.held = held
-            self.hurry("failures", "records", "log")
+            self.hurry("failures", "records", "log", "checks")
 
     def replaying(self, told: dict[str, Any] | None) -> None:
         """Tell the pages how a replay goes."""
@@ -189,7 +189,7 @@ class _Round:
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
             Records(board, pace),
-            Log(board, pace, lambda: self.hurry("failures")),
+            Log(board, pace, lambda: self.hurry("failures", "checks")),
             self.queues,
             Alarms(board, pace, lambda: self.hurry("mails", "points")),
             Mails(board, pace, found.subscriber),
