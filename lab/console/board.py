@@ -152,11 +152,21 @@ class Board:
         with self._lock:
             found = {one.message_id: told_failure(one) for one in failures}
             travels = self._travels.waiting(found.values(), complete=complete)
-            # Of what somebody else holds just now only the number can be read.
-            if found != self._failures and (found or complete):
+            if not complete:
+                # The others are there yet, or were the last time.
+                found = self._failures | found
+            if found != self._failures:
                 self._failures = found
-                self._publish("failures", self._newest_failures())
+                newest = self._newest_failures()
+                self._failures = {one["id"]: one for one in newest}
+                self._publish("failures", newest)
             self._tell_travels(travels)
+
+    def taken(self, message_id: str) -> None:
+        """A message was taken off the failure queue."""
+        with self._lock:
+            if self._failures.pop(message_id, None) is not None:
+                self._publish("failures", self._newest_failures())
 
     def queues(self, depths: Mapping[str, Depth]) -> None:
         """How deep the queues are, by their part."""
