@@ -7,6 +7,7 @@ import math
 import secrets
 import tempfile
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -161,7 +162,7 @@ class Console:
                     f"{len(wanted)} of them are not in the queue any more, or somebody else "
                     "holds them."
                 )
-        except (LabError, ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
             told["why"] = _sentence(error, "the failure queue")
         finally:
             told["running"] = False
@@ -322,7 +323,7 @@ def _put(
     try:
         s3 = ground.client("s3")
         answer = s3.put_object(Bucket=ground.target.bucket_name, Key=key, Body=body)
-    except (LabError, ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
         why = _sentence(error, "the bucket")
         board.refuse(travel, why)
         return _refused(502, why)
@@ -415,14 +416,18 @@ async def _asked(ask: Callable[[], Mapping[str, Any]], thing: str) -> Response:
     try:
         told = await run_in_threadpool(lambda: encoded(ask()))
         return Response(told, media_type="application/json")
-    except (LabError, ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
         return _refused(502, _sentence(error, thing))
 
 
 def _sentence(error: Exception, thing: str) -> str:
     if isinstance(error, ClientError | BotoCoreError):
         return aws.sentence(error, thing, "run `terraform apply` in the stack's root")
-    return str(error)
+    if isinstance(error, LabError):
+        return str(error)
+    # Botocore's, where what answers is not AWS, say.
+    traceback.print_exception(error)
+    return f"{thing[:1].upper()}{thing[1:]}: {type(error).__name__}: {error!s:.300}"
 
 
 def _refused(status: int, why: str) -> Response:

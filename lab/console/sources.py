@@ -211,7 +211,8 @@ class Mails:
     def __init__(self, board: Board, pace: Pace, queue_url: str | None) -> None:
         """`queue_url` is of a subscribed queue that nobody else reads, as the lab has one."""
         self._board, self._pace, self._queue_url = board, pace, queue_url
-        self._depth: int | None = None
+        # How many there were when it was read, and whether nobody hid any then.
+        self._seen: tuple[int | None, bool] = None, False
         self._read: dict[str, Mail] = {}
 
     def look(self, ground: Watched) -> float:
@@ -221,15 +222,16 @@ class Mails:
         else:
             sqs = ground.client("sqs")
             waiting, hidden = watching.depth(sqs, self._queue_url)
-            if waiting + hidden != self._depth:
+            there, whole = self._seen
+            # What another page hides was read before, or is once it is there again.
+            if waiting + hidden != there or not (whole or hidden):
                 found = _peek(sqs, self._queue_url, waiting, _MOST_MAILS // _PEEK)
                 mails = (mail.of_envelope(one["MessageId"], one["Body"]) for one in found)
-                # What another page hides just now was read before, or is next time.
                 known = self._read if waiting + hidden else {}
                 newest = _newest({**known, **{one.id: one for one in mails}}.values())
                 self._read = {one.id: one for one in newest}
                 self._board.mailed(newest)
-                self._depth = None if hidden else waiting
+                self._seen = waiting + hidden, not hidden
         return self._pace.mails
 
 
@@ -316,7 +318,7 @@ class Checks:
         self._board.checks = found
         try:
             self._board.subscriptions = watching.subscriptions(fresh)
-        except (LabError, ClientError, BotoCoreError):
+        except Exception:  # noqa: BLE001 - a word more about the topic, if it can be had
             self._board.subscriptions = ""
         broken = any(check.verdict == "broken" for check in found.values())
         # Whoever mends it wants to see so.

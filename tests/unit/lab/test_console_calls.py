@@ -126,9 +126,12 @@ def test_asking_whose_account_it_is_counts_too(make: Make) -> None:
 
 def test_calls_of_many_threads_are_all_counted() -> None:
     calls = Calls()
-    threads = [
-        threading.Thread(target=lambda: [calls.count("Scan") for _ in range(500)]) for _ in range(8)
-    ]
+
+    def count() -> None:
+        for _ in range(500):
+            calls.count("Scan")
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

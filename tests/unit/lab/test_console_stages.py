@@ -241,7 +241,8 @@ def test_stages_are_busy_while_something_goes_through_them(board: Board) -> None
 @pytest.mark.parametrize("missing", sorted(OUTPUTS))
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stack_that_lacks_an_output_is_drawn_all_the_same(way: str, missing: str) -> None:
-    for value in None, "", 5, [], "{":
+    values: list[Any] = [None, "", 5, [], "{"]
+    for value in values:
         board = new()
         well(board)
         found = stages(board, target(**(WAYS[way] | {missing: value})), {})

@@ -274,13 +274,13 @@ def test_a_record_that_was_there_before_is_not_an_upload_that_has_just_begun() -
 def test_a_record_that_no_function_of_ours_made_does_no_harm() -> None:
     travels = Travels(BUCKET, ())
     assert travels.arrive({"objectId": {"S": "x"}}, AT) is None
-    odd = {"timestamp": {"S": "noon"}, "size": {"B": b"\0"}, "objectKey": {"L": []}}
+    odd: dict[str, Any] = {"timestamp": {"S": "noon"}, "size": {"B": b"\0"}, "objectKey": {"L": []}}
     travel = travels.arrive(item("x", **odd), AT)
     assert travel is not None
     assert (travel.key, travel.at, travel.size) == ("", 0.0, None)
     for name in "eventName", "bucket":
-        travels.arrive(item("y", **{name: {"NULL": True}}), AT)
-        travels.arrive(item("z", **{name: {}}), AT)
+        travels.arrive(item("y") | {name: {"NULL": True}}, AT)
+        travels.arrive(item("z") | {name: {}}, AT)
 
 
 def test_only_the_newest_are_kept() -> None:
