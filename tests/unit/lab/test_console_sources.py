@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,10 +14,11 @@ import pytest
 
 from lab import failures, watching
 from lab.console import sources
+from lab.console import watch as watch_module
 from lab.console.board import Board
 from lab.console.calls import Calls, Watched, watched
 from lab.console.sources import AWS, LAB, Alarms, Checks, Mails, Queues, Records
-from lab.console.watch import Found
+from lab.console.watch import Found, Watch
 from lab.emulator import emulator
 from lab.errors import LabError
 from lab.ports import HOST
@@ -452,3 +454,102 @@ def test_a_page_that_only_looks_reads_all_of_its_panels(
     sqs = aws("sqs")
     (left,) = failures.receive(sqs, target.failure_queue_url, 10, 0)
     assert left.message_id == told[0]["id"]
+
+
+def threads() -> list[str]:
+    return [one.name for one in threading.enumerate() if one.name.startswith("watch")]
+
+
+def test_a_watch_that_ends_while_the_stack_is_found_leaves_nothing_running(target: Target) -> None:
+    until(lambda: not threads())
+    found = threading.Event()
+
+    def find() -> Found:
+        watch.end()
+        found.set()
+        return Found(target, None, embedded=False)
+
+    watch = Watch(find, lambda kind, data: None, write=False)
+    watch.start()
+    assert found.wait(30)
+    until(lambda: not threads())
+    with pytest.raises(LabError):
+        watch.now()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"delivery": "post"},
+        {"delivery": None, "bucket_name": None, "alarm_names": None},
+        {"table_stream_arn": None, "topic_arn": None, "failure_queue_url": None},
+        {"delivery": {"via": "notification", "filters": "odd"}},
+    ],
+    ids=["no way", "no delivery", "no stream", "no filters"],
+)
+def test_a_stack_that_is_half_applied_is_watched_as_far_as_it_goes(
+    target: Target, odd: dict[str, Any]
+) -> None:
+    until(lambda: not threads())
+    half = replace(target, outputs={**target.outputs, **odd})
+    finds: list[int] = []
+
+    def find() -> Found:
+        finds.append(1)
+        return Found(half, None, embedded=False)
+
+    with serve(find, write=False) as served, served.listen() as wait_for:
+        told = wait_for("stages")
+        assert [one["id"] for one in told][-5:] == [
+            *("function", "table", "failures", "alarms", "topic"),
+        ]
+        for name, value in odd.items():
+            if value is None and name in ("alarm_names", "table_stream_arn", "failure_queue_url"):
+                panel = {"alarm_names": "alarms", "table_stream_arn": "records"}.get(name)
+                blind: dict[str, str] = {}
+                while (panel or "failures") not in blind:
+                    blind = wait_for("blind")
+                assert f"gives no {name}" in blind[panel or "failures"]
+        # One watch, and one thread a panel, however odd it is.
+        assert len(finds) == 1
+        assert len(threads()) == len(set(threads())) == 9
+
+
+def test_a_panel_that_is_blind_sees_again_as_soon_as_it_is_let(
+    target: Target, aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "_FIRST_PAUSE_SECONDS", 0.01)
+    aws("logs").delete_log_group(logGroupName=target.log_group_name)
+    with (
+        serve(lambda: Found(target, None, embedded=False), write=False) as served,
+        served.listen() as wait_for,
+    ):
+        blind: dict[str, str] = {}
+        while "log" not in blind:
+            blind = wait_for("blind")
+        assert blind["log"] == (
+            "The log group does not exist: run `terraform apply` in the stack's root."
+        )
+        aws("logs").create_log_group(logGroupName=target.log_group_name)
+        while "log" in blind:
+            blind = wait_for("blind")
+
+
+def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
+    target: Target, send: Send
+) -> None:
+    send(event("a"))
+    with (
+        serve(lambda: Found(target, None, embedded=False), write=True) as served,
+        served.listen() as wait_for,
+    ):
+        wait_for("failures")
+        asked = b'{"messages": "all"}'
+        assert served.ask("POST", f"/{TOKEN}/replay", asked).status == 202
+        told = wait_for("replay")
+        while told["running"]:
+            told = wait_for("replay")
+        assert told["why"].startswith(f"The function {target.function_name} does not exist")
+        assert (told["done"], told["stayed"]) == (0, [])
+        _, board = served.console.watched().now()
+        assert keys(board) == ["a"]
