@@ -154,12 +154,11 @@ class Board:
             travels = self._travels.waiting(found.values(), complete=complete)
             if not complete:
                 # The others are there yet, or were the last time.
-                found = self._failures | found
+                merged = sorted((self._failures | found).values(), key=_failed)
+                found = {one["id"]: one for one in merged[-FAILURES:]}
             if found != self._failures:
                 self._failures = found
-                newest = self._newest_failures()
-                self._failures = {one["id"]: one for one in newest}
-                self._publish("failures", newest)
+                self._publish("failures", self._newest_failures())
             self._tell_travels(travels)
 
     def taken(self, message_id: str) -> None:
@@ -297,8 +296,7 @@ class Board:
             self._records = {item["objectId"]["S"]: item for item in newest}
 
     def _newest_failures(self) -> list[dict[str, Any]]:
-        found = sorted(self._failures.values(), key=lambda one: one["failed_at"] or 0)
-        return found[-FAILURES:]
+        return sorted(self._failures.values(), key=_failed)[-FAILURES:]
 
     def _tell_travels(self, travels: Iterable[Travel | None]) -> None:
         changed = {one.id: told_travel(one) for one in travels if one is not None}
@@ -334,6 +332,10 @@ def told_failure(failure: Failure) -> dict[str, Any]:
 def _percentile(ordered: Sequence[float], percent: int) -> float | None:
     """The least of them that so many percent do not exceed."""
     return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+
+
+def _failed(failure: Mapping[str, Any]) -> float:
+    return failure["failed_at"] or 0.0
 
 
 def _when(item: Item) -> float:

