@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import json
+import math
 import secrets
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+import traceback
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -23,7 +26,7 @@ from lab import aws
 from lab.console import runbook, sources
 from lab.console.board import RECORDS, Board, told_failure
 from lab.console.calls import Watched
-from lab.console.hub import Hub, hear, message
+from lab.console.hub import Hub, encoded, hear, message
 from lab.console.safety import HEADERS, refusal
 from lab.console.watch import Found, Watch
 from lab.errors import LabError
@@ -42,6 +45,8 @@ _UPLOADS_AT_ONCE = 4
 # S3's own limit, in bytes of UTF-8.
 _LONGEST_KEY = 1024
 _LINGER_SECONDS = 5.0
+# In bytes: of a replay, as many ids as the page shows, and many more.
+_LONGEST_REQUEST = 65_536
 
 
 class Console:
@@ -61,18 +66,28 @@ class Console:
         self.uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     def watch(self) -> Watch:
-        """What is being watched, from now on."""
+        """What is being watched, from now on; for a page that listens."""
         if self._watch is None:
             self._watch = Watch(self._find, self.hub.publish, write=self.write)
             self._watch.start()
         return self._watch
 
+    def watched(self) -> Watch:
+        """What is being watched, as a page listens. LabError where none does."""
+        watch = self._watch
+        if watch is None:
+            raise LabError("No page is open: open the link first.")
+        return watch
+
     async def linger(self) -> None:
         """Ask nothing any more, once nobody has listened for some seconds."""
-        await asyncio.sleep(_LINGER_SECONDS)
-        if not self.hub.listeners and self._watch is not None and not self._replaying.locked():
-            self._watch.end()
-            self._watch = None
+        while self._watch is not None:
+            await asyncio.sleep(_LINGER_SECONDS)
+            if self.hub.listeners or self._watch is None:
+                return
+            if not self._replaying.locked():
+                self._watch.end()
+                self._watch = None
 
     def close(self) -> None:
         """End all of it; events that are in the function are waited for."""
@@ -88,8 +103,8 @@ class Console:
 
     def replay(self, chosen: frozenset[str] | None) -> None:
         """Replay these messages, or all, and tell the pages; another one may not run. LabError."""
-        watch = self.watch()
-        ground, _ = watch.now()
+        watch = self.watched()
+        ground, board = watch.now()
         target = ground.target
         queue_url, function, table = (
             target.failure_queue_url,
@@ -98,13 +113,14 @@ class Console:
         )
         if not self._replaying.acquire(blocking=False):
             raise LabError("A replay is running: wait until it has ended.")
-        work = partial(self._replay, watch, ground, chosen, queue_url, function, table)
+        work = partial(self._replay, watch, ground, board, chosen, queue_url, function, table)
         threading.Thread(target=work, name="replay").start()
 
     def _replay(
         self,
         watch: Watch,
         ground: Watched,
+        board: Board,
         chosen: frozenset[str] | None,
         queue_url: str,
         function: str,
@@ -117,8 +133,9 @@ class Console:
             return wanted is None or one.message_id in wanted
 
         try:
-            watch.hold(True)
+            seconds = watch.hold(True)
             watch.replaying(dict(told))
+            self.stopping.wait(seconds)
             outcomes = replay(
                 clients(**ground.target.settings),
                 queue_url=queue_url,
@@ -130,6 +147,7 @@ class Console:
                 for outcome in outcomes:
                     if outcome.done:
                         told["done"] += 1
+                        board.taken(outcome.message.message_id)
                     else:
                         stayed = told_failure(outcome.message) | {"reason": outcome.reason}
                         told["stayed"] = [*told["stayed"], stayed][-20:]
@@ -144,7 +162,7 @@ class Console:
                     f"{len(wanted)} of them are not in the queue any more, or somebody else "
                     "holds them."
                 )
-        except (LabError, ClientError, BotoCoreError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
             told["why"] = _sentence(error, "the failure queue")
         finally:
             told["running"] = False
@@ -173,6 +191,8 @@ def make(console: Console, *, port: int, token: str) -> ASGIApp:
         console.close()
 
     inner = Starlette(routes=routes, lifespan=lifespan)
+    # It would lead to an address without the token.
+    inner.router.redirect_slashes = False
     return _Guarded(inner, port=port, token=token)
 
 
@@ -230,7 +250,9 @@ async def _events(console: Console, request: Request) -> Response:
         # First of all: what happens while all is told must not be missed.
         queue = console.hub.join()
         try:
-            yield "retry: 1000\n\n" + message("snapshot", watch.told())
+            # Whoever tells the board something just now must not hold up all other pages.
+            snapshot = await run_in_threadpool(lambda: message("snapshot", watch.told()))
+            yield "retry: 1000\n\n" + snapshot
             watch.hurry()
             async for one in hear(queue):
                 yield one
@@ -261,19 +283,22 @@ async def _upload(console: Console, request: Request) -> Response:
     if declared.isdecimal() and int(declared) > console.largest:
         return _too_large(console)
     try:
-        ground, board = console.watch().now()
+        watch = console.watched()
+        ground, board = watch.now()
     except LabError as error:
         return _refused(503, str(error))
     async with console.uploads:
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
             try:
                 size = await _spool(request, body, console.largest)
+                if size is None:
+                    return _too_large(console)
+                body.seek(0)
             except ClientDisconnect:
                 return _refused(400, "The file did not come whole.")
-            if size is None:
-                return _too_large(console)
-            body.seek(0)
-            return await run_in_threadpool(_put, console, ground, board, key, body, size)
+            except OSError as error:
+                return _refused(507, f"There is no room for the file here ({error.strerror}).")
+            return await run_in_threadpool(_put, watch, ground, board, key, body, size)
 
 
 async def _spool(request: Request, body: IO[bytes], largest: int) -> int | None:
@@ -291,20 +316,20 @@ async def _spool(request: Request, body: IO[bytes], largest: int) -> int | None:
 
 
 def _put(
-    console: Console, ground: Watched, board: Board, key: str, body: IO[bytes], size: int
+    watch: Watch, ground: Watched, board: Board, key: str, body: IO[bytes], size: int
 ) -> Response:
     travel = board.begin(key, size)
-    console.watch().hurry("records", "log")
+    watch.hurry("records", "log")
     try:
         s3 = ground.client("s3")
         answer = s3.put_object(Bucket=ground.target.bucket_name, Key=key, Body=body)
-    except (LabError, ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
         why = _sentence(error, "the bucket")
         board.refuse(travel, why)
         return _refused(502, why)
     version = str(answer.get("VersionId") or "")
     board.put(travel, "" if version == "null" else version, size)
-    console.watch().hurry("records", "log")
+    watch.hurry("records", "log")
     return JSONResponse({"id": travel.id, "key": key, "versionId": version, "size": size})
 
 
@@ -312,8 +337,13 @@ async def _start_replay(console: Console, request: Request) -> Response:
     if not console.write:
         return _read_only()
     try:
-        asked = await request.json()
-    except ValueError:
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LONGEST_REQUEST:
+                return _refused(413, f"That is more than {_LONGEST_REQUEST:,} bytes.")
+        asked = json.loads(body)
+    except (ClientDisconnect, ValueError, RecursionError):
         asked = None
     chosen = asked.get("messages") if isinstance(asked, dict) else None
     if chosen != "all" and not (
@@ -332,13 +362,16 @@ async def _records(console: Console, request: Request) -> Response:
     for name in "since", "until":
         given = request.query_params.get(name) or None
         try:
-            moments.append(None if given is None else float(given))
+            moment = None if given is None else float(given)
         except ValueError:
+            moment = math.nan
+        if moment is not None and not math.isfinite(moment):
             return _refused(400, f"{name} is {given!r}, and takes epoch seconds.")
+        moments.append(moment)
     prefix = request.query_params.get("prefix", "")
 
     def ask() -> dict[str, Any]:
-        ground, _ = console.watch().now()
+        ground, _ = console.watched().now()
         since, until = moments
         items, whole = sources.search_records(ground, prefix, since, until, RECORDS)
         return {"items": items, "whole": whole}
@@ -352,7 +385,7 @@ async def _log(console: Console, request: Request) -> Response:
         return _refused(400, "A request id has letters, digits and hyphens only.")
 
     def ask() -> dict[str, Any]:
-        ground, _ = console.watch().now()
+        ground, _ = console.watched().now()
         found = sources.search_log(ground, wanted)
         return {"lines": [[one["timestamp"], one["message"]] for one in found]}
 
@@ -363,7 +396,7 @@ async def _alarm(console: Console, request: Request) -> Response:
     name = request.query_params.get("name", "")
 
     def ask() -> dict[str, Any]:
-        ground, board = console.watch().now()
+        ground, board = console.watched().now()
         alarm = next((one for one in board.alarms if one["name"] == name), None)
         if alarm is None:
             raise LabError(f"The stack has no alarm {name!r}.")
@@ -376,20 +409,25 @@ async def _alarm(console: Console, request: Request) -> Response:
 
 
 async def _calls(console: Console, request: Request) -> Response:
-    return JSONResponse(console.watch().calls.so_far())
+    return await _asked(lambda: console.watched().calls.so_far(), "this page")
 
 
-async def _asked(ask: Callable[[], dict[str, Any]], thing: str) -> Response:
+async def _asked(ask: Callable[[], Mapping[str, Any]], thing: str) -> Response:
     try:
-        return JSONResponse(await run_in_threadpool(ask))
-    except (LabError, ClientError, BotoCoreError) as error:
+        told = await run_in_threadpool(lambda: encoded(ask()))
+        return Response(told, media_type="application/json")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page is told
         return _refused(502, _sentence(error, thing))
 
 
 def _sentence(error: Exception, thing: str) -> str:
     if isinstance(error, ClientError | BotoCoreError):
         return aws.sentence(error, thing, "run `terraform apply` in the stack's root")
-    return str(error)
+    if isinstance(error, LabError):
+        return str(error)
+    # Botocore's, where what answers is not AWS, say.
+    traceback.print_exception(error)
+    return f"{thing[:1].upper()}{thing[1:]}: {type(error).__name__}: {error!s:.300}"
 
 
 def _refused(status: int, why: str) -> Response:

@@ -56,11 +56,13 @@ class Board:
         self._invokes = Invokes(INVOKES)
         self._travels = Travels(bucket, filters)
         self._failures: dict[str, dict[str, Any]] = {}
-        self._samples: deque[tuple[float, str, float | None, bool]] = deque(maxlen=_SAMPLES)
+        self._samples: deque[tuple[float, str, float | None, bool]] = deque()
         self._counted: set[str] = set()
         self._writes: deque[float] = deque(maxlen=_SAMPLES)
         self.depths: dict[str, Depth] = {}
         self.alarms: list[dict[str, Any]] = []
+        # Whether the alarms were told at all so far.
+        self.heard = False
         self.mails: list[Mail] = []
         self.points: dict[str, list[tuple[float, float]]] = {}
         self.metrics: dict[str, float | None] = {}
@@ -69,20 +71,28 @@ class Board:
         self.last: dict[str, float] = {}
         # What came since somebody last took it: units written, and invokes as (at, ms, failed).
         self._units = 0
-        self._new_invokes: list[tuple[float, float | None, bool]] = []
+        self._new_invokes: deque[tuple[float, float | None, bool]] = deque(maxlen=_SAMPLES)
 
     def fill_records(self, items: Iterable[Item], complete: bool) -> None:
         """The table's newest records, as it was read when watching began."""
         with self._lock:
-            for item in items:
-                self._records.setdefault(item["objectId"]["S"], item)
-            self._forget_records()
-            self._publish("records", {"items": self._newest_records(), "complete": complete})
+            found = {item["objectId"]["S"]: item for item in items}
+            gone = [one for one in self._records if complete and one not in found]
+            for identity in gone:
+                del self._records[identity]
+            self._records |= found
             since = time.time() - WINDOW_SECONDS
-            recent = [one for one in self._records.values() if _when(one) > since]
-            recent.sort(key=_when)
+            recent = sorted((one for one in found.values() if _when(one) > since), key=_when)
+            # A stream that broke off does not tell what came before it was found again.
+            shown = {one["objectId"]["S"]: one for one in recent[-_RECENT:]} | {
+                identity: one for identity, one in found.items() if self._travels.awaits(identity)
+            }
+            self._forget_records()
+            if gone:
+                self._publish("removed", gone)
+            self._publish("records", {"items": self._newest_records(), "complete": complete})
             self._tell_travels(
-                [self._travels.arrive(one, _when(one) * 1000) for one in recent[-_RECENT:]]
+                [self._travels.arrive(one, _when(one) * 1000, old=True) for one in shown.values()]
             )
 
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
@@ -129,18 +139,33 @@ class Board:
             if changed:
                 changed.sort(key=lambda one: one.at)
                 self._publish("invokes", [told_invoke(one) for one in changed[-INVOKES:]])
+            for one in [*filter(None, travels)]:
+                record = self._records.get(one.object_id or "")
+                if record is not None and one.state != "arrived":
+                    # It was there before this page.
+                    self._travels.arrive(record, now * 1000)
             self._tell_travels(travels)
             return any(invoke.broken for invoke in changed)
 
-    def failed(self, failures: Iterable[Failure]) -> None:
-        """What lies in the failure queue, all of it that was read."""
+    def failed(self, failures: Iterable[Failure], *, complete: bool = True) -> None:
+        """What lies in the failure queue, all of it that was read; `complete` if that is all."""
         with self._lock:
             found = {one.message_id: told_failure(one) for one in failures}
-            travels = self._travels.waiting(found.values())
+            travels = self._travels.waiting(found.values(), complete=complete)
+            if not complete:
+                # The others are there yet, or were the last time.
+                merged = sorted((self._failures | found).values(), key=_failed)
+                found = {one["id"]: one for one in merged[-FAILURES:]}
             if found != self._failures:
                 self._failures = found
                 self._publish("failures", self._newest_failures())
             self._tell_travels(travels)
+
+    def taken(self, message_id: str) -> None:
+        """A message was taken off the failure queue."""
+        with self._lock:
+            if self._failures.pop(message_id, None) is not None:
+                self._publish("failures", self._newest_failures())
 
     def queues(self, depths: Mapping[str, Depth]) -> None:
         """How deep the queues are, by their part."""
@@ -151,6 +176,7 @@ class Board:
         """The alarms; whether anything about them has changed."""
         with self._lock:
             changed = alarms != self.alarms
+            self.heard = True
             if changed:
                 self.alarms = alarms
                 self._publish("alarms", alarms)
@@ -201,14 +227,14 @@ class Board:
         """Invokes, errors, and durations (p50 and p99, milliseconds) of the last 15 minutes."""
         with self._lock:
             while self._samples and self._samples[0][0] < now - WINDOW_SECONDS:
-                self._counted.discard(self._samples.popleft()[1])
-            samples = list(self._samples)
+                self._forget_sample()
+            samples = [one for one in self._samples if one[0] >= now - WINDOW_SECONDS]
         took = sorted(one[2] for one in samples if one[2] is not None)
         return {
             "invokes": len(samples),
             "errors": sum(one[3] for one in samples),
-            "p50": took[len(took) // 2] if took else None,
-            "p99": took[min(len(took) - 1, int(len(took) * 0.99))] if took else None,
+            "p50": _percentile(took, 50),
+            "p99": _percentile(took, 99),
         }
 
     def writes(self, now: float) -> int:
@@ -221,8 +247,9 @@ class Board:
     def take_news(self) -> tuple[int, list[tuple[float, float | None, bool]]]:
         """Write units and invokes (when, milliseconds, failed) since this was last called."""
         with self._lock:
-            news = self._units, self._new_invokes
-            self._units, self._new_invokes = 0, []
+            news = self._units, list(self._new_invokes)
+            self._units = 0
+            self._new_invokes.clear()
             return news
 
     def oldest_failure(self) -> float | None:
@@ -253,7 +280,12 @@ class Board:
         self._counted.add(invoke.request)
         sample = (invoke.at / 1000, invoke.request, invoke.milliseconds, invoke.broken)
         self._samples.append(sample)
-        self._new_invokes = [*self._new_invokes[-_SAMPLES:], (sample[0], sample[2], sample[3])]
+        if len(self._samples) > _SAMPLES:
+            self._forget_sample()
+        self._new_invokes.append((sample[0], sample[2], sample[3]))
+
+    def _forget_sample(self) -> None:
+        self._counted.discard(self._samples.popleft()[1])
 
     def _newest_records(self) -> list[Item]:
         return list(self._records.values())
@@ -264,8 +296,7 @@ class Board:
             self._records = {item["objectId"]["S"]: item for item in newest}
 
     def _newest_failures(self) -> list[dict[str, Any]]:
-        found = sorted(self._failures.values(), key=lambda one: one["failed_at"] or 0)
-        return found[-FAILURES:]
+        return sorted(self._failures.values(), key=_failed)[-FAILURES:]
 
     def _tell_travels(self, travels: Iterable[Travel | None]) -> None:
         changed = {one.id: told_travel(one) for one in travels if one is not None}
@@ -296,6 +327,15 @@ def told_failure(failure: Failure) -> dict[str, Any]:
         "objects": [list(one) for one in known.objects] if known else [],
         "objectIds": list(known.object_ids) if known else [],
     }
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float | None:
+    """The least of them that so many percent do not exceed."""
+    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
+
+
+def _failed(failure: Mapping[str, Any]) -> float:
+    return failure["failed_at"] or 0.0
 
 
 def _when(item: Item) -> float:

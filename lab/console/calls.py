@@ -60,7 +60,7 @@ _CONFIG = Config(
 
 
 class ReadOnlyError(LabError):
-    """A call that changes something was about to be made where nothing may be."""
+    """A call was about to be made that may not be: it changes something, or nobody wants it."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Watched(Ground):
 
         def look_at(model: Any, **_: Any) -> None:
             if model.name not in allowed:
-                raise ReadOnlyError(f"{model.name} changes something, and this page only looks.")
+                raise ReadOnlyError(f"{model.name} is nothing that this page may call.")
             self.calls.count(model.name)
 
         made.meta.events.register("before-call.*.*", look_at)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from rich.console import Console as Terminal
@@ -79,7 +80,8 @@ def run(
     acts = "uploads and replays too" if console.write else "only looks; --write lets it act"
     show.note(terminal, f"It {acts}. Whoever has the link gets in, from this machine only.")
     show.note(terminal, "Ctrl-C ends it" + (", the lab stays." if lab is not None else "."))
-    server = uvicorn.Server(
+    server = _Server(
+        console,
         uvicorn.Config(
             make(console, port=number, token=token),
             # The link is a secret: it must not stand in any log.
@@ -88,7 +90,7 @@ def run(
             server_header=False,
             timeout_graceful_shutdown=2,
             ws="none",
-        )
+        ),
     )
     try:
         server.run(sockets=[listening])
@@ -100,6 +102,19 @@ def run(
     console.finish()
     show.note(terminal, "The page has ended.")
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Sends the pages away when it is told to end, instead of waiting for them."""
+
+    def __init__(self, console: Console, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._console = console
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # All else is closed once the loop has ended: a signal may come while a lock is held.
+        self._console.hub.close()
+        super().handle_exit(sig, frame)
 
 
 def _see_to_it(folder: Path, as_json: bool) -> None:
@@ -123,6 +138,8 @@ def _listen(port: int | None) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port or 0))
+        # The link is printed before the server runs: who opens it at once has to wait, no more.
+        listening.listen()
     except OSError as error:
         listening.close()
         raise LabError(

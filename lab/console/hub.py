@@ -1,8 +1,10 @@
 """Hand what happens on to every page that listens, from any thread."""
 
 import asyncio
+import base64
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 # A page that takes no more than that is too slow to be told; it asks for everything again.
@@ -30,15 +32,13 @@ class Hub:
 
     def publish(self, kind: str, data: Any) -> None:
         """Tell every page; from any thread."""
-        if self._loop is None or not self._queues or self._loop.is_closed():
-            return
-        self._loop.call_soon_threadsafe(self._put, message(kind, data))
+        if self._queues:
+            self._soon(self._put, message(kind, data))
 
     def close(self) -> None:
-        """Send every page away; from the loop's own thread."""
+        """Send every page away; from any thread."""
         self._closed = True
-        for queue in self._queues:
-            queue.put_nowait(None)
+        self._soon(self._send_away)
 
     def join(self) -> Listener:
         """Listen from now on; from the loop's own thread."""
@@ -53,12 +53,26 @@ class Hub:
         """Listen no more."""
         self._queues.discard(queue)
 
+    def _soon(self, work: Callable[..., None], *arguments: str) -> None:
+        # Nobody listens in a loop that was never there, or has ended meanwhile.
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(work, *arguments)
+
     def _put(self, text: str) -> None:
-        for queue in self._queues:
+        for queue in list(self._queues):
             if queue.qsize() < _BACKLOG:
                 queue.put_nowait(text)
             else:
+                # It must not grow while the page takes nothing at all.
+                self._queues.discard(queue)
+                while not queue.empty():
+                    queue.get_nowait()
                 queue.put_nowait(None)
+
+    def _send_away(self) -> None:
+        for queue in self._queues:
+            queue.put_nowait(None)
 
 
 async def hear(queue: Listener) -> AsyncIterator[str]:
@@ -76,5 +90,18 @@ async def hear(queue: Listener) -> AsyncIterator[str]:
 
 def message(kind: str, data: Any) -> str:
     """One server-sent event. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
-    # ASCII: no line separator of any kind may end it early.
-    return f"event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"
+    return f"event: {kind}\ndata: {encoded(data)}\n\n"
+
+
+def encoded(data: Any) -> str:
+    """JSON in ASCII, so that no line separator of any kind ends an event early.
+
+    Binary attributes of items are in base64, as DynamoDB itself sends them.
+    """
+    return json.dumps(data, separators=(",", ":"), default=_binary)
+
+
+def _binary(value: Any) -> str:
+    if isinstance(value, bytes | bytearray):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} is nothing that a page is told")

@@ -6,11 +6,12 @@ https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat
 """
 
 import json
+import math
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
@@ -18,9 +19,17 @@ _REQUEST = re.compile(r"RequestId:? ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f
 _TIMED_OUT = re.compile(
     r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) Task timed out after"
 )
-_DURATION = re.compile(r"\tDuration: ([0-9.]+) ms")
+_DURATION = re.compile(r"\tDuration: ([0-9]+(?:\.[0-9]+)?) ms")
+_STATUS = re.compile(r"\tStatus: (?:error|failure|timeout)\b")
+_TEXT_LEVEL = re.compile(r"\[([A-Z]+)\]")
+# As Python's logging calls them.
+_SYNONYMS = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _LINES = 60
+# AWS's have 36 characters; others are made by emulators and by people.
+_LONGEST_REQUEST = 100
 _LONGEST = 4000
+# The function names 25.
+_MOST_IDS = 100
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,7 @@ class Invoke:
 
     @property
     def broken(self) -> bool:
-        """Whether something in it failed."""
+        """Whether something in it failed, be it an attempt that was made again."""
         return _LEVELS.index(self.level) >= _LEVELS.index("ERROR") or bool(self.failed)
 
 
@@ -97,6 +106,8 @@ class Invokes:
                 waiting_lines = self._nameless.setdefault(stream, [])
                 waiting_lines.append((at, told, text))
                 del waiting_lines[:-_LINES]
+                while len(self._nameless) > self._limit:
+                    del self._nameless[next(iter(self._nameless))]
                 continue
             invoke = changed[request] = self._of(request)
             _add(invoke, at, told, text)
@@ -149,9 +160,8 @@ def _request(told: Mapping[str, Any] | None, text: str) -> str | None:
     if told is None:
         found = _REQUEST.search(text) or _TIMED_OUT.search(text)
         return found[1] if found else None
-    record = told.get("record")
-    named = told.get("requestId") or (isinstance(record, dict) and record.get("requestId"))
-    return named if isinstance(named, str) and named else None
+    named = told.get("requestId") or _mapping(told.get("record")).get("requestId")
+    return named if isinstance(named, str) and 0 < len(named) <= _LONGEST_REQUEST else None
 
 
 def _add(invoke: Invoke, at: int, told: Mapping[str, Any] | None, text: str) -> None:
@@ -162,20 +172,31 @@ def _add(invoke: Invoke, at: int, told: Mapping[str, Any] | None, text: str) -> 
     invoke.lines.append((_moment(told) or at, level, text.rstrip()[:_LONGEST]))
     del invoke.lines[:-_LINES]
     if told is None:
-        if found := _DURATION.search(text):
-            invoke.milliseconds = invoke.milliseconds or float(found[1])
-        invoke.ended = invoke.ended or text.startswith("REPORT ")
+        if text.startswith("START "):
+            _begun(invoke)
+        elif text.startswith("REPORT "):
+            if found := _DURATION.search(text):
+                invoke.milliseconds = invoke.milliseconds or float(found[1])
+            invoke.ended = True
+    elif told.get("type") == "platform.start":
+        _begun(invoke)
     elif told.get("message") == "Invoke done":
         _done(invoke, told, at)
     elif told.get("message") == "Record not stored":
-        texts = (str(told.get(name) or "") for name in ("bucket", "key", "objectId", "reason"))
+        names = "bucket", "key", "objectId", "reason"
+        texts = (str(told.get(name) or "")[:_LONGEST] for name in names)
         invoke.refused.append(Refused(*texts))
         del invoke.refused[:-_LINES]
     elif told.get("type") == "platform.report":
-        record = told.get("record") or {}
-        metrics = record.get("metrics") or {}
+        metrics = _mapping(_mapping(told.get("record")).get("metrics"))
         invoke.milliseconds = invoke.milliseconds or _number(metrics.get("durationMs"))
         invoke.ended = True
+
+
+def _begun(invoke: Invoke) -> None:
+    # Lambda tries an asynchronous event again under the same request id.
+    if invoke.ended:
+        invoke.ended, invoke.milliseconds = False, None
 
 
 def _done(invoke: Invoke, told: Mapping[str, Any], at: int) -> None:
@@ -184,28 +205,42 @@ def _done(invoke: Invoke, told: Mapping[str, Any], at: int) -> None:
         value = _number(told.get(name))
         setattr(invoke, name, None if value is None else int(value))
     invoke.cold = bool(told.get("coldStart"))
-    invoke.object_ids = [str(one) for one in told.get("objectIds") or ()]
+    named = told.get("objectIds")
+    invoke.object_ids = [str(one) for one in named[:_MOST_IDS]] if isinstance(named, list) else []
     invoke.done_at = _moment(told) or at
 
 
 def _level(told: Mapping[str, Any] | None, text: str) -> str:
     if told is None:
-        return "ERROR" if "Task timed out" in text or text.startswith("[ERROR]") else "INFO"
-    record = told.get("record")
-    status = record.get("status") if isinstance(record, dict) else None
-    if status in ("error", "failure", "timeout"):
+        if "Task timed out" in text or (text.startswith("REPORT ") and _STATUS.search(text)):
+            return "ERROR"
+        found = _TEXT_LEVEL.match(text)
+        level = found[1] if found else "INFO"
+    elif _mapping(told.get("record")).get("status") in ("error", "failure", "timeout"):
         return "ERROR"
-    level = str(told.get("level") or told.get("log_level") or "INFO").upper()
-    return level if level in _LEVELS else "ERROR" if level == "CRITICAL" else "INFO"
+    else:
+        level = str(told.get("level") or told.get("log_level") or "INFO").upper()
+    level = _SYNONYMS.get(level, level)
+    return level if level in _LEVELS else "INFO"
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _moment(told: Mapping[str, Any] | None) -> int | None:
     """Epoch milliseconds of the line's own time."""
     try:
-        return round(datetime.fromisoformat(str((told or {})["timestamp"])).timestamp() * 1000)
+        moment = datetime.fromisoformat(str((told or {})["timestamp"]))
+        # Without a zone, the reader's own must not count.
+        return round(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000)
     except (KeyError, ValueError, OverflowError):
         return None
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    # A page could not read JSON with NaN or Infinity in it.
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:
+        return None

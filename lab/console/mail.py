@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+_CLOCK = "%Y-%m-%d %H:%M:%S UTC"
+# SNS takes 256 KB; a mail that is read has less.
+_LONGEST = 20_000
+
 
 @dataclass(frozen=True)
 class Mail:
@@ -20,49 +24,66 @@ class Mail:
 
 
 def of_envelope(message_id: str, body: str) -> Mail:
-    """What a queue that is subscribed to the topic received."""
-    envelope = _object(body) or {"Message": body}
-    text = str(envelope.get("Message", ""))
+    """What a queue that is subscribed to the topic received; raises nothing, whatever that is."""
+    envelope = _object(body)
+    if envelope is None or "Message" not in envelope:
+        # Delivered raw.
+        envelope = {"Message": body}
+    text = str(envelope["Message"])[:_LONGEST]
     change = _object(text)
-    at = _moment(envelope.get("Timestamp"))
-    subject = str(envelope.get("Subject") or "")
+    at = _moment(envelope.get("Timestamp")) or 0.0
+    subject = str(envelope.get("Subject") or "")[:_LONGEST]
     identity = str(envelope.get("MessageId") or message_id)
     if change is None or "AlarmName" not in change:
         return Mail(identity, at, subject or "Message of the topic", tuple(text.splitlines()[:50]))
-    name, state = str(change["AlarmName"]), str(change.get("NewStateValue"))
-    trigger = change.get("Trigger") or {}
-    lines = [
-        str(change.get("AlarmDescription") or ""),
-        f"{change.get('OldStateValue')} → {state}, {_told(change.get('StateChangeTime'))}",
-        f"Reason: {change.get('NewStateReason')}",
-        _watched(trigger),
-        f"Account {change.get('AWSAccountId')}, {change.get('Region')}",
-    ]
-    return Mail(
-        identity, at, subject or f'{state}: "{name}"', tuple(filter(None, lines)), name, state
-    )
+    return _of_change(identity, at, subject, change)
 
 
 def of_history(item: Mapping[str, Any], topic_arn: str) -> Mail | None:
-    """What an alarm's history says that it sent to the topic; None for anything else."""
-    data = _object(str(item.get("HistoryData"))) or {}
-    if item.get("HistoryItemType") != "Action" or topic_arn not in json.dumps(data):
+    """What an alarm's history says that it sent to the topic, or tried to; None for anything else.
+
+    Of what HistoryData holds AWS documents only that it is JSON of at most 4,095 characters.
+    """
+    if item.get("HistoryItemType") != "Action":
         return None
-    name = str(item["AlarmName"])
-    at = item["Timestamp"].timestamp() * 1000
-    state = str(data.get("stateUpdate") or data.get("newState") or "")
+    data = _object(str(item.get("HistoryData"))) or {}
     summary = str(item.get("HistorySummary") or "")
+    # "Successfully executed action ARN", or "Failed to execute action ARN. …".
+    words = {word.rstrip(".,;") for word in summary.split()}
+    if topic_arn not in words and topic_arn != data.get("notificationResource"):
+        return None
+    name, at = str(item["AlarmName"]), item["Timestamp"].timestamp() * 1000
+    identity = f"{name}-{at:.0f}"
+    if summary.startswith("Failed") or data.get("actionState") == "Failed":
+        why = str(data.get("error") or "")
+        return Mail(identity, at, f"Not sent: {name}", tuple(filter(None, (summary, why))), name)
     published = _object(str(data.get("publishedMessage") or "")) or {}
-    inner = _object(str(published.get("default") or "")) or {}
-    if inner.get("AlarmName"):
-        told = {"Message": json.dumps(inner), "MessageId": f"{name}-{at:.0f}"}
-        mail = of_envelope("", json.dumps(told))
-        return Mail(mail.id, at, mail.subject, mail.lines, name, mail.state)
-    return Mail(f"{name}-{at:.0f}", at, f"{name}: {state}".rstrip(": "), (summary,), name, state)
+    change = _object(str(published.get("default") or ""))
+    if change is not None and "AlarmName" in change:
+        return _of_change(identity, at, "", change | {"AlarmName": name})
+    return Mail(identity, at, f"Message of {name}", tuple(filter(None, (summary,))), name)
 
 
-def _watched(trigger: Mapping[str, Any]) -> str:
-    if not trigger.get("MetricName"):
+def _of_change(identity: str, at: float, subject: str, change: Mapping[str, Any]) -> Mail:
+    name = str(change["AlarmName"])
+    state = str(change["NewStateValue"]) if change.get("NewStateValue") else None
+    changed = _moment(change.get("StateChangeTime"))
+    when = "" if changed is None else f", {datetime.fromtimestamp(changed / 1000, UTC):{_CLOCK}}"
+    reason = change.get("NewStateReason")
+    lines = (
+        str(change.get("AlarmDescription") or ""),
+        f"{change.get('OldStateValue') or '?'} → {state or '?'}{when}",
+        f"Reason: {reason}" if reason else "",
+        _watched(change.get("Trigger")),
+        f"Account {change.get('AWSAccountId') or '?'}, {change.get('Region') or '?'}",
+    )
+    subject = subject or f'{state or "?"}: "{name}"'
+    return Mail(identity, at, subject, tuple(filter(None, lines)), name, state)
+
+
+def _watched(trigger: Any) -> str:
+    # An alarm on an expression has no one metric.
+    if not isinstance(trigger, dict) or not trigger.get("MetricName"):
         return ""
     return (
         f"{trigger.get('Namespace')} {trigger['MetricName']}, {trigger.get('Statistic')} over "
@@ -78,12 +99,10 @@ def _object(text: str) -> dict[str, Any] | None:
     return document if isinstance(document, dict) else None
 
 
-def _told(moment: Any) -> str:
-    return f"{datetime.fromtimestamp(_moment(moment) / 1000, UTC):%Y-%m-%d %H:%M:%S UTC}"
-
-
-def _moment(text: Any) -> float:
+def _moment(text: Any) -> float | None:
+    """Epoch milliseconds; None where `text` is no time."""
     try:
-        return datetime.fromisoformat(str(text)).timestamp() * 1000
-    except ValueError:
-        return 0.0
+        moment = datetime.fromisoformat(str(text))
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None

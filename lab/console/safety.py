@@ -28,6 +28,9 @@ def refusal(
     in Host, another site's page in Origin and in what browsers say of themselves.
     """
     places = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    if port == 80:
+        # Browsers leave it out.
+        places |= {"127.0.0.1", "localhost"}
     host = headers.get("host", "")
     if host not in places:
         return 421, "This page answers to 127.0.0.1 only: open the link that the console printed."
@@ -40,6 +43,6 @@ def refusal(
     ):
         return 403, "Another site may not talk to this page."
     given = path.split("/")[1] if path.startswith("/") else ""
-    if not hmac.compare_digest(given.encode(), token.encode()):
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), token.encode()):
         return 403, "The link is not complete: open it as the console printed it, token included."
     return None

@@ -4,7 +4,9 @@
 It returns how many seconds it would wait for the next look.
 """
 
+import functools
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab import arrivals, failures, probe, watching, wiring
+from lab import arrivals, aws, failures, probe, watching, wiring
 from lab.arrivals import Arrivals
 from lab.console import mail
 from lab.console.board import WINDOW_SECONDS, Board, Check, Depth, Item
@@ -31,6 +33,11 @@ _POINTS = 60
 _POINT_SECONDS = 14 * 86_400
 _PEEK = 10
 _LONG_PEEKS = 10
+_HIDDEN_SECONDS = 2
+_LOOK_AGAIN_SECONDS = 30
+# Read of the embedded lab's queue, whose newest may be its last.
+_MOST_MAILS = 1000
+_APPLY = "run `terraform apply` in the stack's root"
 _READ_BATCH = 100
 _METRIC = ("Namespace", "MetricName", "Dimensions")
 
@@ -135,7 +142,15 @@ class Queues:
         """Know nothing yet."""
         self._board, self._pace = board, pace
         self._read: tuple[int, float] | None = None
-        self.held = False
+        self._reading = threading.Lock()
+        self._held = False
+        self._hidden_until = 0.0
+
+    def hold(self, held: bool) -> float:
+        """Read no messages for that long; how many seconds some are hidden yet, by a look."""
+        with self._reading:
+            self._held, self._read = held, None
+            return max(0.0, self._hidden_until - time.monotonic())
 
     def look(self, ground: Watched) -> float:
         """Ask once."""
@@ -144,16 +159,23 @@ class Queues:
         if (buffer := ground.target.buffer_queue_url) is not None:
             depths["buffer"] = Depth(*watching.depth(sqs, buffer))
         self._board.queues(depths)
-        waiting = depths["failures"].waiting
-        stale = self._read is None or (
-            self._read[0] != waiting or (waiting and time.monotonic() - self._read[1] > 30)
-        )
-        # A replay has them; it tells of each itself.
-        if stale and not self.held:
-            found = [failures.read(one) for one in _peek(sqs, url, waiting)] if waiting else []
-            self._board.failed(found)
-            self._read = (waiting, time.monotonic())
+        with self._reading:
+            # A replay has them; it tells of each itself.
+            if not self._held:
+                self._look_into(sqs, url, depths["failures"])
         return 3 * self._pace.quick if self._board.under_way() else self._pace.queues
+
+    def _look_into(self, sqs: Any, url: str, depth: Depth) -> None:
+        # Together: what a look hides is there all the same.
+        there, now = depth.waiting + depth.hidden, time.monotonic()
+        known, read_at = self._read or (None, now)
+        if known == there and (not there or now - read_at < _LOOK_AGAIN_SECONDS):
+            return
+        found = list(map(failures.read, _peek(sqs, url, depth.waiting))) if depth.waiting else []
+        if depth.waiting > _PEEK:
+            self._hidden_until = time.monotonic() + _HIDDEN_SECONDS
+        self._board.failed(found, complete=not depth.hidden and len(found) >= depth.waiting)
+        self._read = there, now
 
 
 class Alarms:
@@ -189,7 +211,9 @@ class Mails:
     def __init__(self, board: Board, pace: Pace, queue_url: str | None) -> None:
         """`queue_url` is of a subscribed queue that nobody else reads, as the lab has one."""
         self._board, self._pace, self._queue_url = board, pace, queue_url
-        self._depth: int | None = None
+        # How many there were when it was read, and whether nobody hid any then.
+        self._seen: tuple[int | None, bool] = None, False
+        self._read: dict[str, Mail] = {}
 
     def look(self, ground: Watched) -> float:
         """Ask once."""
@@ -197,12 +221,17 @@ class Mails:
             self._board.mailed(_newest(_from_history(ground)))
         else:
             sqs = ground.client("sqs")
-            waiting, _ = watching.depth(sqs, self._queue_url)
-            if waiting != self._depth:
-                found = list(_peek(sqs, self._queue_url, waiting)) if waiting else []
+            waiting, hidden = watching.depth(sqs, self._queue_url)
+            there, whole = self._seen
+            # What another page hides was read before, or is once it is there again.
+            if waiting + hidden != there or not (whole or hidden):
+                found = _peek(sqs, self._queue_url, waiting, _MOST_MAILS // _PEEK)
                 mails = (mail.of_envelope(one["MessageId"], one["Body"]) for one in found)
-                self._board.mailed(_newest(mails))
-                self._depth = waiting
+                known = self._read if waiting + hidden else {}
+                newest = _newest({**known, **{one.id: one for one in mails}}.values())
+                self._read = {one.id: one for one in newest}
+                self._board.mailed(newest)
+                self._seen = waiting + hidden, not hidden
         return self._pace.mails
 
 
@@ -266,11 +295,15 @@ class Checks:
     def look(self, ground: Watched) -> float:
         """Ask once."""
         fresh = ground.afresh()
-        chosen = probe.choose(ground.target.delivery.get("filters") or [])
+
+        @functools.cache
+        def chosen() -> probe.Probe:
+            return probe.choose(ground.target.delivery.get("filters") or [])
+
         looks: dict[str, Callable[[], str]] = {
             "notification": lambda: wiring.notification(fresh),
-            "rule": lambda: wiring.rule(fresh, chosen),
-            "permission": lambda: wiring.permission(fresh, chosen),
+            "rule": lambda: wiring.rule(fresh, chosen()),
+            "permission": lambda: wiring.permission(fresh, chosen()),
             "buffer": lambda: wiring.buffer(fresh),
             "function": lambda: wiring.function(fresh),
             "role": lambda: wiring.role(fresh),
@@ -285,7 +318,7 @@ class Checks:
         self._board.checks = found
         try:
             self._board.subscriptions = watching.subscriptions(fresh)
-        except (LabError, ClientError, BotoCoreError):
+        except Exception:  # noqa: BLE001 - a word more about the topic, if it can be had
             self._board.subscriptions = ""
         broken = any(check.verdict == "broken" for check in found.values())
         # Whoever mends it wants to see so.
@@ -301,10 +334,15 @@ def _checked(ground: Watched, name: str, look: Callable[[], str]) -> Check | Non
         # There is no such stage here, or who looks lacks a right that few have.
         return None
     except (ClientError, BotoCoreError) as error:
-        verdict, says = refused(ground, name, error)
-        return Check(verdict, says)
+        try:
+            return Check(*refused(ground, name, error))
+        except LabError:
+            # A stack that is half applied has no names for all that it could be about.
+            return Check("unknown", aws.sentence(error, f"the {name}", _APPLY))
     except LabError as error:
         return Check("unknown", str(error))
+    except Exception as error:  # noqa: BLE001 - names that were given by hand can be anything
+        return Check("unknown", f"The {name} can't be looked at ({error!r:.200}).")
 
 
 def describe(ground: Watched, *names: str) -> dict[str, dict[str, Any]]:
@@ -325,17 +363,26 @@ def history(ground: Watched, name: str) -> list[dict[str, Any]]:
     )
     found = []
     for item in told["AlarmHistoryItems"]:
-        states = json.loads(item.get("HistoryData") or "{}")
-        new = states.get("newState", {})
+        states = _object(item.get("HistoryData"))
+        old, new = (_object(states.get(name)) for name in ("oldState", "newState"))
         found.append(
             {
                 "at": item["Timestamp"].timestamp() * 1000,
-                "from": states.get("oldState", {}).get("stateValue"),
+                "from": old.get("stateValue"),
                 "to": new.get("stateValue"),
                 "reason": new.get("stateReason"),
             }
         )
     return found
+
+
+def _object(data: Any) -> Mapping[str, Any]:
+    """Of what HistoryData holds AWS documents only that it is JSON."""
+    try:
+        told = json.loads(data) if isinstance(data, str) else data
+    except (ValueError, RecursionError):
+        told = None
+    return told if isinstance(told, dict) else {}
 
 
 def search_records(
@@ -404,21 +451,23 @@ def _with_images(
     ]
 
 
-def _peek(sqs: Any, url: str, waiting: int) -> Iterator[Mapping[str, Any]]:
+def _peek(sqs: Any, url: str, waiting: int, most: int = _LONG_PEEKS) -> Iterator[Mapping[str, Any]]:
     """Messages of a queue, each once, as long as there are any; nobody else misses one.
 
     Ten are read without hiding them. Of more, each page of ten is hidden for two seconds, so that
-    the next has others.
+    the next has others; of these `most` pages at most.
     """
+    if not waiting:
+        return
     seen: set[str] = set()
-    rounds = 2 if waiting <= _PEEK else min(_LONG_PEEKS, waiting // _PEEK + 2)
+    rounds = 2 if waiting <= _PEEK else min(most, waiting // _PEEK + 2)
     for number in range(rounds):
         answer = sqs.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=_PEEK,
             # Without any waiting SQS asks some of its servers only.
             WaitTimeSeconds=1 if number == 0 else 0,
-            VisibilityTimeout=0 if waiting <= _PEEK else 2,
+            VisibilityTimeout=0 if waiting <= _PEEK else _HIDDEN_SECONDS,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
         )

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from lab.console.board import WINDOW_SECONDS, Board, Check
+from lab.errors import LabError
 from lab.target import Target
 
 NOTHING = "\N{EN DASH}"
@@ -44,14 +45,17 @@ class Stage:
 def stages(board: Board, target: Target, blind: Mapping[str, str]) -> list[Stage]:
     """The stages of `target` as this stack's delivery has them; `blind` is why by panel."""
     now = time.time()
-    delivery = _optional(target, "delivery") or {}
+    delivery = _delivery(target)
     made = [_bucket(board, target, blind, now)]
-    if delivery.get("via") == "eventbridge":
+    by_rule = delivery.get("via") == "eventbridge"
+    if by_rule:
         made.append(_rule(board))
-    if target.outputs.get("buffer_queue_url"):
-        made.append(_buffer(board, target, blind))
-    elif delivery.get("via") != "eventbridge":
+    buffer = bool(target.outputs.get("buffer_queue_url"))
+    drains = buffer and not delivery.get("buffered", True)
+    if not by_rule and (drains or not buffer):
         made.append(_notification(board))
+    if buffer:
+        made.append(_buffer(board, target, blind, drains))
     made += [
         _function(board, target, blind, now),
         _table(board, target, blind, now),
@@ -59,7 +63,14 @@ def stages(board: Board, target: Target, blind: Mapping[str, str]) -> list[Stage
         _alarms(board, blind),
         _topic(board, target, blind),
     ]
-    return made
+    return [_blinded(one, blind) for one in made]
+
+
+def _blinded(stage: Stage, blind: Mapping[str, str]) -> Stage:
+    # Without what was seen of its wiring there is a reason at least.
+    if stage.says or stage.health != "unknown" or "checks" not in blind:
+        return stage
+    return replace(stage, says=blind["checks"])
 
 
 def _bucket(board: Board, target: Target, blind: Mapping[str, str], now: float) -> Stage:
@@ -99,7 +110,7 @@ def _rule(board: Board) -> Stage:
     return Stage("rule", "Rule", "EventBridge", health, _says(check), figures)
 
 
-def _buffer(board: Board, target: Target, blind: Mapping[str, str]) -> Stage:
+def _buffer(board: Board, target: Target, blind: Mapping[str, str], drains: bool) -> Stage:
     check = _worst(board.checks.get("buffer"), board.checks.get("permission"))
     depth = board.depths.get("buffer")
     waiting = depth.waiting if depth else None
@@ -116,6 +127,9 @@ def _buffer(board: Board, target: Target, blind: Mapping[str, str]) -> Stage:
     url = str(target.outputs.get("buffer_queue_url"))
     name = url.rpartition("/")[2]
     says = blind.get("failures") or _says(check)
+    if drains:
+        # New events go past it.
+        return Stage("buffer", "Buffer, draining", name, health, says, figures)
     return Stage("delivery", "Buffer", name, health, says, figures)
 
 
@@ -132,8 +146,12 @@ def _function(board: Board, target: Target, blind: Mapping[str, str], now: float
     figures: tuple[Figure, ...] = (
         Figure("invokes", _count(told["invokes"] if known else None), "In 15 minutes."),
         Figure("errors", _count(told["errors"] if known else None), "In 15 minutes."),
-        Figure("p50", _duration(told["p50"]), "Half of the invokes took no longer."),
-        Figure("p99", _duration(told["p99"]), "99 % of the invokes took no longer."),
+        Figure(
+            "p50", _duration(told["p50"] if known else None), "Half of the invokes took no longer."
+        ),
+        Figure(
+            "p99", _duration(told["p99"] if known else None), "99 % of the invokes took no longer."
+        ),
     )
     throttled = board.metrics.get("throttles")
     if throttled:
@@ -185,11 +203,14 @@ def _alarms(board: Board, blind: Mapping[str, str]) -> Stage:
     why = blind.get("alarms")
     ringing = [one["name"] for one in board.alarms if one["state"] == "ALARM"]
     states = [one["state"] for one in board.alarms]
-    health: Health = "unknown" if why else "broken" if ringing else "healthy"
-    says = why or (", ".join(ringing) if ringing else "No alarm is on.")
+    known = board.heard and not why
+    health: Health = "broken" if ringing and known else "healthy" if known else "unknown"
+    says = "No alarm is on." if states else "The stack has no alarms."
+    if not known or ringing:
+        says = why or ", ".join(ringing)
     figures = (
-        Figure("in alarm", _count(None if why else len(ringing)), "Alarms that are on."),
-        Figure("OK", _count(None if why else states.count("OK")), "Alarms that are not."),
+        Figure("in alarm", _count(len(ringing) if known else None), "Alarms that are on."),
+        Figure("OK", _count(states.count("OK") if known else None), "Alarms that are not."),
     )
     return Stage("alarms", "Alarms", "CloudWatch", health, says, figures)
 
@@ -224,9 +245,12 @@ def _worst(*checks: Check | None) -> Check | None:
     return min(found, key=lambda one: order.index(one.verdict), default=None)
 
 
-def _optional(target: Target, name: str) -> Any:
-    value = target.outputs.get(name)
-    return value if isinstance(value, dict) else target.delivery if value else None
+def _delivery(target: Target) -> Mapping[str, Any]:
+    try:
+        return target.delivery
+    except LabError:
+        # Half applied, or given by hand: drawn as it is by default.
+        return {}
 
 
 def _name(target: Target, name: str) -> str:

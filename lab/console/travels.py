@@ -11,6 +11,7 @@ before it answers. Of an upload from elsewhere S3's own time is all there is, in
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,6 +23,8 @@ State = Literal["uploading", "travelling", "arrived", "retrying", "failed", "ref
 
 # As many are shown; the oldest go.
 LIMIT = 200
+# Milliseconds that AWS's clock may go after this machine's.
+_CLOCKS_DIFFER = 5000
 _FINAL = ("arrived", "refused", "untaken")
 _TRIED = ("retrying", "failed")
 
@@ -78,7 +81,7 @@ class Travels:
     def __init__(self, bucket: str, filters: Iterable[Mapping[str, Any]]) -> None:
         """`filters` are `delivery.filters`."""
         self._bucket = bucket
-        self._filters = list(filters)
+        self._filters = [one for one in filters if isinstance(one, Mapping)]
         self._numbers = itertools.count(1)
         self._known: dict[int, Travel] = {}
         # By record: a log line may be read before anybody knows whose record it names.
@@ -114,22 +117,31 @@ class Travels:
         travel.state, travel.reason = "refused", reason
         return travel
 
-    def arrive(self, item: Mapping[str, Mapping[str, str]], at: float) -> Travel | None:
-        """Its record was seen, at `at`."""
-        told = {name: next(iter(value.values())) for name, value in item.items()}
-        if not told.get("eventName", "").startswith("ObjectCreated"):
+    def arrive(self, item: Mapping[str, Any], at: float, *, old: bool = False) -> Travel | None:
+        """Its record was seen, at `at`; `old` where it may have been there for long.
+
+        The record may be one that no function of this project made: it has an `objectId`, at least.
+        """
+        if not _told(item, "eventName").startswith("ObjectCreated"):
             return None
-        key = told.get("objectKey", "")
-        travel = self._of(told["objectId"]) or self._unnamed(key)
+        object_id, key = _told(item, "objectId"), _told(item, "objectKey")
+        taken_at = 1000 * (_number(item, "timestamp") or 0)
+        travel = self._of(object_id) or self._unnamed(key, taken_at if old else None)
         if travel is None:
-            travel = self._add(self._from_elsewhere(key, float(told.get("timestamp", 0)) * 1000))
-            travel.size = int(told["size"]) if "size" in told else None
+            travel = self._add(self._from_elsewhere(key, taken_at))
+            size = _number(item, "size")
+            travel.size = None if size is None else int(size)
         elif travel.state == "arrived":
             return None
-        travel.object_id, travel.seen_at = told["objectId"], at
+        travel.object_id, travel.seen_at = object_id, at
         travel.state, travel.reason, travel.message = "arrived", None, None
         self._time(travel)
         return travel
+
+    def awaits(self, object_id: str) -> bool:
+        """Whether a travel has yet to be told of this record."""
+        travel = self._of(object_id)
+        return travel is not None and travel.state != "arrived"
 
     def invoked(self, invoke: Invoke) -> list[Travel]:
         """An invoke says which records it stored, and which it could not."""
@@ -139,35 +151,47 @@ class Travels:
         changed = list(filter(None, map(self._of, invoke.object_ids)))
         for travel in changed:
             self._time(travel)
+            if travel.state == "retrying":
+                travel.state, travel.reason = "travelling", None
         for refused in invoke.refused:
             if refused.bucket not in ("", self._bucket) or not refused.key:
                 continue
-            found = self._of(refused.object_id) or self._open(refused.key)
+            if refused.object_id in self._stored:
+                # By another attempt, whichever line was read first.
+                continue
+            found = self._find(refused.object_id, refused.key)
             if found is None:
                 found = self._add(self._from_elsewhere(refused.key, invoke.at))
-                found.object_id = refused.object_id or None
+            found.object_id = found.object_id or refused.object_id or None
             if found.state not in ("arrived", "failed"):
                 found.state, found.reason = "retrying", refused.reason
                 found.request = invoke.request
                 changed.append(found)
         return changed
 
-    def waiting(self, failures: Iterable[Mapping[str, Any]]) -> list[Travel]:
-        """What lies in the failure queue now, as the page's panel has it."""
-        changed, there = [], {}
+    def waiting(
+        self, failures: Iterable[Mapping[str, Any]], *, complete: bool = True
+    ) -> list[Travel]:
+        """What lies in the failure queue now, as the page's panel has it.
+
+        `complete`: nothing else lies there, so that what failed and is not among it was taken off.
+        """
+        changed, there = [], set()
         for failure in failures:
-            for object_id, (_, key, _) in _pairs(failure):
-                travel = self._of(object_id) or self._open(key)
-                if travel is not None and travel.state != "arrived":
-                    there[travel.id] = failure
-                    if travel.message != failure["id"] or travel.state != "failed":
-                        travel.state, travel.message = "failed", failure["id"]
-                        travel.reason = travel.reason or failure["reason"] or "no reason given"
-                        changed.append(travel)
+            for object_id, key in _pairs(failure):
+                travel = self._of(object_id) or self._unnamed(key, _failed_at(failure))
+                if travel is None or travel.state == "arrived":
+                    continue
+                there.add(travel.id)
+                if travel.message != failure["id"] or travel.state != "failed":
+                    travel.object_id = travel.object_id or object_id
+                    travel.state, travel.message = "failed", failure["id"]
+                    travel.reason = travel.reason or failure["reason"] or "no reason given"
+                    changed.append(travel)
         for travel in self._known.values():
-            if travel.state == "failed" and travel.id not in there:
-                # Taken off the queue: replayed, and its record is on its way to this page.
-                travel.state, travel.message = "travelling", None
+            if complete and travel.state == "failed" and travel.id not in there:
+                # Replayed: its record is on its way to this page.
+                travel.state, travel.reason, travel.message = "travelling", None, None
                 changed.append(travel)
         return changed
 
@@ -181,9 +205,9 @@ class Travels:
 
     def _taken(self, key: str) -> bool:
         return not self._filters or any(
-            key.startswith(one["prefix"])
-            and key.endswith(one["suffix"])
-            and any(event in _PUT for event in one["events"])
+            key.startswith(str(one.get("prefix") or ""))
+            and key.endswith(str(one.get("suffix") or ""))
+            and any(event in _PUT for event in one.get("events") or _PUT)
             for one in self._filters
         )
 
@@ -198,13 +222,27 @@ class Travels:
         found = (one for one in reversed(self._known.values()) if one.key == key)
         return next((one for one in found if one.state not in _FINAL), None)
 
-    def _unnamed(self, key: str) -> Travel | None:
-        """The newest of that key whose record's id is not known yet.
+    def _unnamed(self, key: str, at: float | None = None) -> Travel | None:
+        """The oldest of that key whose record's id is not known yet.
 
         In a bucket without versions only the record tells it; in any, S3's answer may be slower.
+        With `at`, only of uploads that may have been taken by then, in epoch milliseconds.
         """
-        travel = self._open(key)
-        return travel if travel is None or travel.object_id is None else None
+        found = (one for one in self._known.values() if one.key == key and one.object_id is None)
+        return next(
+            (
+                one
+                for one in found
+                if one.state not in _FINAL and (at is None or one.at <= at + _CLOCKS_DIFFER)
+            ),
+            None,
+        )
+
+    def _find(self, object_id: str, key: str) -> Travel | None:
+        """Of a record that may have no id; another one's of the same key is not it."""
+        if not object_id:
+            return self._open(key)
+        return self._of(object_id) or self._unnamed(key)
 
     def _from_elsewhere(self, key: str, at: float) -> Travel:
         return Travel(next(self._numbers), key, at, here=False)
@@ -220,5 +258,30 @@ class Travels:
 _PUT = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put")
 
 
-def _pairs(failure: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    return zip(failure["objectIds"], failure["objects"], strict=False)
+def _pairs(failure: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Id and key of each created object that it holds."""
+    ids, objects = failure["objectIds"], failure["objects"]
+    if len(ids) != len(objects):
+        # Two records of it are one: which key has which id is not told.
+        objects = [("", "", "ObjectCreated")] * len(ids)
+    for object_id, (_, key, name) in zip(ids, objects, strict=True):
+        if name.startswith("ObjectCreated"):
+            yield object_id, key
+
+
+def _failed_at(failure: Mapping[str, Any]) -> float | None:
+    return None if failure["failed_at"] is None else 1000 * float(failure["failed_at"])
+
+
+def _told(item: Mapping[str, Any], name: str) -> str:
+    """A string or number of an item; empty where it has none."""
+    value = next(iter((item.get(name) or {"S": ""}).values()))
+    return value if isinstance(value, str) else ""
+
+
+def _number(item: Mapping[str, Any], name: str) -> float | None:
+    try:
+        number = float(_told(item, name))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

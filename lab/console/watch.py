@@ -92,15 +92,17 @@ class Watch:
     def now(self) -> tuple[Watched, Board]:
         """The pipeline that is watched, and what is known of it. LabError while there is none."""
         current = self._round
-        if current is None or current.lost.is_set():
+        if current is None or current.over:
             raise LabError(self._why_none or "The pipeline does not answer.")
         return current.ground, current.board
 
-    def hold(self, held: bool) -> None:
-        """Leave the failure queue's messages to a replay for that long."""
+    def hold(self, held: bool) -> float:
+        """Leave the failure queue's messages to a replay; in how many seconds it can have all."""
+        seconds = 0.0
         if self._round is not None:
-            self._round.queues.held = held
+            seconds = self._round.queues.hold(held)
             self.hurry("failures", "records", "log", "checks")
+        return seconds
 
     def replaying(self, told: dict[str, Any] | None) -> None:
         """Tell the pages how a replay goes."""
@@ -139,10 +141,17 @@ class Watch:
         pause = _FIRST_PAUSE_SECONDS
         while not self._ended.is_set():
             try:
-                self._stand(self._find())
-                pause = _FIRST_PAUSE_SECONDS
-                self._follow()
-            except (LabError, ClientError, BotoCoreError) as error:
+                try:
+                    self._stand(self._find())
+                    pause = _FIRST_PAUSE_SECONDS
+                    self._follow()
+                finally:
+                    # Also one that began while the watch was being ended.
+                    if self._round is not None:
+                        self._round.end()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the page stays up
+                if not isinstance(error, LabError | ClientError | BotoCoreError):
+                    traceback.print_exception(error)
                 if aws.is_stale(error.__cause__):
                     boto3.DEFAULT_SESSION = None
                 self._tell_none(_sentence(error))
@@ -195,10 +204,14 @@ class _Round:
         self.ground, self.target, self._publish = ground, found.target, publish
         self._embedded = found.embedded
         pace = LAB if found.embedded else AWS
-        delivery = found.target.outputs.get("delivery")
-        filters = delivery.get("filters") if isinstance(delivery, dict) else None
+        try:
+            filters = found.target.delivery.get("filters")
+        except LabError:
+            # Half applied: what filters there are is not known.
+            filters = None
         bucket = str(found.target.outputs.get("bucket_name") or "")
-        board = self.board = Board(bucket, filters or (), publish)
+        board = Board(bucket, filters if isinstance(filters, list) else (), publish)
+        self.board = board
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
             Records(board, pace),
@@ -218,6 +231,10 @@ class _Round:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._blind: dict[str, str] = {}
+
+    @property
+    def over(self) -> bool:
+        return self._ended.is_set() or self.lost.is_set()
 
     def start(self) -> None:
         for panel, (source, wake) in self._sources.items():
@@ -240,8 +257,11 @@ class _Round:
 
     def _look(self, source: Source, wake: threading.Event) -> None:
         failures = 0
-        while not self._ended.is_set() and not self.lost.is_set():
+        while True:
+            # In this order, so that no end is slept through.
             wake.clear()
+            if self.over:
+                return
             try:
                 pause = source.look(self.ground)
                 failures = 0
