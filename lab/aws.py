@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectionError,  # noqa: A004  (botocore's own)
     CredentialRetrievalError,
     HTTPClientError,
@@ -87,6 +88,18 @@ def code(error: Exception) -> str:
 def is_gone(error: Exception) -> bool:
     """Whether AWS answered that what was asked for does not exist."""
     return isinstance(error, ClientError) and code(error) in _GONE
+
+
+def is_stale(error: Exception | None) -> bool:
+    """Whether it is the credentials that are missing, or that AWS refuses."""
+    if isinstance(error, ClientError):
+        return code(error) in _STALE
+    return isinstance(error, _NO_CREDENTIALS)
+
+
+def is_gone_away(error: Exception | None) -> bool:
+    """Whether nobody listens there (any more); not whether somebody is slow."""
+    return isinstance(error, ConnectionError | ConnectionClosedError)
 
 
 def sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:

@@ -148,7 +148,7 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
         observe.count_records(table, len(result.objects))
     with timed(result.seconds, "write units to alarm message"):
         units = observe.consumed_units(names["table_stream_arn"])
-        observe.publish_units(table, units)
+        observe.publish_units(observe.client("cloudwatch"), table, units)
         watched = [observe.alarm(activity, "ALARM"), observe.alarm(throttle)]
         message = observe.message(subscriber, activity, "ALARM")
     result.write_units = asdict(units)

@@ -181,7 +181,7 @@ def item_bytes(item: Mapping[str, Mapping[str, str]]) -> int:
     return size
 
 
-def publish_units(table: str, units: Units) -> None:
+def publish_units(cloudwatch: Any, table: str, units: Units) -> None:
     """Publish AWS/DynamoDB's ConsumedWriteCapacityUnits, as DynamoDB itself does in AWS."""
     statistics = {
         "SampleCount": float(units.writes),
@@ -195,4 +195,4 @@ def publish_units(table: str, units: Units) -> None:
         "Unit": "Count",
         "StatisticValues": statistics,
     }
-    client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
+    cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])

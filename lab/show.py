@@ -191,6 +191,9 @@ def next_steps(
     """
     if endpoint is None:
         heading(console, "What to try next")
+        note(
+            console, f"Watch it on a page, drop a file, see it travel: {command('console', folder)}"
+        )
         note(console, f"Keep it running and look around: {command('demo --keep', folder)}")
         note(console, "Read how it works: docs/how-it-works.md; how it is built: main.tf, modules/")
         return
@@ -220,6 +223,7 @@ def next_steps(
             f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
                 "change main.tf there, and see what would change"
             ),
+            command("console", folder): "watch it on a page: drop a file, see it travel",
             command("verify", folder): "check that every part does what it should",
             command("load", folder): "upload many files, and count their records",
             command("replay", folder): "look into the failure queue, and put it through again",
@@ -232,7 +236,8 @@ def next_steps(
     )
     note(
         console,
-        "The emulator has no metrics of Lambda and SQS: alarms on these never change here.",
+        "The emulator has no metrics of asynchronous invokes and SQS: alarms on these change only "
+        "while the page is open, which publishes what it sees.",
     )
 
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import boto3
 
-from lab import aws, stack, terraform
+from lab import aws, lab_root, stack, terraform
 from lab.emulator import client_environment, point_this_process_at
 from lab.errors import LabError
-from lab.provider import find_terraform, terraform_environment
+from lab.provider import find_terraform
 
 # What can be given by hand: the module's outputs that are one string, names of alarms with commas
 # between, and delivery as JSON or by its way alone.
@@ -265,9 +265,8 @@ def _of_lab(folder: Path) -> dict[str, Any]:
             "deployed stack with --stack FOLDER."
         )
     stack.expect_answer(folder, kept)
-    environment = terraform_environment(folder) | client_environment(kept.endpoint)
     point_this_process_at(client_environment(kept.endpoint))
-    return terraform.outputs(folder / "root", environment)
+    return lab_root.outputs(folder)
 
 
 def _parsed(said: str | bytes, origin: str) -> dict[str, Any]:

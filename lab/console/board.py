@@ -25,6 +25,8 @@ INVOKES = 300
 FAILURES = 100
 _SAMPLES = 20_000
 _REASON = 2000
+# Uploads from before the page was opened, so that it does not begin empty.
+_RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ class Board:
         self.checks: dict[str, Check] = {}
         self.subscriptions = ""
         self.last: dict[str, float] = {}
+        # What came since somebody last took it: units written, and invokes as (at, ms, failed).
+        self._units = 0
+        self._new_invokes: list[tuple[float, float | None, bool]] = []
 
     def fill_records(self, items: Iterable[Item], complete: bool) -> None:
         """The table's newest records, as it was read when watching began."""
@@ -73,6 +78,12 @@ class Board:
                 self._records.setdefault(item["objectId"]["S"], item)
             self._forget_records()
             self._publish("records", {"items": self._newest_records(), "complete": complete})
+            since = time.time() - WINDOW_SECONDS
+            recent = [one for one in self._records.values() if _when(one) > since]
+            recent.sort(key=_when)
+            self._tell_travels(
+                [self._travels.arrive(one, _when(one) * 1000) for one in recent[-_RECENT:]]
+            )
 
     def arrived(self, arrivals: Sequence[Arrival]) -> None:
         """Changes of the table."""
@@ -86,6 +97,8 @@ class Board:
                         gone.append(identity)
                     continue
                 self._writes.append(time.time())
+                # Of 1 KB each; no record has more, but for the longest keys.
+                self._units += 1
                 self.last["table"] = time.time()
                 if one.image is not None:
                     self._records[identity] = one.image
@@ -205,6 +218,13 @@ class Board:
                 self._writes.popleft()
             return len(self._writes)
 
+    def take_news(self) -> tuple[int, list[tuple[float, float | None, bool]]]:
+        """Write units and invokes (when, milliseconds, failed) since this was last called."""
+        with self._lock:
+            news = self._units, self._new_invokes
+            self._units, self._new_invokes = 0, []
+            return news
+
     def oldest_failure(self) -> float | None:
         """When the oldest event of the failure queue that was read failed, in epoch seconds."""
         with self._lock:
@@ -233,6 +253,7 @@ class Board:
         self._counted.add(invoke.request)
         sample = (invoke.at / 1000, invoke.request, invoke.milliseconds, invoke.broken)
         self._samples.append(sample)
+        self._new_invokes = [*self._new_invokes[-_SAMPLES:], (sample[0], sample[2], sample[3])]
 
     def _newest_records(self) -> list[Item]:
         return list(self._records.values())

@@ -6,8 +6,8 @@ function  the function was done with it: its log line
 table     its record was seen on the table's stream, at the latest when the function was done
 failures  it lies in the failure queue
 
-Times count from when S3 had taken the object, in milliseconds. S3's own time has whole seconds, so
-that of an upload from elsewhere only the function's time is known to the millisecond.
+Times count from when the page's file was sent on to S3, in milliseconds; S3 may tell the function
+before it answers. Of an upload from elsewhere S3's own time is all there is, in whole seconds.
 """
 
 import itertools
@@ -30,10 +30,10 @@ _TRIED = ("retrying", "failed")
 class Travel:
     """One upload on its way.
 
-    Times are in epoch milliseconds: `at` when S3 had taken it, `began_at` and `done_at` of the
-    invoke that stored it, `seen_at` of its record. `put` is how many milliseconds S3 took for it.
-    `reason` is why it is not (yet) where it should be; `message` the failure queue's message that
-    holds it.
+    Times are in epoch milliseconds: `at` when S3 was sent it, or says that it took it, `began_at`
+    and `done_at` of the invoke that stored it, `seen_at` of its record. `put` is how many
+    milliseconds S3 took for it. `reason` is why it is not (yet) where it should be; `message` the
+    failure queue's message that holds it.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Travel:
 
     @property
     def stages(self) -> dict[str, float | None]:
-        """Milliseconds since S3 had taken it by stage passed, None where that is not known."""
+        """Milliseconds since it was sent, by stage passed; None where that is not known."""
         passed: dict[str, float | None] = {}
         if self.state not in ("uploading", "refused"):
             passed["bucket"] = self.put
@@ -67,7 +67,7 @@ class Travel:
         return passed
 
     def _since(self, moment: float | None) -> float | None:
-        if moment is None or not self.here or self.put is None:
+        if moment is None or not self.here:
             return None
         return max(0.0, round(moment - self.at, 1))
 
@@ -81,6 +81,8 @@ class Travels:
         self._filters = list(filters)
         self._numbers = itertools.count(1)
         self._known: dict[int, Travel] = {}
+        # By record: a log line may be read before anybody knows whose record it names.
+        self._stored: dict[str, Invoke] = {}
 
     def newest(self) -> list[Travel]:
         """All of them, the newest last."""
@@ -93,12 +95,13 @@ class Travels:
 
     def put(self, travel: Travel, version: str, size: int, at: float) -> Travel:
         """S3 took it, at `at`."""
-        travel.size, travel.put, travel.at = size, round(at - travel.at, 1), at
+        travel.size, travel.put = size, round(at - travel.at, 1)
         if version:
             event = events.ObjectEvent(
                 self._bucket, travel.key, "ObjectCreated:Put", "", 0, version_id=version
             )
             travel.object_id = records.object_id(event)
+            self._time(travel)
         if travel.state == "uploading":
             travel.state = "travelling"
             if not self._taken(travel.key):
@@ -125,16 +128,17 @@ class Travels:
             return None
         travel.object_id, travel.seen_at = told["objectId"], at
         travel.state, travel.reason, travel.message = "arrived", None, None
+        self._time(travel)
         return travel
 
     def invoked(self, invoke: Invoke) -> list[Travel]:
         """An invoke says which records it stored, and which it could not."""
-        changed = []
-        for travel in filter(None, map(self._of, invoke.object_ids)):
-            travel.request, travel.done_at = invoke.request, invoke.done_at
-            if invoke.done_at is not None and invoke.milliseconds is not None:
-                travel.began_at = invoke.done_at - invoke.milliseconds
-            changed.append(travel)
+        self._stored |= dict.fromkeys(invoke.object_ids, invoke)
+        for old in list(self._stored)[: -10 * LIMIT]:
+            del self._stored[old]
+        changed = list(filter(None, map(self._of, invoke.object_ids)))
+        for travel in changed:
+            self._time(travel)
         for refused in invoke.refused:
             if refused.bucket not in ("", self._bucket) or not refused.key:
                 continue
@@ -166,6 +170,14 @@ class Travels:
                 travel.state, travel.message = "travelling", None
                 changed.append(travel)
         return changed
+
+    def _time(self, travel: Travel) -> None:
+        """When the function had it, if that is known."""
+        invoke = self._stored.get(travel.object_id or "")
+        if invoke is not None:
+            travel.request, travel.done_at = invoke.request, invoke.done_at
+            if invoke.done_at is not None and invoke.milliseconds is not None:
+                travel.began_at = invoke.done_at - invoke.milliseconds
 
     def _taken(self, key: str) -> bool:
         return not self._filters or any(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab import aws
@@ -30,6 +31,7 @@ from lab.console.sources import (
     Source,
 )
 from lab.console.stages import stages
+from lab.console.stand_in import StandIn
 from lab.errors import LabError
 from lab.target import Target
 
@@ -37,6 +39,9 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 # A lab that comes back is seen soon; asking a Terraform root takes seconds of a core.
 _LAB_PAUSE_SECONDS = 2.0
+# How long credentials that are refused are kept before others are looked for.
+_PATIENCE_SECONDS = 5.0
+_LONGEST_PATIENCE_SECONDS = 60.0
 _TICK_SECONDS = 0.25
 # Figures are counted again that often even when nothing happens.
 _SETTLE_SECONDS = 1.0
@@ -66,6 +71,7 @@ class Watch:
         self._why_none: str | None = "Looking for the pipeline."
         self._stages: list[dict[str, Any]] = []
         self._stirred = True
+        self._patience = _PATIENCE_SECONDS
         self._replay: dict[str, Any] | None = None
 
     def start(self) -> None:
@@ -94,7 +100,7 @@ class Watch:
         """Leave the failure queue's messages to a replay for that long."""
         if self._round is not None:
             self._round.queues.held = held
-            self.hurry("failures", "records", "log")
+            self.hurry("failures", "records", "log", "checks")
 
     def replaying(self, told: dict[str, Any] | None) -> None:
         """Tell the pages how a replay goes."""
@@ -137,6 +143,8 @@ class Watch:
                 pause = _FIRST_PAUSE_SECONDS
                 self._follow()
             except (LabError, ClientError, BotoCoreError) as error:
+                if aws.is_stale(error.__cause__):
+                    boto3.DEFAULT_SESSION = None
                 self._tell_none(_sentence(error))
                 embedded = self._found is not None and self._found.embedded
                 pause = min(2 * pause, _LAB_PAUSE_SECONDS if embedded else _LONGEST_PAUSE_SECONDS)
@@ -153,11 +161,17 @@ class Watch:
         """Count figures until the pipeline is lost, or the watch ends."""
         current = self._round
         assert current is not None  # noqa: S101 - made just before
-        told_at = 0.0
+        told_at, began = 0.0, time.monotonic()
         while not self._ended.is_set() and not current.lost.is_set():
             if self._stirred or time.monotonic() - told_at > _SETTLE_SECONDS:
                 self._stirred, told_at = False, time.monotonic()
                 self._tell_stages(current)
+            if current.stale.is_set() and time.monotonic() - began > self._patience:
+                # Whoever has logged in again since has new ones.
+                boto3.DEFAULT_SESSION = None
+                self._patience = min(2 * self._patience, _LONGEST_PATIENCE_SECONDS)
+                current.end()
+                return
             current.lost.wait(_TICK_SECONDS)
         if current.lost.is_set():
             self._tell_none("The lab does not answer. Looking for it.")
@@ -188,16 +202,19 @@ class _Round:
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
             Records(board, pace),
-            Log(board, pace, lambda: self.hurry("failures")),
+            Log(board, pace, lambda: self.hurry("failures", "checks")),
             self.queues,
             Alarms(board, pace, lambda: self.hurry("mails", "points")),
             Mails(board, pace, found.subscriber),
             Checks(board, pace),
             Metrics(board, pace),
             Points(board, pace),
+            *((StandIn(board),) if found.embedded else ()),
         )
         self._sources = {source.panel: (source, threading.Event()) for source in sources}
         self.lost = threading.Event()
+        # Some panel was refused for its credentials.
+        self.stale = threading.Event()
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._blind: dict[str, str] = {}
@@ -237,7 +254,9 @@ class _Round:
 
     def _take(self, panel: str, error: Exception) -> None:
         cause = error.__cause__ if isinstance(error, LabError) else error
-        if self._embedded and isinstance(cause, aws.UNREACHED):
+        if aws.is_stale(cause):
+            self.stale.set()
+        if self._embedded and aws.is_gone_away(cause):
             # An emulator that is gone is gone for all; it may come back elsewhere.
             self.lost.set()
             self.end()
@@ -266,6 +285,7 @@ _ASKED = {
     "mails": "the topic's messages",
     "points": "CloudWatch's metrics",
     "metrics": "CloudWatch's metrics",
+    "stand_in": "CloudWatch's metrics",
     "checks": "the pipeline's configuration",
 }
 

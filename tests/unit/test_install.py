@@ -11,11 +11,12 @@ def test_it_needs_what_the_lab_needs() -> None:
     assert PROJECT["project"]["dependencies"] == PROJECT["dependency-groups"]["lab"]
 
 
-def test_it_takes_the_whole_module_along() -> None:
+def test_it_takes_the_whole_module_along_and_the_runbook_that_the_page_shows() -> None:
     taken = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     assert set(taken) == {
         *(file.name for file in ROOT.glob("*.tf")),
         "prices.json",
+        "docs/runbook.md",
         "modules",
         "lambda_src",
     }

@@ -158,6 +158,7 @@ function drawStages() {
   let state = "healthy", verdict = "All is well: what is uploaded becomes a record.";
   if (known.stack.why) [state, verdict] = ["unknown", "The pipeline can't be seen just now."];
   else if (!known.stages.length) [state, verdict] = ["unknown", "Looking at the pipeline …"];
+  else if (broken.length === 1 && broken[0].id === "alarms") [state, verdict] = ["broken", `An alarm is on: ${broken[0].says}. What to do stands with it, below.`];
   else if (broken.length) [state, verdict] = ["broken", `Something is wrong at: ${names(broken)}. ${broken[0].says}`];
   else if (unknown.length) [state, verdict] = ["unknown", `Not known: ${names(unknown)}. ${unknown.find((one) => one.says)?.says ?? ""}`];
   $("verdict").dataset.state = state;
@@ -179,7 +180,7 @@ function drawStack() {
   show($("banner"), Boolean(why));
   set($("banner"), text(why || ""));
   set($("origin"), text([origin, region].filter(Boolean).join(", ")));
-  set($("figures-note"), known.stack.embedded ? "The emulator counts less than AWS does: what it does not tell shows as a dash." : "");
+  set($("figures-note"), known.stack.embedded ? "The emulator has no metrics of its own: this page publishes them from what it sees, so that alarms go off as in AWS." : "");
   const closed = !known.write;
   $("drop").classList.toggle("closed", closed);
   for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = closed;
