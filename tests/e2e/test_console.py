@@ -22,7 +22,7 @@ from tests.support.console import (
 )
 from tests.support.poll import until
 
-ACTIVITY = "DynamoDBWriteActivityAlert"
+THROTTLE, FAILURES = "DynamoDBWriteThrottleAlert", "FailureQueueAlert"
 ATTRIBUTES = (
     "objectId",
     "bucket",
@@ -116,9 +116,7 @@ def test_a_dropped_folder_arrives_with_its_paths_as_keys_below_the_prefix(
     expect_arrival(page, "of 2026/season/b.txt")
 
 
-def test_files_can_be_chosen_and_a_text_typed(
-    page: Page, tmp_path: Path, watched: Watched
-) -> None:
+def test_files_can_be_chosen_and_a_text_typed(page: Page, tmp_path: Path, watched: Watched) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose files").click()
     chooser.value.set_files(_write(tmp_path, "chosen 1.txt", "chosen 2.txt"))
@@ -185,6 +183,7 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
         expect(page.locator("#stage-failures")).to_have_attribute("data-health", "broken")
         expect(page.locator("#stage-function")).to_have_attribute("data-health", "broken")
         expect(page.locator("#verdict")).to_contain_text("failure queue")
+        expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✕ ALARM")
         expect(page.locator("#log .state").get_by_text("ERROR").first).to_be_visible()
 
         # Too early: it stays, and the page says so.
@@ -209,6 +208,7 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
         expect_arrival(page, key)
     expect(page.locator("#failures-none")).to_be_visible()
     expect(page.locator("#stage-failures")).to_have_attribute("data-health", "healthy")
+    expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✓ OK")
     assert set(keys) <= watched.keys()
     assert watched.failed() == 0
 
@@ -216,28 +216,27 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
 def test_an_alarm_turns_red_and_its_message_and_what_to_do_are_on_the_page(
     page: Page, watched: Watched
 ) -> None:
-    alarm = page.locator(f"#alarm-{ACTIVITY}")
+    alarm = page.locator(f"#alarm-{THROTTLE}")
     expect(alarm.locator(".state").first).to_have_text("✓ OK")
-    watched.measure("ConsumedWriteCapacityUnits", 1000)
+    watched.measure("WriteThrottleEvents", 7)
     try:
         expect(alarm.locator(".state").first).to_have_text("✕ ALARM")
         expect(page.locator("#stage-alarms")).to_have_attribute("data-health", "broken")
-        expect(page.locator("#stage-alarms .says")).to_contain_text(ACTIVITY)
-        expect(alarm.locator("svg")).to_have_attribute("aria-label", re.compile("threshold 20"))
+        expect(page.locator("#stage-alarms .says")).to_contain_text(THROTTLE)
+        expect(alarm.locator("svg")).to_have_attribute(
+            "aria-label", re.compile("highest 7, .*threshold 1")
+        )
 
-        message = rows(page, "mails", f'ALARM: "{ACTIVITY}"').first
+        message = rows(page, "mails", f'ALARM: "{THROTTLE}"').first
         message.locator("summary").click()
-        for part in ("OK → ALARM", "Reason: ", "threshold 20"):
+        for part in ("OK → ALARM", "Reason: ", "AWS/DynamoDB WriteThrottleEvents", "threshold 1"):
             expect(message).to_contain_text(part)
 
         alarm.locator("summary").click()
         expect(alarm.locator(".history")).to_contain_text("OK → ALARM")
-        expect(alarm.locator(".runbook")).to_contain_text("write units")
+        expect(alarm.locator(".runbook")).to_contain_text("the table refused writes")
     finally:
-        # The emulator takes an alarm back only once there is a datapoint below the threshold.
-        watched.client("cloudwatch").set_alarm_state(
-            AlarmName=ACTIVITY, StateValue="OK", StateReason="tested"
-        )
+        watched.quiet(THROTTLE)
     expect(alarm.locator(".state").first).to_have_text("✓ OK")
 
 

@@ -11,7 +11,7 @@ from tests.support.browser import faults, opened, tab_to
 from tests.support.console import Served, Watched, expect_arrival, rows, serve, settled, travel
 from tests.support.poll import until
 
-ACTIVITY = "DynamoDBWriteActivityAlert"
+THROTTLE = "DynamoDBWriteThrottleAlert"
 PHONE = {"width": 390, "height": 844}
 WAYS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -32,18 +32,17 @@ SCROLLS = """() => {
 @pytest.fixture(scope="module")
 def full(watched: Watched) -> Iterator[Watched]:
     """The lab with an upload that arrived, one that failed, an alarm that is on, a message."""
+    watched.forget_failures()
     watched.upload(LONG)
     with watched.broken():
         for number in range(3):
             watched.upload(f"failed {number} {LONG}")
         until(lambda: watched.failed() == 3, 120)
-    watched.measure("ConsumedWriteCapacityUnits", 1000)
+    watched.measure("WriteThrottleEvents", 5)
     try:
         yield watched
     finally:
-        watched.client("cloudwatch").set_alarm_state(
-            AlarmName=ACTIVITY, StateValue="OK", StateReason="tested"
-        )
+        watched.quiet(THROTTLE)
 
 
 def _open_everything(page: Page) -> None:
@@ -106,7 +105,7 @@ def test_a_health_is_told_by_sign_and_word_and_not_by_colour_alone(
     page: Page, full: Watched
 ) -> None:
     expect(page.locator("#stage-failures .state")).to_have_text("✕ broken")
-    expect(page.locator("#stage-table .state")).to_have_text("✓ well")
+    expect(page.locator("#stage-topic .state")).to_have_text("✓ well")
     expect(page.locator("#verdict")).to_contain_text("✕ Something is wrong at: ")
 
 
@@ -150,10 +149,10 @@ def test_everything_can_be_done_with_the_keyboard_alone(page: Page, full: Watche
     tab_to(page, record.locator("summary"))
     page.keyboard.press("Enter")
     expect(record.locator("dd").first).to_be_visible()
-    alarm = page.locator(f"#alarm-{ACTIVITY}")
+    alarm = page.locator(f"#alarm-{THROTTLE}")
     tab_to(page, alarm.locator("summary"))
     page.keyboard.press("Space")
-    expect(alarm.locator(".runbook")).to_contain_text("write units")
+    expect(alarm.locator(".runbook")).to_contain_text("the table refused writes")
 
 
 def test_what_happens_to_an_upload_is_said_to_a_screen_reader(page: Page, watched: Watched) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Locator, Page, sync_playwright
 
 WHY_NONE = (
     "no chromium, chromium-browser or google-chrome on PATH: on Debian `apt-get install chromium`, "
@@ -51,10 +51,16 @@ def opened(browser: Browser, **settings: Any) -> Iterator[Page]:
     `settings` are a browser context's.
     """
     with browser.new_context(**settings) as context:
-        page, bad = context.new_page(), []
-        page.on("pageerror", lambda error: bad.append(f"{error}"))
-        # Without a listener a dialog would be dismissed unseen, with one it waits.
-        page.on("dialog", lambda dialog: (bad.append(f"dialog: {dialog.message}"), dialog.accept()))
+        page = context.new_page()
+        bad: list[str] = []
+
+        def refuse(dialog: Dialog) -> None:
+            # Without a listener it would be dismissed unseen.
+            bad.append(f"dialog: {dialog.message}")
+            dialog.dismiss()
+
+        page.on("dialog", refuse)
+        page.on("pageerror", lambda error: bad.append(str(error)))
         yield page
         assert bad == []
 

@@ -63,11 +63,20 @@ class Watched:
         )
         return sum(int(told["Attributes"][name]) for name in names)
 
+    def forget_failures(self) -> None:
+        """Empty the failure queue."""
+        self.client("sqs").purge_queue(QueueUrl=self.name("failure_queue_url"))
+
     def measure(self, metric: str, value: float) -> None:
         """A datapoint of the table's, as AWS writes them."""
         table = {"Name": "TableName", "Value": self.name("table_name")}
         datum = {"MetricName": metric, "Dimensions": [table], "Value": value}
         self.client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
+
+    def quiet(self, alarm: str) -> None:
+        """Take an alarm back: the emulator does so only at a new datapoint."""
+        cloudwatch = self.client("cloudwatch")
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="tested")
 
     @contextmanager
     def broken(self) -> Iterator[None]:
@@ -83,9 +92,10 @@ class Watched:
 
 @dataclass(frozen=True)
 class Served:
-    """A console that runs: its page's address, and what it has said on stderr."""
+    """A console that runs: its page's address, its process, and what it has said on stderr."""
 
     url: str
+    pid: int
     log: Path
 
     @property
@@ -144,7 +154,7 @@ def serve(log: Path, *arguments: str, **variables: str) -> Iterator[Served]:
             assert process.stdout is not None
             line = process.stdout.readline()
             assert line, (process.wait(), log.read_text())
-            yield Served(json.loads(line)["url"], log)
+            yield Served(json.loads(line)["url"], process.pid, log)
         finally:
             process.send_signal(signal.SIGINT)
             try:
