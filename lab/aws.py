@@ -90,14 +90,14 @@ def is_gone(error: Exception) -> bool:
     return isinstance(error, ClientError) and code(error) in _GONE
 
 
-def is_stale(error: Exception | None) -> bool:
+def is_stale(error: BaseException | None) -> bool:
     """Whether it is the credentials that are missing, or that AWS refuses."""
     if isinstance(error, ClientError):
         return code(error) in _STALE
     return isinstance(error, _NO_CREDENTIALS)
 
 
-def is_gone_away(error: Exception | None) -> bool:
+def is_gone_away(error: BaseException | None) -> bool:
     """Whether nobody listens there (any more); not whether somebody is slow."""
     return isinstance(error, ConnectionError | ConnectionClosedError)
 
