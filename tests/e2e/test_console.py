@@ -91,7 +91,7 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
         return False
 
     until(named, PATIENCE_SECONDS)
-    for stage in "bucket", "function", "table":
+    for stage in "bucket", "delivery", "topic":
         expect(page.locator(f"#stage-{stage}")).to_have_attribute(
             "data-health", re.compile("healthy|busy")
         )
@@ -170,6 +170,7 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
     page: Page, watched: Watched
 ) -> None:
     keys = [f"poison-{number}.txt" for number in range(5)]
+    watched.forget_failures()
     with watched.broken():
         page.evaluate(DROP, keys)
         for key in keys:

@@ -25,6 +25,8 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# Two lists of a hundred rows, and what stands around them.
+_MOST_TABS = 300
 
 
 def chromium() -> str | None:
@@ -88,10 +90,10 @@ def faults(page: Page) -> dict[str, list[str]]:
     }
 
 
-def tab_to(page: Page, wanted: Locator, most: int = 200) -> None:
-    """Press Tab until it has the focus, as somebody without a mouse does."""
-    for _ in range(most):
+def tab_to(page: Page, wanted: Locator, *, back: bool = False) -> None:
+    """Press Tab, or Shift and Tab, until it has the focus, as somebody without a mouse does."""
+    for _ in range(_MOST_TABS):
         if wanted.evaluate("element => element === document.activeElement"):
             return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"{wanted} is not reached with {most} tabs")
+        page.keyboard.press("Shift+Tab" if back else "Tab")
+    raise AssertionError(f"{wanted} is not reached with {_MOST_TABS} tabs")

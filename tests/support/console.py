@@ -21,6 +21,7 @@ from lab.emulator import client_environment
 from tests.support.clients import client
 from tests.support.failing import DENY
 from tests.support.kept import REPOSITORY
+from tests.support.poll import until
 
 # Of whatever is waited for; a busy machine takes its time.
 PATIENCE_SECONDS = 90.0
@@ -64,8 +65,13 @@ class Watched:
         return sum(int(told["Attributes"][name]) for name in names)
 
     def forget_failures(self) -> None:
-        """Empty the failure queue."""
-        self.client("sqs").purge_queue(QueueUrl=self.name("failure_queue_url"))
+        """Empty the failure queue, of messages that are hidden too."""
+
+        def emptied() -> bool:
+            self.client("sqs").purge_queue(QueueUrl=self.name("failure_queue_url"))
+            return self.failed() == 0
+
+        until(emptied)
 
     def measure(self, metric: str, value: float) -> None:
         """A datapoint of the table's, as AWS writes them."""
