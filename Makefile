@@ -16,13 +16,13 @@ demo: $(VENV)/lab
 test: $(VENV)/dev
 	@$(VENV)/bin/python tests/run.py $(ARGS)
 
-$(VENV)/lab $(VENV)/dev: $(VENV)/%: pyproject.toml
+$(VENV)/lab $(VENV)/dev: $(VENV)/%: requirements/%.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
 	  echo "$(PYTHON) is missing or older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check 'pip>=25.1'
-	@$(VENV)/bin/python -m pip install -qq --group $*
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/pip.txt
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 clean:

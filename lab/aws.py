@@ -1,6 +1,7 @@
 """Clients for an AWS account, and its refusals as sentences for whoever runs a command."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,15 @@ _STALE = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
+# KMS.AccessDeniedException too, and Lambda's KMSAccessDeniedException; SNS's AuthorizationError.
+_DENIED = re.compile("AccessDenied|AuthorizationError|UnauthorizedOperation")
+# Operations whose right has another name.
+_RIGHTS = {
+    "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
+    "Invoke": "lambda:InvokeFunction",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListObjectsV2": "s3:ListBucket",
+}
 _NO_CREDENTIALS = (
     CredentialRetrievalError,
     NoCredentialsError,
@@ -59,11 +69,18 @@ _NO_CREDENTIALS = (
 def client(service: str, config: Config | None = None, **settings: Any) -> Any:
     """A client of `service` for the account and region that the environment names.
 
-    `settings` are boto3's. Raises LabError where no region or profile is to be found.
+    `settings` are boto3's. Raises LabError where no region or profile is to be found, or an AWS
+    variable has a value that makes no sense.
     """
     make: Any = boto3.client
     with asking(service, "check AWS_PROFILE and AWS_REGION"):
-        return make(service, config=config, **settings)
+        try:
+            return make(service, config=config, **settings)
+        except ValueError as error:
+            raise LabError(
+                f"The AWS configuration makes no sense ({error}): check AWS_REGION, "
+                "AWS_ENDPOINT_URL and the other AWS variables."
+            ) from error
 
 
 @contextlib.contextmanager
@@ -121,10 +138,7 @@ def sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:
         return f"{start} does not exist: {fix}."
     if code(error) in _STALE:
         return f"The AWS credentials are refused ({code(error)}: {said}): log in again."
-    # KMS.AccessDeniedException too, and Lambda's KMSAccessDeniedException.
-    if "AccessDenied" in code(error):
-        return (
-            f"{start} is closed to you: whoever runs this needs the right to "
-            f"{error.operation_name} ({said})."
-        )
+    if _DENIED.search(code(error)):
+        right = _RIGHTS.get(error.operation_name, error.operation_name)
+        return f"{start} is closed to you: whoever runs this needs the right to {right} ({said})."
     return f"{start} refused {error.operation_name} ({code(error)}: {said}): {fix}."

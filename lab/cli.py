@@ -487,10 +487,10 @@ def cost(
 
 @app.command(rich_help_panel=_REPOSITORY)
 def package(check: Check = False, as_json: Json = False) -> None:
-    """Build the function's package, lambda_src/dist/lambda.zip."""
+    """Build the function's package, lambda_src/dist/lambda.zip, and those of the examples."""
     from lab import package as command
 
-    raise typer.Exit(command.run(check, as_json))
+    raise typer.Exit(command.run_all(check, as_json))
 
 
 @app.command(rich_help_panel=_REPOSITORY)

@@ -102,11 +102,11 @@ def emulators_in(work_dir: Path) -> list[int]:
     return [pid for pid, command in _emulators("-A").items() if mine in command]
 
 
-def answers(endpoint: str) -> bool:
-    """Whether an emulator answers there within two seconds."""
+def answers(endpoint: str, seconds: float = 2.0) -> bool:
+    """Whether an emulator answers there within so many seconds."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     ready = f"{endpoint}/_ministack/ready"
-    with contextlib.suppress(OSError, HTTPException), opener.open(ready, timeout=2):
+    with contextlib.suppress(OSError, HTTPException), opener.open(ready, timeout=seconds):
         return True
     return False
 

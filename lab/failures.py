@@ -64,8 +64,10 @@ class Unreadable:
 Failure = FailedEvent | Unreadable
 
 
-def receive(sqs: Any, queue_url: str, at_most: int, wait_seconds: int) -> list[Failure]:
-    """Up to `at_most` (1 to 10) messages, hidden from others for the queue's visibility timeout.
+def receive(
+    sqs: Any, queue_url: str, at_most: int, wait_seconds: int, hidden_seconds: int
+) -> list[Failure]:
+    """Up to `at_most` (1 to 10) messages, hidden from others for `hidden_seconds`.
 
     Waits up to `wait_seconds` for the first one (1 to 20: from 1 on SQS asks all its servers, so
     that an empty answer means an empty queue). Raises botocore's ClientError and BotoCoreError.
@@ -74,6 +76,7 @@ def receive(sqs: Any, queue_url: str, at_most: int, wait_seconds: int) -> list[F
         QueueUrl=queue_url,
         MaxNumberOfMessages=at_most,
         WaitTimeSeconds=wait_seconds,
+        VisibilityTimeout=hidden_seconds,
         MessageAttributeNames=["All"],
         MessageSystemAttributeNames=["All"],
     )

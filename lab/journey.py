@@ -82,10 +82,8 @@ def record(ground: Ground, sent: Journey, seconds: float, tell: Tell) -> str:
         time.sleep(min(1.0, _POLL_SECONDS + waited / 10))
     sent.item = item
     after = time.monotonic() - sent.since
-    retention = wiring.variable(ground, "TTL_SECONDS")
-    wrong = probe.differences(
-        item, ground.target.bucket_name, sent.probe, sent.made, int(retention or 0)
-    )
+    retention = int(wiring.variable(ground, "TTL_SECONDS"))
+    wrong = probe.differences(item, ground.target.bucket_name, sent.probe, sent.made, retention)
     if wrong:
         raise BrokenError(
             f"The record {item['objectId']['S']} is not right: {'; '.join(wrong)}. Is the "

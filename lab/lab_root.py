@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.emulator import ACCOUNT_ID
+from lab.errors import LabError
 from lab.module import ROOT
 from lab.ports import HOST
 
@@ -85,13 +86,35 @@ def write(folder: Path) -> Path:
 def outputs(folder: Path) -> dict[str, Any]:
     """The root's outputs by name, from its state, since starting Terraform takes a second.
 
-    Empty where nothing was applied.
+    Empty where nothing was applied. Raises LabError where the state can't be read.
     """
+    file = folder / "root" / "terraform.tfstate"
     try:
-        state = json.loads((folder / "root" / "terraform.tfstate").read_text(encoding="utf-8"))
+        state = json.loads(file.read_text(encoding="utf-8"))
+        return {name: told["value"] for name, told in state["outputs"].items()}
     except FileNotFoundError:
         return {}
-    return {name: told["value"] for name, told in state["outputs"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise LabError(
+            f"Terraform's state {file} can't be read ({error}): put terraform.tfstate.backup in "
+            "its place, or end the lab and make a new one."
+        ) from error
+
+
+def needed(folder: Path) -> tuple[dict[str, Any], str]:
+    """The pipeline's outputs, and the subscriber's URL. Raises LabError where they are absent."""
+    told = outputs(folder)
+    if not told:
+        raise LabError(
+            f"Nothing is applied in {folder / 'root'}: bring it back with `terraform apply` there, "
+            "or with `lab up`."
+        )
+    if absent := {"pipeline", "subscriber_queue_url"} - told.keys():
+        raise LabError(
+            f"{folder / 'root' / 'main.tf'} has no output {' and '.join(sorted(absent))}: put it "
+            "back, and apply."
+        )
+    return told["pipeline"], told["subscriber_queue_url"]
 
 
 def move(folder: Path, port: int) -> None:

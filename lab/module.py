@@ -16,6 +16,8 @@ WORK = (
 )
 MODULES = sorted(file.parent for file in ROOT.glob("modules/*/main.tf"))
 EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
+# What somebody else has, in the examples that build on it: roots of their own.
+THEIRS = sorted(file.parent for file in ROOT.glob("examples/*/theirs/main.tf"))
 
 # What Terraform reads; nothing else may be needed to plan and apply.
 _CONSUMED = ("*.tf", "prices.json", "modules", "examples", "lambda_src/dist")
@@ -28,7 +30,7 @@ def copy_module(folder: Path) -> Path:
             target = folder / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*")
+                ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*.py", "__pycache__")
                 shutil.copytree(path, target, ignore=ignored)
             else:
                 shutil.copy(path, target)

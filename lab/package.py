@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lab.errors import LabError
-from lab.module import ROOT
+from lab.module import EXAMPLES, ROOT
 
 SOURCE = ROOT / "lambda_src"
 PACKAGE = SOURCE / "dist" / "lambda.zip"
@@ -38,19 +38,32 @@ class Package:
         return base64.b64encode(hashlib.sha256(self.content).digest()).decode()
 
 
-def build(source: Path = SOURCE) -> Package:
-    """The package of every Python file directly in `source`.
+def of_examples() -> dict[Path, Path]:
+    """The packages of the examples' own functions, by the folder of their sources.
+
+    A package is named after the one module in that folder.
+    """
+    sources = [folder / "src" for folder in EXAMPLES if (folder / "src").is_dir()]
+    return {
+        source: source.with_name(f"{module.stem}.zip")
+        for source in sources
+        for module in source.glob("*.py")
+    }
+
+
+def build(source: Path = SOURCE, handler: str = "lambda_function") -> Package:
+    """The package of every Python file directly in `source`, `handler` among them.
 
     Raises LabError when there is no handler, or when a file has Windows line ends.
     """
     files = {path.name: path.read_bytes() for path in source.glob("*.py")}
-    if "lambda_function.py" not in files:
-        raise LabError(f"{source} holds no lambda_function.py: name the folder of the handler.")
+    if f"{handler}.py" not in files:
+        raise LabError(f"{source} holds no {handler}.py: name the folder of the handler.")
     for name, content in files.items():
         if b"\r\n" in content:
             raise LabError(
                 f"{source / name} has Windows line ends, which would change the package: "
-                "run `git add --renormalize .`, then `git checkout -- lambda_src`."
+                "run `git add --renormalize .`, then check it out again."
             )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -84,12 +97,26 @@ def differences(built: Package, package: Path) -> list[str]:
     return found or ["the files are the same, but not their order, time, mode or compression"]
 
 
-def run(check: bool, as_json: bool = False, source: Path = SOURCE, package: Path = PACKAGE) -> int:
-    """Write the package, or with `check` compare the one that is there; returns the exit code.
+def run_all(check: bool, as_json: bool = False) -> int:
+    """`run` for the module's package, then for each of the examples'; JSON is an object a line."""
+    status = run(check, as_json)
+    for source, package in of_examples().items():
+        status = max(status, run(check, as_json, source, package, package.stem))
+    return status
+
+
+def run(
+    check: bool,
+    as_json: bool = False,
+    source: Path = SOURCE,
+    package: Path = PACKAGE,
+    handler: str = "lambda_function",
+) -> int:
+    """Write a package, or with `check` compare the one that is there; returns the exit code.
 
     Raises LabError when it can't be built or written.
     """
-    built = build(source)
+    built = build(source, handler)
     found = differences(built, package)
     if not check and found:
         try:

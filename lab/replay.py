@@ -18,26 +18,26 @@ from itertools import batched, count
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from lab import aws
+from lab import aws, hold
 from lab.errors import LabError
-from lab.failures import FailedEvent, Failure, Unreadable, receive
+from lab.failures import FailedEvent, Failure, Unreadable
+from lab.hold import Hold
 
 # New accounts run ten invokes at once in all; half of them are left for new events.
 PARALLEL = 5
 PATIENCE_SECONDS = 30.0
 
 _WAIT_SECONDS = 1
-# SQS hides for twelve hours at most.
-_HIDDEN_SECONDS = 6 * 3600
+# Messages that a killed replay held come back within the time that it held them for.
+_COME_BACK_SECONDS = 5
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 # A function runs for 15 minutes at most; asking again meanwhile would invoke it twice.
 _INVOKE_SECONDS = 15 * 60 + 15
-# What BatchGetItem and ChangeMessageVisibilityBatch take.
+# What BatchGetItem takes.
 _READ_BATCH = 100
-_SHOW_BATCH = 10
 _THROTTLED = re.compile("throttled|Throttling|ThroughputExceeded|RequestLimitExceeded")
 # Of this event, whoever waits.
 _UNFIT = {
@@ -111,6 +111,11 @@ def everything(message: Failure) -> bool:
     return True
 
 
+def always(hidden: int) -> bool:
+    """Waits for those that are hidden, however many."""
+    return True
+
+
 def replay(
     through: Clients,
     *,
@@ -121,79 +126,77 @@ def replay(
     dry_run: bool = False,
     parallel: int = PARALLEL,
     patience_seconds: float = PATIENCE_SECONDS,
+    waits: Callable[[int], bool] = always,
 ) -> Generator[Outcome]:
     """Replay the `chosen` messages of the failure queue, each once; yields outcomes as they come.
 
-    Nothing happens before the first is asked for; ends when the queue gives no more. `parallel`
-    events are in the function at a time. Every message that stays is hidden until the end, then
-    shown again; so are those not chosen. A dry run needs the queue only, and changes nothing but
-    their receive counts. Memory: an id and a receipt handle for each message that stays.
+    Nothing happens before the first is asked for. Ends when the queue gives no more; if others hold
+    some, and `waits` of their number says so, not before those that a killed replay held are back.
+    `parallel` events are in the function at a time. Every message that stays is hidden until the
+    end, then shown again; so are those not chosen. A dry run needs the queue only, waits for none,
+    and changes nothing but their receive counts. Memory: an id and a receipt handle for each
+    message that stays.
 
     Closing it (as an exception in the caller's loop does) ends the waiting, lets running invokes
     finish and shows the rest again. Raises LabError where queue, function or table can't be used,
     and when the function took no event at all for `patience_seconds`; what was not replayed by then
     is in the queue.
     """
-    started = time.monotonic()
-    run = _Run(through, queue_url, function_name, table_name, patience_seconds)
-    run.hidden_seconds = _hidden_seconds(run)
+    with _asking_queue(queue_url):
+        held = hold.of(through.sqs, queue_url)
+    run = _Run(through, held, function_name, table_name, patience_seconds)
     if not dry_run:
         _try_access(run)
 
     working: set[Future[Outcome]] = set()
     more = True
-    pool = ThreadPoolExecutor(parallel, thread_name_prefix="replay")
-    try:
-        while more or working:
-            # As many as start at once: one that waits for its turn might come back meanwhile.
-            if more and len(working) < parallel:
-                received = _receive(run, min(10, parallel - len(working)))
-                more = bool(received)
-                known = [one for one in received if one.message_id in run.handles]
-                new = [one for one in received if one.message_id not in run.handles]
-                run.handles |= {one.message_id: one.receipt_handle for one in received}
-                for message in known:
-                    # Back because this run takes longer than they are hidden. With doubling that,
-                    # the queue is empty some time, and they are in nobody's way; after a kill they
-                    # stay away for twice as long as the run took.
-                    _hide(run, message, 2 * (time.monotonic() - started))
-                for message in filter(chosen, new):
-                    if isinstance(message, Unreadable):
-                        yield Outcome(message, done=False, reason=message.reason)
-                    elif dry_run:
-                        yield Outcome(message, done=False)
-                    else:
-                        working.add(pool.submit(_replay_one, run, message))
-            look_only = more and len(working) < parallel
-            done, working = wait(working, 0 if look_only else None, FIRST_COMPLETED)
-            for future in done:
-                outcome = future.result()
-                if outcome.done:
-                    del run.handles[outcome.message.message_id]
-                yield outcome
-    finally:
-        run.stopped.set()
-        pool.shutdown()
-        _show(run)
+    with held:
+        pool = ThreadPoolExecutor(parallel, thread_name_prefix="replay")
+        try:
+            while more or working:
+                # As many as start at once: one that waits for its turn might come back meanwhile.
+                if more and len(working) < parallel:
+                    received = _receive(run, min(10, parallel - len(working)))
+                    more = bool(received)
+                    for message in filter(chosen, _new(run, received)):
+                        if isinstance(message, Unreadable):
+                            yield Outcome(message, done=False, reason=message.reason)
+                        elif dry_run:
+                            yield Outcome(message, done=False)
+                        else:
+                            held.working.add(message.message_id)
+                            working.add(pool.submit(_replay_one, run, message))
+                look_only = more and len(working) < parallel
+                done, working = wait(working, 0 if look_only else None, FIRST_COMPLETED)
+                for future in done:
+                    outcome = future.result()
+                    held.working.discard(outcome.message.message_id)
+                    if outcome.done:
+                        del held.handles[outcome.message.message_id]
+                    yield outcome
+                if not (more or working or dry_run):
+                    more = _may_come_back(run, waits)
+        finally:
+            run.stopped.set()
+            pool.shutdown()
 
 
 @dataclass
 class _Run:
     """One replay: what it works on, and what its workers tell each other.
 
-    `progress` is when the function last took an event, in `time.monotonic()` seconds; `handles` are
-    the newest receipt handles, by id, of the messages that it keeps hidden.
+    `started` is when it began, `progress` when the function last took an event, in
+    `time.monotonic()` seconds.
     """
 
     through: Clients
-    queue_url: str
+    held: Hold
     function_name: str
     table_name: str
     patience_seconds: float
-    hidden_seconds: int = 0
+    started: float = field(default_factory=time.monotonic)
     progress: float = field(default_factory=time.monotonic)
     stopped: threading.Event = field(default_factory=threading.Event)
-    handles: dict[str, str] = field(default_factory=dict)
 
 
 def _asking_queue(queue_url: str) -> contextlib.AbstractContextManager[None]:
@@ -211,17 +214,32 @@ def _asking_table(run: _Run) -> contextlib.AbstractContextManager[None]:
     return aws.asking(f"the table {run.table_name}", fix)
 
 
-def _hidden_seconds(run: _Run) -> int:
-    with _asking_queue(run.queue_url):
-        answer = run.through.sqs.get_queue_attributes(
-            QueueUrl=run.queue_url, AttributeNames=["VisibilityTimeout"]
-        )
-    return int(answer["Attributes"]["VisibilityTimeout"])
-
-
 def _receive(run: _Run, at_most: int) -> list[Failure]:
-    with _asking_queue(run.queue_url):
-        return receive(run.through.sqs, run.queue_url, at_most, _WAIT_SECONDS)
+    with _asking_queue(run.held.queue_url):
+        return run.held.receive(at_most, _WAIT_SECONDS)
+
+
+def _new(run: _Run, received: Sequence[Failure]) -> list[Failure]:
+    """Those of them that this run had not received before."""
+    held = run.held
+    known = [one for one in received if one.message_id in held.handles]
+    new = [one for one in received if one.message_id not in held.handles]
+    held.handles |= {one.message_id: one.receipt_handle for one in received}
+    for message in known:
+        # Back because this run takes longer than they are hidden. With doubling that, the queue is
+        # empty some time, and they are in nobody's way; after a kill they stay away for twice as
+        # long as the run took.
+        held.hide(message, 2 * (time.monotonic() - run.started))
+    return new
+
+
+def _may_come_back(run: _Run, waits: Callable[[int], bool]) -> bool:
+    """Whether messages that others hold may be a killed replay's, which come back soon."""
+    if time.monotonic() - run.started > run.held.seconds + _COME_BACK_SECONDS:
+        return False
+    _, hidden = depth(run.through, run.held.queue_url)
+    hidden -= len(run.held.handles)
+    return hidden > 0 and waits(hidden)
 
 
 def _try_access(run: _Run) -> None:
@@ -237,9 +255,9 @@ def _replay_one(run: _Run, message: FailedEvent) -> Outcome:
     if reason is None:
         reason = _unconfirmed(run, message)
     if reason is None:
-        with _asking_queue(run.queue_url):
+        with _asking_queue(run.held.queue_url):
             run.through.sqs.delete_message(
-                QueueUrl=run.queue_url, ReceiptHandle=run.handles[message.message_id]
+                QueueUrl=run.held.queue_url, ReceiptHandle=run.held.handles[message.message_id]
             )
     return Outcome(message, done=reason is None, reason=reason)
 
@@ -274,7 +292,7 @@ def _invoke(run: _Run, message: FailedEvent) -> str | None:
                     return reason
             if run.stopped.wait(_pause(attempt)):
                 return f"the replay ended before it got through: {reason}"
-            _hide(run, message)
+            run.held.hide(message)
     raise AssertionError("unreachable")
 
 
@@ -356,29 +374,3 @@ def _pause(attempt: int) -> float:
     """Seconds to wait after that many attempts before: a random part of a growing span."""
     span = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
     return span * random.uniform(0.5, 1)  # noqa: S311  (nothing secret)
-
-
-def _hide(run: _Run, message: Failure, seconds: float = 0.0) -> None:
-    """Keep the message from others for that long again, and no shorter than its queue does."""
-    seconds = min(max(run.hidden_seconds, seconds, 1), _HIDDEN_SECONDS)
-    # Where that fails it comes twice, which is harmless.
-    with contextlib.suppress(ClientError, BotoCoreError):
-        run.through.sqs.change_message_visibility(
-            QueueUrl=run.queue_url,
-            ReceiptHandle=run.handles[message.message_id],
-            VisibilityTimeout=round(seconds),
-        )
-
-
-def _show(run: _Run) -> None:
-    """Let others receive what is hidden still."""
-    # Where that fails they come back by themselves, as soon as they have been hidden long enough.
-    with contextlib.suppress(ClientError, BotoCoreError):
-        for batch in batched(run.handles.values(), _SHOW_BATCH):
-            run.through.sqs.change_message_visibility_batch(
-                QueueUrl=run.queue_url,
-                Entries=[
-                    {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                    for number, handle in enumerate(batch)
-                ],
-            )

@@ -73,7 +73,7 @@ class Choice:
 class Report:
     """What `--json` prints: how many are `done` and `stayed`, and each message.
 
-    `hidden` is about how many others held when it began, `unmatched` what of the choice was not in
+    `hidden` is about how many others held when it ended, `unmatched` what of the choice was not in
     the queue, `ended_by` why it ended early.
     """
 
@@ -114,6 +114,13 @@ def run(
         matched.update(why)
         return choice.every or not choice or bool(why)
 
+    def waits(number: int) -> bool:
+        # Of a key nobody knows how many events there are.
+        if not choice.every and not choice.keys and matched.issuperset(choice.messages):
+            return False
+        tell(f"replayed, waiting for {number} that others hold", report.done + report.stayed, 0)
+        return True
+
     what = "read" if only_show else "replayed"
     # Of a part nobody knows how large it is.
     expected = waiting if choice.every or not choice else 0
@@ -125,6 +132,7 @@ def run(
         chosen=chosen,
         dry_run=only_show,
         parallel=parallel,
+        waits=waits,
     )
     try:
         with (
@@ -144,6 +152,8 @@ def run(
                     report.stayed += 1
                     _tell_stayed(console, outcome)
                 tell(what, number, max(number, expected) if expected else 0)
+        if hidden and not only_show:
+            _, report.hidden = depth(through, queue_url)
         report.unmatched = [one for one in (*choice.messages, *choice.keys) if one not in matched]
     except BaseException as error:
         report.ended_by = str(error) if isinstance(error, LabError) else type(error).__name__

@@ -9,12 +9,13 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from lab import terraform
+from lab import skips, terraform
 from lab.errors import LabError
-from lab.module import WORK, copy_module
+from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module
 from lab.plan_server import plan_server
 from lab.provider import terraform_environment
 
@@ -23,23 +24,33 @@ FOLDER = WORK / "scan"
 
 def run() -> int:
     """Scan; returns 1 when a check fails. Raises LabError when it can't be tried."""
+    console = Console(highlight=False, soft_wrap=True)
+    if unexplained := skips.without_reason():
+        for place in unexplained:
+            console.print(f"[red]{place} is skipped without a reason beside it[/red]")
+        return 1
     try:
         from checkov.main import Checkov
     except ImportError as error:
         raise LabError(
-            "checkov is not installed: `pip install --group security` in an environment of its own "
-            '(it asks for another boto3 than the tests), or run `make test ARGS="-e security"`.'
+            "checkov is not installed: `pip install -r requirements/security.txt` in an "
+            "environment of its own (it asks for another boto3 than the tests), or run "
+            '`make test ARGS="-e security"`.'
         ) from error
-    console = Console(highlight=False)
     environment = terraform_environment(FOLDER)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
         module = copy_module(Path(folder))
         plans = []
-        for example in sorted((module / "examples").iterdir()):
-            console.print(f"planning {example.name} …")
+        for root in [*EXAMPLES, *THEIRS]:
+            example = module / root.relative_to(ROOT)
+            name = "-".join(root.relative_to(ROOT).parts[1:])
+            console.print(f"planning {name} …")
+            values = example / "terraform.tfvars.example"
+            if values.exists():
+                values.rename(values.with_suffix(""))
             terraform.init(example, environment | endpoint)
             planned = terraform.plan(example, environment | endpoint)
-            plans.append(module / f"{example.name}.json")
+            plans.append(module / f"{name}.json")
             plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
         # The comments with the reasons for a skip stand in the source only.
         enrich = ["--repo-root-for-plan-enrichment", str(module)]
@@ -51,10 +62,26 @@ def run() -> int:
         for name, arguments in scans.items():
             console.rule(name)
             with contextlib.chdir(module):
-                status = Checkov(argv=[*arguments, "--skip-download", "--quiet", "--compact"]).run()
+                scan = Checkov(argv=[*arguments, "--skip-download", "--quiet", "--compact"])
+                status = scan.run()
             sys.stdout.flush()
-            if status:
+            # What could not be read fails no check.
+            files = _looked_at(scan.scan_reports)
+            expected = {plan.name for plan in plans} if name == "plans" else {"main.tf"}
+            if unread := sorted(expected - files):
+                console.print(f"[red]nothing was looked at in {', '.join(unread)}[/red]")
+            if status or unread:
                 failed.append(name)
     console.rule()
     console.print(f"[red]failed: {', '.join(failed)}[/red]" if failed else "Nothing was found.")
     return int(bool(failed))
+
+
+def _looked_at(reports: Any) -> set[str]:
+    """The names of the files in which checkov passed, failed or skipped a check."""
+    return {
+        Path(record.file_path).name
+        for report in reports
+        for records in (report.passed_checks, report.failed_checks, report.skipped_checks)
+        for record in records
+    }

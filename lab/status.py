@@ -81,22 +81,23 @@ def look(folder: Path) -> Status:
 
 def _contents(folder: Path, kept: stack.Kept) -> Contents:
     point_this_process_at(client_environment(kept.endpoint))
-    names = lab_root.outputs(folder)["pipeline"]
+    names, _ = lab_root.needed(folder)
     bucket, table, queue = (
         names[name] for name in ("bucket_name", "table_name", "failure_queue_url")
     )
-    up = f"run `{stack.command('up', folder)}`"
-    with aws.asking(f"the bucket {bucket}", up):
+    # Not `up`, which looks for changes of the module only.
+    again = f"run `terraform apply` in {folder / 'root'}, after `. {folder / 'env'}`"
+    with aws.asking(f"the bucket {bucket}", again):
         pages = aws.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
         objects = sum(page["KeyCount"] for page in pages)
-    with aws.asking(f"the table {table}", up):
+    with aws.asking(f"the table {table}", again):
         scan = aws.client("dynamodb").get_paginator("scan")
         records = sum(page["Count"] for page in scan.paginate(TableName=table, Select="COUNT"))
-    with aws.asking("the failure queue", up):
+    with aws.asking("the failure queue", again):
         kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         told = aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)
         failed = sum(int(told["Attributes"][kind]) for kind in kinds)
-    with aws.asking("the alarms", up):
+    with aws.asking("the alarms", again):
         pages = aws.client("cloudwatch").get_paginator("describe_alarms")
         alarms = [
             alarm["StateValue"]

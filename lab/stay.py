@@ -27,11 +27,10 @@ def up(folder: Path = stack.FOLDER, *, port: int | None = None, as_json: bool = 
     console = Console(stderr=as_json, highlight=False)
     folder = folder.resolve()
     was, applied, running, seconds = start(folder, console, port)
-    outputs = lab_root.outputs(folder)
-    subscriber = outputs["subscriber_queue_url"]
+    pipeline, subscriber = lab_root.needed(folder)
     if seconds:
         show.durations(console, seconds)
-    show.next_steps(console, folder, outputs["pipeline"], subscriber, running.endpoint)
+    show.next_steps(console, folder, pipeline, subscriber, running.endpoint)
     if as_json:
         _print(
             {
@@ -40,7 +39,7 @@ def up(folder: Path = stack.FOLDER, *, port: int | None = None, as_json: bool = 
                 "endpoint": running.endpoint,
                 "env": str(folder / "env"),
                 "subscriber_queue_url": subscriber,
-                "outputs": outputs["pipeline"],
+                "outputs": pipeline,
                 "seconds": seconds,
             }
         )
@@ -66,7 +65,9 @@ def start(
         if kept is None or not kept.ready:
             return was, True, _make(folder, port, console, seconds), seconds
         running = _bring_up(folder, was, kept, port, console, seconds)
-        applied = running.module != fingerprint(folder / "root")
+        # Nothing is, where somebody destroyed it by hand.
+        as_it_was = running.module == fingerprint(folder / "root") and lab_root.outputs(folder)
+        applied = not as_it_was
         if applied:
             _apply(folder, running, console, seconds)
         return was, applied, running, seconds

@@ -91,7 +91,10 @@ class Target:
     @property
     def topic_arn(self) -> str:
         """ARN of the topic that alarms publish to."""
-        return self._text("topic_arn")
+        arn = self._text("topic_arn")
+        if not re.fullmatch(r"arn(:[^:]+){5}", arn):
+            raise LabError(f"{self.origin} gives a topic_arn that is no ARN: take the module's.")
+        return arn
 
     @property
     def failure_queue_url(self) -> str:
@@ -130,6 +133,10 @@ class Target:
             raise LabError(
                 f"{self.origin} gives a delivery that is no object: take the module's, or write "
                 "--set delivery=notification or --set delivery=eventbridge."
+            )
+        if not _are_filters(delivery.get("filters")):
+            raise LabError(
+                f"{self.origin} gives delivery.filters of another shape: take the module's."
             )
         return delivery
 
@@ -197,6 +204,21 @@ def find(
         flags += ["--set", f"{name}={value}"]
     outputs = {**found, **by_hand}
     return Target(outputs, origin, tuple(flags), _region(outputs, origin))
+
+
+def _are_filters(told: Any) -> bool:
+    """Whether these are `delivery.filters`; a stack without any tells none."""
+    return told is None or (
+        isinstance(told, list)
+        and all(
+            isinstance(one, dict)
+            and isinstance(one.get("prefix"), str)
+            and isinstance(one.get("suffix"), str)
+            and isinstance(one.get("events"), list)
+            and all(isinstance(event, str) for event in one["events"])
+            for one in told
+        )
+    )
 
 
 def _json(text: str) -> Any:

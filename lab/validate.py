@@ -1,4 +1,7 @@
-"""`terraform validate` on the root, every submodule and every example."""
+"""`terraform validate` on the root, every submodule and every example.
+
+What Terraform calls deprecated counts as not valid.
+"""
 
 import json
 import tempfile
@@ -7,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from lab import terraform
+from lab.diagnostics import deprecations, errors
 from lab.errors import LabError
-from lab.module import EXAMPLES, MODULES, ROOT, WORK
+from lab.module import EXAMPLES, MODULES, ROOT, THEIRS, WORK
 from lab.provider import shared_provider, terraform_environment
 
 FOLDER = WORK / "validate"
@@ -24,12 +28,15 @@ def run(as_json: bool = False) -> int:
         tempfile.TemporaryDirectory(dir=FOLDER) as data,
         shared_provider(environment, FOLDER) as attach,
     ):
-        for folder in [ROOT, *MODULES, *EXAMPLES]:
+        for folder in [ROOT, *MODULES, *EXAMPLES, *THEIRS]:
             name = str(folder.relative_to(ROOT))
             known = environment | attach | {"TF_DATA_DIR": str(Path(data) / name.replace("/", "-"))}
             try:
                 terraform.run(folder, known, "init", "-backend=false", "-input=false", "-no-color")
-                terraform.run(folder, known, "validate", "-no-color")
+                done = terraform.run(folder, known, "validate", "-json", expected=(0, 1))
+                told = json.loads(done.stdout)["diagnostics"]
+                if wrong := errors(told) + deprecations(told):
+                    found[name] = "\n".join(wrong)
             except LabError as error:
                 found[name] = str(error)
             console.print(f"[red]{name}[/red]" if name in found else f"{name} is valid")

@@ -5,6 +5,7 @@ UntoldError where that can't be told, and botocore's errors where AWS refuses to
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote_plus
@@ -17,6 +18,8 @@ from lab.policies import admits
 from lab.probe import Probe
 
 _APPLY = "run `terraform apply` in the stack's root, which puts it back"
+# As the handler reads them.
+_SECONDS = re.compile(r"[0-9]{1,10}")
 _INVOKE = "lambda:InvokeFunction"
 _SEND = "sqs:SendMessage"
 
@@ -128,6 +131,12 @@ def function(ground: Ground) -> str:
         raise BrokenError(
             f"The function {name} writes to the table {table or '(none)'}, not to "
             f"{found.table_name}: its variable TABLE_NAME was changed; {_APPLY}."
+        )
+    retention = variable(ground, "TTL_SECONDS")
+    if not _SECONDS.fullmatch(retention):
+        raise BrokenError(
+            f"The function {name} can't tell when a record expires: its variable TTL_SECONDS is "
+            f"{retention!r}, not a number of seconds; {_APPLY}."
         )
     reserved = client.get_function_concurrency(FunctionName=name)
     if reserved.get("ReservedConcurrentExecutions") == 0:

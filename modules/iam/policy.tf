@@ -1,6 +1,6 @@
 data "aws_iam_policy_document" "pipeline" {
   # checkov:skip=CKV_AWS_111:X-Ray and the network interfaces of a VPC function know no narrower resource, and both are off by default.
-  # checkov:skip=CKV_AWS_356:As above.
+  # checkov:skip=CKV_AWS_356:X-Ray and the network interfaces of a VPC function know no narrower resource, and both are off by default.
   # Merged, not a policy of its own: whether there is one may be known only at apply.
   source_policy_documents = var.role.policy_json == null ? [] : [var.role.policy_json]
 

@@ -149,8 +149,8 @@ data "aws_iam_policy_document" "statements" {
 
 data "aws_iam_policy_document" "key" {
   # checkov:skip=CKV_AWS_109:A key's policy names the key itself as *, and its account must be able to administer it.
-  # checkov:skip=CKV_AWS_111:As above.
-  # checkov:skip=CKV_AWS_356:As above.
+  # checkov:skip=CKV_AWS_111:In a key's policy * is the key itself, to which each statement is bound anyway.
+  # checkov:skip=CKV_AWS_356:In a key's policy * is the key itself, and the only resource that it takes.
   source_policy_documents = [data.aws_iam_policy_document.statements.json]
 
   # Without it nobody could change or delete the key, and IAM policies would not count.

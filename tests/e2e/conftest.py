@@ -18,7 +18,7 @@ from lab import fault_site
 from lab.emulator import Emulator, emulator
 from lab.provider import terraform_environment
 from tests.support import browser as browsers
-from tests.support import failing, kept, switching
+from tests.support import examples, failing, kept, switching
 from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.console import Served, Watched, serve, settled
@@ -40,6 +40,7 @@ class Cloud:
         return client(service, self.environment)
 
 
+Shown = tuple[Cloud, dict[str, examples.Applied]]
 Ways = tuple[Cloud, every.Applied]
 Owner = contextlib.ExitStack
 
@@ -49,6 +50,13 @@ def _examples(work: Path, owner: Owner) -> Cloud:
     environment = terraform_environment(work) | running.environment | ROOMY
     stacks = apply_examples(["minimal", "complete"], work / "module", environment)
     return Cloud(running.environment, stacks)
+
+
+def _shown(work: Path, owner: Owner) -> Shown:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment | ROOMY
+    applied = examples.apply(examples.NAMES, work / "module", environment)
+    return Cloud(running.environment, {}), applied
 
 
 def _every_way(work: Path, owner: Owner) -> Ways:
@@ -75,6 +83,7 @@ def _kept(work: Path, owner: Owner) -> kept.Kept:
 
 MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "cloud": _examples,
+    "shown": _shown,
     "ways": _every_way,
     "sites": _sites,
     "switched": _switched,
@@ -102,6 +111,12 @@ def made(
 def cloud(made: Mapping[str, Future[Cloud]]) -> Cloud:
     """The examples minimal and complete."""
     return made["cloud"].result()
+
+
+@pytest.fixture(scope="session")
+def shown(made: Mapping[str, Future[Shown]]) -> Shown:
+    """All other examples, in one account."""
+    return made["shown"].result()
 
 
 @pytest.fixture(scope="session")

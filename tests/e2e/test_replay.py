@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from lab import hold
 from lab.emulator import ACCOUNT_ID, REGION
 from lab.errors import LabError
 from lab.failures import FailedEvent
@@ -159,14 +160,19 @@ def test_interrupted_halfway_and_run_again_leaves_each_record_once(site: Site) -
     assert site.queued() == (0, 0)
 
 
-def test_killed_halfway_and_run_again_leaves_each_record_once(site: Site) -> None:
+def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The queue hides what was received for much longer than a replay holds it.
     site.client("sqs").set_queue_attributes(
-        QueueUrl=site.queue_url, Attributes={"VisibilityTimeout": "2"}
+        QueueUrl=site.queue_url, Attributes={"VisibilityTimeout": "600"}
     )
     site.send(*(failed(record) for record in events("killed/", 50)))
     script = (
         "import sys\n"
+        "from lab import hold\n"
         "from lab.replay import clients, replay\n"
+        "hold._SECONDS = 3\n"
         "names = dict(zip(['queue_url', 'function_name', 'table_name'], sys.argv[1:]))\n"
         "for outcome in replay(clients(), **names): print(outcome.done, flush=True)\n"
     )
@@ -184,11 +190,51 @@ def test_killed_halfway_and_run_again_leaves_each_record_once(site: Site) -> Non
     process.stdout.close()
     left = sum(site.queued())
     assert 0 < left <= 40
-    # What the dead one held comes back by itself.
-    until(lambda: site.queued() == (left, 0))
+    # What the dead one held is waited for.
+    monkeypatch.setattr(hold, "_SECONDS", 3)
     assert len(site.replay()) == left
     assert site.stored("killed/") == keys("killed/", 50)
     assert site.queued() == (0, 0)
+
+
+def test_what_is_in_a_slow_function_stays_hidden_from_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "_SECONDS", 2)
+    slower = "import time\ndef handler(event, context):\n    time.sleep(6)\n"
+    create_function(site.running, site.role_arn, "slower", "slower.handler", slower=slower)
+    site.send(failed(s3_events.record("slower")))
+    with ThreadPoolExecutor(1) as pool:
+        one = pool.submit(site.replay, function_name="slower")
+        until(lambda: site.queued() == (0, 1))
+        assert (
+            site.client("sqs")
+            .receive_message(QueueUrl=site.queue_url, WaitTimeSeconds=4)
+            .get("Messages")
+            is None
+        )
+        assert not one.done()
+        (reason,) = reasons(one.result())
+    assert "1 of 1 records were not to be seen" in reason
+    assert site.queued() == (1, 0)
+
+
+def test_what_others_hold_is_waited_for_only_if_that_is_wanted(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "_SECONDS", 3)
+    site.send(failed(s3_events.record("held")))
+    site.client("sqs").receive_message(QueueUrl=site.queue_url, VisibilityTimeout=2)
+    held: list[int] = []
+
+    def waits(hidden: int) -> bool:
+        held.append(hidden)
+        return False
+
+    assert site.replay(waits=waits) == []
+    assert held == [1]
+    assert [outcome.done for outcome in site.replay()] == [True]
+    assert site.stored("held") == ["held"]
 
 
 def test_two_replays_at_once_leave_each_record_once(site: Site) -> None:

@@ -249,6 +249,12 @@ def untold(ground: Ground) -> str:
             "on-failure destination is not",
         ),
         (
+            "function",
+            lambda lab: set_variable(lab, "TTL_SECONDS", "a day"),
+            lambda lab: set_variable(lab, "TTL_SECONDS", "86400"),
+            "can't tell when a record expires",
+        ),
+        (
             "table",
             lambda lab: set_ttl(lab, False),
             lambda lab: set_ttl(lab, True),
@@ -280,7 +286,7 @@ def untold(ground: Ground) -> str:
             "1 event that could not be recorded",
         ),
     ],
-    ids=["paused", "failures-lost", "ttl", "alarm-off", "alarm-mute", "failure-queue"],
+    ids=["paused", "failures-lost", "retention", "ttl", "alarm-off", "alarm-mute", "failure-queue"],
 )
 def test_a_broken_stage_is_named(
     embedded: Kept,
@@ -298,6 +304,15 @@ def test_a_broken_stage_is_named(
     assert sentence in steps[stage].says
     path_is_well = stage in ("alarms", "failure queue")
     assert {steps[one].verdict for one in PATH} == ({"ok"} if path_is_well else {"skipped"})
+
+
+def set_variable(lab: Kept, name: str, value: str) -> None:
+    functions, function = lab.client("lambda"), lab.outputs["function_name"]
+    told = functions.get_function_configuration(FunctionName=function)
+    variables = told["Environment"]["Variables"] | {name: value}
+    functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": variables}
+    )
 
 
 def set_ttl(lab: Kept, enabled: bool) -> None:

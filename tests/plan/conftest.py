@@ -16,6 +16,7 @@ import pytest
 
 from lab import plan_server, provider, terraform
 from lab.module import ROOT
+from tests.support.plans import diagnostics, plan_without_deprecations
 from tests.support.stack import ROOMY
 
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
@@ -113,7 +114,7 @@ def every_plan(
         },
     )
     terraform.init(folder, reattached)
-    planned = terraform.plan(folder, reattached)
+    planned = plan_without_deprecations(folder, reattached)
     return {
         _key(values): Planned(
             resources=_part(planned.resource_changes, name, "after"),
@@ -162,7 +163,7 @@ def every_refusal(
         terraform.init(folder, reattached)
         done = terraform.run(folder, reattached, "plan", "-json", "-input=false", expected=(0, 1))
         refused = set()
-        for file, text in _errors(done.stdout):
+        for file, text in errors_in(done.stdout):
             if found := re.fullmatch(r"(s\d+)\.tf\.json", file):
                 refused.add(found[1])
                 said[found[1]].append(text)
@@ -177,12 +178,10 @@ def every_refusal(
     return {_key(values): "\n".join(said[name] or unplaced) for name, values in scenarios.items()}
 
 
-def _errors(output: str) -> Iterator[tuple[str, str]]:
+def errors_in(output: str) -> Iterator[tuple[str, str]]:
     """File and text of each error in Terraform's JSON output."""
-    for line in output.splitlines():
-        message = json.loads(line)
-        if message["type"] == "diagnostic" and message["diagnostic"]["severity"] == "error":
-            found = message["diagnostic"]
+    for found in diagnostics(output):
+        if found["severity"] == "error":
             yield (
                 found.get("range", {}).get("filename", ""),
                 f"{found['summary']}: {found['detail']}",

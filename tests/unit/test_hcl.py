@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from lab.docs import blocks, parse
-from lab.module import EXAMPLES, MODULES, ROOT
+from lab.module import EXAMPLES, MODULES, ROOT, THEIRS
 
 CONSUMED = [ROOT, *MODULES]
-EVERYWHERE = [*CONSUMED, *EXAMPLES]
+EVERYWHERE = [*CONSUMED, *EXAMPLES, *THEIRS]
 
 
 def named(folder: Path) -> str:

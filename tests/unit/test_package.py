@@ -1,8 +1,10 @@
 """The package is a function of its sources, and the one in the repository is theirs."""
 
+import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -27,6 +29,21 @@ def source(tmp_path: Path) -> Path:
 
 def test_the_package_in_the_repository_is_what_its_sources_make() -> None:
     assert package.differences(package.build(), package.PACKAGE) == []
+
+
+@pytest.mark.parametrize("source", package.of_examples(), ids=lambda path: path.parent.name)
+def test_the_package_of_an_example_is_what_its_source_makes(source: Path) -> None:
+    built = package.of_examples()[source]
+    assert package.differences(package.build(source, built.stem), built) == []
+
+
+def test_the_changelog_tells_the_packages_hash_of_the_newest_version_first() -> None:
+    told = re.findall(
+        r"^SHA-256 of `lambda_src/dist/lambda\.zip`: `([0-9a-f]{64})`$",
+        (ROOT / "CHANGELOG.md").read_text(),
+        re.MULTILINE,
+    )
+    assert told[:1] == [hashlib.sha256(package.PACKAGE.read_bytes()).hexdigest()]
 
 
 def test_names_are_sorted_times_and_modes_fixed_and_nothing_deflated(source: Path) -> None:

@@ -1,7 +1,10 @@
-"""What the documentation tells people to run exists, and every alarm has its page."""
+"""What the documentation names exists: commands, options, files, headings, an alarm's paragraph."""
 
+import configparser
+import itertools
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +14,177 @@ import typer.main
 from lab.cli import app
 from lab.module import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-SPAN = re.compile(r"`([^`\n]+)`")
-COMMAND = re.compile(r"^\s*(?:\S*python -m )?lab ([a-z]+[^`]*)$")
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "examples/*/*.md", "modules/*/*.md")
+    for path in ROOT.glob(pattern)
+)
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+FOLDERS = {"bench", "docs", "examples", "lab", "lambda_src", "modules", "requirements", "tests"}
+NAMES = {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")} | {
+    path.name for path in ROOT.iterdir()
+}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def environments() -> set[str]:
+    """What `tox -e` knows."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(ROOT / "tox.ini")
+    own = {section.partition(":")[2] for section in config if section.startswith("testenv:")}
+    return own | set(config["tox"]["env_list"].split(", "))
+
+
+def prose_and_code(page: Path) -> tuple[str, list[str]]:
+    """A page's text outside its blocks of code, and the lines inside them."""
+    parts = re.split(r"^```.*$", page.read_text(), flags=re.MULTILINE)
+    return "\n".join(parts[::2]), [line for block in parts[1::2] for line in block.splitlines()]
+
+
+def code_in(page: Path) -> list[str]:
+    """Each span of code, and each line of a block."""
+    prose, lines = prose_and_code(page)
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)] + lines
 
 
 def commands_in(page: Path) -> Iterator[list[str]]:
-    """The words of each command of ours in a page's code."""
-    text = page.read_text()
-    for code in [*SPAN.findall(text), *text.splitlines()]:
-        if match := COMMAND.match(code):
-            yield shlex.split(match[1], comments=True)
+    """The words of each command in a page's code, without what stands before and after it."""
+    for code in code_in(page):
+        for part in re.split(r"&&|;|\|", code):
+            try:
+                words = shlex.split(part, comments=True)
+            except ValueError:  # no command: an apostrophe, or half of a JSON
+                continue
+            while words and (words[0] == "$" or re.match(r"[A-Z_]+=", words[0])):
+                words.pop(0)
+            if words:
+                yield words
+
+
+def of_lab(words: list[str]) -> list[str]:
+    """What follows `lab` in a command, with `make demo`'s arguments; nothing of other commands."""
+    if words[:2] == ["make", "demo"]:
+        return ["demo", *shlex.split(words[2].removeprefix("ARGS="))] if words[2:] else []
+    if "python" in words[0] and words[1:3] == ["-m", "lab"]:
+        return words[3:]
+    return words[1:] if words[0] == "lab" and re.fullmatch("[a-z]+", "".join(words[1:2])) else []
+
+
+def of_tox(words: list[str]) -> list[str]:
+    """What follows `tox` in a command, or `make test`'s arguments."""
+    if words[:2] == ["make", "test"]:
+        return shlex.split(words[2].removeprefix("ARGS=")) if words[2:] else []
+    return words[1:] if words[0] == "tox" else []
+
+
+def unknown_to_lab(command: list[str]) -> list[str]:
+    """The words of a command of ours that `lab` does not know: its name or its options."""
+    name, *words = command
+    if name in {"…", "COMMAND"} or name.startswith("-"):
+        return []
+    if name not in COMMANDS:
+        return [name]
+    known = {option for given in COMMANDS[name].params for option in given.opts} | {"--help"}
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return [f"{name} {option}" for option in options if option not in known]
+
+
+def is_a_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    others = {"pip", "tox", "venv"}
+    return name in others or path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+def leads_nowhere(word: str, alone: bool) -> bool:
+    """Whether a word of code looks like a path in this repository, and is none."""
+    path = re.sub(r":\d+$|\.$", "", word.removeprefix("./"))
+    if path.partition("/")[0] in FOLDERS and re.fullmatch(r"[\w./*-]+/[\w./*-]*", path):
+        return not list(ROOT.glob(path.rstrip("/")))
+    return bool(
+        alone and re.fullmatch(r"[\w.-]+\.(?:py|tf|toml|ini|md)", path) and path not in NAMES
+    )
+
+
+@every_page
+def test_every_command_of_lab_that_a_page_names_exists_with_its_options(page: Path) -> None:
+    commands = filter(None, map(of_lab, commands_in(page)))
+    assert [word for command in commands for word in unknown_to_lab(command)] == []
+
+
+@every_page
+def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
+    made = [words[1] for words in commands_in(page) if words[0] == "make" and words[1:]]
+    assert set(made) <= TARGETS
+
+
+@every_page
+def test_every_tox_environment_that_a_page_names_exists(page: Path) -> None:
+    named = {
+        name
+        for words in commands_in(page)
+        for option, names in itertools.pairwise(of_tox(words))
+        if option == "-e"
+        for name in names.split(",")
+    }
+    assert named <= environments()
+
+
+@every_page
+def test_every_python_module_that_a_page_runs_exists(page: Path) -> None:
+    run = [words[2] for words in commands_in(page) if "python" in words[0] and words[1:2] == ["-m"]]
+    assert [name for name in run if not is_a_module(name)] == []
+
+
+@every_page
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    words = [
+        (word, word == code)
+        for code in code_in(page)
+        for word in re.split(r"[\s'\"()\[\],=]+", code)
+    ]
+    assert [word for word, alone in words if leads_nowhere(word, alone)] == []
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    found: Counter[str] = Counter()
+    anchors = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", prose_and_code(page)[0], re.M):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        anchor = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        anchors.add(f"{anchor}-{found[anchor]}" if found[anchor] else anchor)
+        found[anchor] += 1
+    return anchors
+
+
+def dead(page: Path, target: str) -> bool:
+    """Whether a link of a page, but for those into the web, leads to no file or no heading."""
+    if re.match(r"[a-z]+:", target):
+        return False
+    file, _, anchor = target.partition("#")
+    linked = (page.parent / file) if file else page
+    if not linked.exists():
+        return True
+    return bool(anchor and linked.suffix == ".md" and anchor not in headings(linked))
+
+
+@every_page
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", prose_and_code(page)[0])
+    assert [target for target in links if dead(page, target)] == []
+
+
+def test_every_page_of_docs_is_linked_from_another() -> None:
+    linked = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    }
+    pages = {page.resolve() for page in PAGES if page.is_relative_to(ROOT / "docs")}
+    folders = {page for page in pages if page.name == "README.md" and page.parent in linked}
+    assert sorted(pages - linked - folders) == []
 
 
 def test_every_alarm_has_its_paragraph_in_the_runbook() -> None:
@@ -34,21 +197,3 @@ def test_every_alarm_has_its_paragraph_in_the_runbook() -> None:
     for alarm in alarms:
         for part in "**Means:**", "**Look:**", "**Do:**":
             assert part in paragraphs[alarm], alarm
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_that_a_page_names_exists_with_its_options(page: Path) -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    for words in commands_in(page):
-        assert words[0] in commands, words
-        known = {option for given in commands[words[0]].params for option in given.opts}
-        for word in words[1:]:
-            if word.startswith("--"):
-                assert word.partition("=")[0] in known, words
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
-    text = page.read_text()
-    for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text):
-        assert (page.parent / target).exists(), target

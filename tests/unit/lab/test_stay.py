@@ -2,6 +2,8 @@
 
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -39,10 +41,52 @@ def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> No
     assert lab_root.outputs(tmp_path) == {"queue": moved, "hook": hook}
 
 
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (None, "Nothing is applied in .*root: bring it back"),
+        ('{"outputs": {}}', "Nothing is applied in .*root: bring it back"),
+        ('{"outputs": {"pipeline": {"value": {}}}}', "has no output subscriber_queue_url: put it"),
+        ('{"outputs": ', r"state .*terraform\.tfstate can't be read .*: put"),
+        ("[]", r"state .*terraform\.tfstate can't be read .*: put"),
+        ('{"outputs": {"pipeline": 1}}', r"state .*terraform\.tfstate can't be read .*: put"),
+    ],
+    ids=["absent", "destroyed", "changed", "cut", "list", "no-outputs"],
+)
+def test_a_lab_whose_state_lacks_something_is_told_in_one_sentence(
+    tmp_path: Path, state: str | None, sentence: str
+) -> None:
+    (tmp_path / "root").mkdir()
+    if state is not None:
+        (tmp_path / "root" / "terraform.tfstate").write_text(state)
+    with pytest.raises(LabError, match=sentence):
+        lab_root.needed(tmp_path)
+
+
 def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text('{"endpoint": ')
     with pytest.raises(LabError, match=r"kept\.json can't be read .*: delete it"):
         stack.look(tmp_path)
+
+
+def test_an_emulator_that_is_busy_is_waited_for(tmp_path: Path) -> None:
+    class Busy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # Longer than one that is free takes at most.
+            threading.Event().wait(2.5)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = server.server_port
+        stack.expect_answer(tmp_path, stack.Kept(f"http://127.0.0.1:{port}", port, 1, ready=True))
+        server.shutdown()
+    with pytest.raises(LabError, match=r"does not answer on .*: wait if this machine is busy, or"):
+        stack.expect_answer(tmp_path, stack.Kept("http://127.0.0.1:9", 9, 1, ready=True))
 
 
 def test_a_bar_that_is_full_does_not_say_planning() -> None:

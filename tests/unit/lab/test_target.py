@@ -147,6 +147,28 @@ def test_outputs_without_a_pipeline_are_told_with_the_fix(
         find(file=write(outputs))
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        "x",
+        [1],
+        [{"prefix": "a"}],
+        [{"prefix": "a", "suffix": None, "events": []}],
+        [{"prefix": "", "suffix": "", "events": [1]}],
+    ],
+)
+def test_filters_of_another_shape_are_told(write: Write, filters: Any) -> None:
+    told = {**OUTPUTS, "delivery": {"via": "notification", "filters": filters}}
+    with pytest.raises(LabError, match=r"gives delivery\.filters of another shape: take"):
+        _ = find(file=write(printed({"pipeline": told}))).delivery
+
+
+def test_a_topic_that_is_no_arn_is_told(write: Write) -> None:
+    told = {**OUTPUTS, "topic_arn": "event-driven-alerts"}
+    with pytest.raises(LabError, match="gives a topic_arn that is no ARN: take"):
+        _ = find(file=write(printed({"pipeline": told}))).topic_arn
+
+
 def test_a_file_that_is_none_or_no_json_is_told(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=r"can't be read \(No such file"):
         find(file=tmp_path / "none")

@@ -1,0 +1,25 @@
+provider "aws" {}
+
+# A scanner sends thousands of files at a time: they wait in a queue, and are written in batches.
+module "pipeline" {
+  source = "../../"
+
+  name_prefix = "scans-"
+
+  delivery = {
+    buffer = {
+      batch_size      = 50
+      window_seconds  = 2
+      max_concurrency = 5
+      retention_days  = 7
+    }
+  }
+
+  # How long the oldest file may wait, in seconds, before somebody is told.
+  alarms = { backlog_age = { threshold = 1800 } }
+}
+
+output "pipeline" {
+  description = "Everything that the module tells about the pipeline."
+  value       = module.pipeline
+}

@@ -1,0 +1,30 @@
+provider "aws" {}
+
+variable "topic_arn" {
+  description = "ARN of the topic that gets the alarms, in this account and region."
+  type        = string
+  nullable    = false
+}
+
+# Nothing is made or changed of the topic: alarms publish to it, and it tells whom its owner wants.
+module "pipeline" {
+  source = "../../"
+
+  name_prefix = "billing-"
+
+  topic = {
+    create = false
+    arn    = var.topic_arn
+  }
+
+  # Whoever is called by an alarm also hears that it is over.
+  alarms = {
+    errors    = { notify_ok = true }
+    throttles = { notify_ok = true }
+  }
+}
+
+output "pipeline" {
+  description = "Everything that the module tells about the pipeline."
+  value       = module.pipeline
+}

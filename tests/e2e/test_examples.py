@@ -1,0 +1,253 @@
+"""Each example does on the emulator what its README promises."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Cloud, Shown
+from tests.support import examples, kept
+from tests.support.poll import until
+
+
+def upload(cloud: Cloud, pipeline: Mapping[str, Any], key: str, body: bytes = b"hello") -> str:
+    """Put an object into a pipeline's bucket; returns its version."""
+    answer = cloud.client("s3").put_object(Bucket=pipeline["bucket_name"], Key=key, Body=body)
+    return str(answer.get("VersionId", ""))
+
+
+def keys(cloud: Cloud, pipeline: Mapping[str, Any]) -> list[str]:
+    """The keys of all records of a pipeline, sorted."""
+    pages = (
+        cloud.client("dynamodb")
+        .get_paginator("scan")
+        .paginate(TableName=pipeline["table_name"], ConsistentRead=True)
+    )
+    return sorted(item["objectKey"]["S"] for page in pages for item in page["Items"])
+
+
+def logged(cloud: Cloud, group: str) -> list[dict[str, Any]]:
+    """The lines of a log group that are JSON objects."""
+    pages = cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [event["message"] for page in pages for event in page["events"]]
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def messages(cloud: Cloud, url: str) -> list[dict[str, Any]]:
+    """What waits in a queue, taken out of it."""
+    sqs = cloud.client("sqs")
+    found = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+    for message in found.get("Messages", []):
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in found.get("Messages", [])]
+
+
+@pytest.mark.parametrize("example", examples.NAMES)
+def test_a_second_plan_of_it_changes_nothing(shown: Shown, example: str) -> None:
+    _, applied = shown
+    assert not applied[example].second_plan, applied[example].second_plan
+
+
+@pytest.mark.parametrize("example", ["buffered", "encrypted"])
+def test_what_comes_at_once_waits_in_the_buffer_and_is_recorded(shown: Shown, example: str) -> None:
+    cloud, applied = shown
+    pipeline = applied[example].outputs["pipeline"]
+    sent = sorted(f"batch/{number}.tif" for number in range(30))
+    mapping, *_ = cloud.client("lambda").list_event_source_mappings(
+        FunctionName=pipeline["function_name"]
+    )["EventSourceMappings"]
+    for key in sent:
+        upload(cloud, pipeline, key)
+    assert until(lambda: (found := keys(cloud, pipeline)) == sent and found) == sent
+    assert mapping["EventSourceArn"].endswith(pipeline["buffer_queue_url"].rpartition("/")[2])
+
+
+def test_the_key_of_encrypted_is_on_all_that_stores(shown: Shown) -> None:
+    cloud, applied = shown
+    pipeline = applied["encrypted"].outputs["pipeline"]
+    dynamodb, s3, sqs = (cloud.client(name) for name in ("dynamodb", "s3", "sqs"))
+    table = dynamodb.describe_table(TableName=pipeline["table_name"])["Table"]
+    key = table["SSEDescription"]["KMSMasterKeyArn"]
+    upload(cloud, pipeline, "sealed")
+    head = s3.head_object(Bucket=pipeline["bucket_name"], Key="sealed")
+    assert head["SSEKMSKeyId"] == key
+    for url in pipeline["buffer_queue_url"], pipeline["failure_queue_url"]:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])
+        assert found["Attributes"]["KmsMasterKeyId"] == key
+    until(lambda: "sealed" in keys(cloud, pipeline))
+
+
+def test_an_alarm_of_existing_topic_reaches_whom_its_owner_tells(shown: Shown) -> None:
+    cloud, applied = shown
+    example = applied["existing-topic"]
+    pipeline = example.outputs["pipeline"]
+    upload(cloud, pipeline, "bill.pdf")
+    until(lambda: keys(cloud, pipeline) == ["bill.pdf"])
+    cloudwatch = cloud.client("cloudwatch")
+    alarm = "billing-LambdaErrorsAlert"
+
+    heard: list[tuple[str, str]] = []
+
+    def was_told(state: str) -> bool:
+        found = messages(cloud, example.theirs["queue_url"])
+        heard.extend((message["AlarmName"], message["NewStateValue"]) for message in found)
+        return (alarm, state) in heard
+
+    dimensions = [{"Name": "FunctionName", "Value": pipeline["function_name"]}]
+    metric = {"MetricName": "Errors", "Dimensions": dimensions, "Value": 1.0}
+    cloudwatch.put_metric_data(Namespace="AWS/Lambda", MetricData=[metric])
+    until(lambda: was_told("ALARM"))
+    # An alarm that had no data yet tells OK as well.
+    heard.clear()
+    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="over")
+    until(lambda: was_told("OK"))
+
+
+def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_is_told_as_before(
+    shown: Shown,
+) -> None:
+    cloud, applied = shown
+    example = applied["existing-bucket"]
+    pipeline = example.outputs["pipeline"]
+    for key in "private/1.jpg", "uploads/1.txt", "uploads/1.jpg":
+        upload(cloud, pipeline, key)
+    assert until(lambda: keys(cloud, pipeline)) == ["uploads/1.jpg"]
+    told: set[str] = set()
+
+    def all_told() -> bool:
+        for event in messages(cloud, example.theirs["queue_url"]):
+            told.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
+        return len(told) == 3
+
+    until(all_told)
+    assert told == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
+    found = cloud.client("s3").get_bucket_notification_configuration(Bucket=pipeline["bucket_name"])
+    assert set(found) - {"ResponseMetadata"} == {"EventBridgeConfiguration", "QueueConfigurations"}
+
+
+def test_two_pipelines_record_each_its_own(shown: Shown) -> None:
+    cloud, applied = shown
+    outputs = applied["two-pipelines"].outputs
+    upload(cloud, outputs["orders"], "order.pdf")
+    upload(cloud, outputs["invoices"], "invoice.txt")
+    upload(cloud, outputs["invoices"], "invoice.pdf")
+    assert until(lambda: keys(cloud, outputs["orders"])) == ["order.pdf"]
+    assert until(lambda: keys(cloud, outputs["invoices"])) == ["invoice.pdf"]
+    names = [
+        {name: told for name, told in outputs[team].items() if name.endswith(("_name", "_names"))}
+        for team in ("orders", "invoices")
+    ]
+    assert not [name for name, told in names[0].items() if told and told == names[1][name]]
+
+
+def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> None:
+    cloud, applied = shown
+    outputs = applied["stream-consumer"].outputs
+    pipeline, consumer = outputs["pipeline"], outputs["consumer"]
+    sent = {f"notice/ü {number}.txt" for number in range(3)}
+    for key in sent:
+        upload(cloud, pipeline, key)
+
+    def announced() -> list[dict[str, Any]]:
+        lines = logged(cloud, consumer["log_group_name"])
+        return [line for line in lines if line["message"] == "New record"]
+
+    until(lambda: len(announced()) >= len(sent))
+    assert sorted(line["key"] for line in announced()) == sorted(sent)
+    assert {line["bucket"] for line in announced()} == {pipeline["bucket_name"]}
+    # What TTL does some day: the stream tells of it, the filter keeps it from the consumer.
+    dynamodb = cloud.client("dynamodb")
+    for line in announced():
+        gone = {"objectId": {"S": line["objectId"]}}
+        dynamodb.delete_item(TableName=pipeline["table_name"], Key=gone)
+    upload(cloud, pipeline, "after")
+    until(lambda: len(announced()) > len(sent))
+    assert {line["key"] for line in announced()} == {*sent, "after"}
+    assert {line["level"] for line in logged(cloud, consumer["log_group_name"])} == {"INFO"}
+    assert messages(cloud, consumer["failure_queue_url"]) == []
+
+
+@pytest.fixture
+def checksums(shown: Shown) -> Mapping[str, Any]:
+    """The outputs of bring-your-own-handler's pipeline."""
+    pipeline: Mapping[str, Any] = shown[1]["bring-your-own-handler"].outputs["pipeline"]
+    return pipeline
+
+
+def checksum_of(cloud: Cloud, pipeline: Mapping[str, Any], version: str) -> str | None:
+    """What the team's handler recorded of a version."""
+    items = cloud.client("dynamodb").scan(TableName=pipeline["table_name"])["Items"]
+    found = [item["checksum"]["S"] for item in items if item["versionId"]["S"] == version]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def test_a_teams_own_handler_reads_the_object_and_records_its_checksum(
+    shown: Shown, checksums: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    for body in b"first", b"second":
+        version = upload(cloud, checksums, "a b+ü%.txt", body)
+        found = until(lambda version=version: checksum_of(cloud, checksums, version))  # type: ignore[misc]
+        assert found == f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def test_a_teams_own_handler_names_the_messages_that_are_to_come_again(
+    shown: Shown, checksums: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    version = upload(cloud, checksums, "buffered.txt", b"x")
+    until(lambda: checksum_of(cloud, checksums, version))
+
+    def message(number: str, version: str) -> dict[str, str]:
+        place: dict[str, Any] = {"bucket": {"name": checksums["bucket_name"]}}
+        item = {"object": {"key": "buffered.txt", "versionId": version}}
+        body = {"Records": [{"eventTime": "2026-11-22T09:40:00.000Z", "s3": place | item}]}
+        return {"messageId": number, "eventSource": "aws:sqs", "body": json.dumps(body)}
+
+    batch = [message("1", "none"), message("2", version), message("3", "none")]
+    batch.append({**batch[0], "messageId": "4", "body": '{"Event": "s3:TestEvent"}'})
+    answer = cloud.client("lambda").invoke(
+        FunctionName=checksums["function_name"], Payload=json.dumps({"Records": batch})
+    )
+    failed = json.load(answer["Payload"])["batchItemFailures"]
+    assert failed == [{"itemIdentifier": "1"}, {"itemIdentifier": "3"}]
+
+
+@contextlib.contextmanager
+def denied_reads(cloud: Cloud, pipeline: Mapping[str, Any]) -> Iterator[None]:
+    """The role may read no object as long as the block lasts."""
+    iam = cloud.client("iam")
+    policy = {"RoleName": pipeline["role_name"], "PolicyName": "no-reads"}
+    deny = {"Effect": "Deny", "Action": "s3:*", "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [deny]}
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(document))
+    try:
+        yield
+    finally:
+        iam.delete_role_policy(**policy)
+
+
+def test_what_a_teams_own_handler_fails_on_waits_in_the_failure_queue_for_replay(
+    shown: Shown, checksums: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    queue, sqs = checksums["failure_queue_url"], cloud.client("sqs")
+    with denied_reads(cloud, checksums):
+        version = upload(cloud, checksums, "unreadable.txt", b"kept")
+        look = {"QueueUrl": queue, "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
+        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"), seconds=60)
+        (record,) = json.loads(message["Body"])["requestPayload"]["Records"]
+        assert record["s3"]["object"]["versionId"] == version
+        assert checksum_of(cloud, checksums, version) is None
+    names = ("failure_queue_url", "function_name", "table_name")
+    given = [word for name in names for word in ("--set", f"{name}={checksums[name]}")]
+    replay = kept.start("replay", "--all", *given, **cloud.environment)
+    out, err = replay.communicate(timeout=120)
+    assert replay.returncode == 0, out + err
+    found = checksum_of(cloud, checksums, version)
+    assert found == f"sha256:{hashlib.sha256(b'kept').hexdigest()}"
+    assert messages(cloud, queue) == []
