@@ -69,7 +69,8 @@ class Board:
         self.last: dict[str, float] = {}
         # What came since somebody last took it: units written, and invokes as (at, ms, failed).
         self._units = 0
-        self._new_invokes: list[tuple[float, float | None, bool]] = []
+        self._new_invokes: deque[tuple[float, float | None, bool]] = deque(maxlen=_SAMPLES)
+        self._began = time.time()
 
     def fill_records(self, items: Iterable[Item], complete: bool) -> None:
         """The table's newest records, as it was read when watching began."""
@@ -221,8 +222,9 @@ class Board:
     def take_news(self) -> tuple[int, list[tuple[float, float | None, bool]]]:
         """Write units and invokes (when, milliseconds, failed) since this was last called."""
         with self._lock:
-            news = self._units, self._new_invokes
-            self._units, self._new_invokes = 0, []
+            news = self._units, list(self._new_invokes)
+            self._units = 0
+            self._new_invokes.clear()
             return news
 
     def oldest_failure(self) -> float | None:
@@ -253,7 +255,9 @@ class Board:
         self._counted.add(invoke.request)
         sample = (invoke.at / 1000, invoke.request, invoke.milliseconds, invoke.broken)
         self._samples.append(sample)
-        self._new_invokes = [*self._new_invokes[-_SAMPLES:], (sample[0], sample[2], sample[3])]
+        # Those before were told by the page that was open then, or by none.
+        if sample[0] >= self._began:
+            self._new_invokes.append((sample[0], sample[2], sample[3]))
 
     def _newest_records(self) -> list[Item]:
         return list(self._records.values())

@@ -16,7 +16,7 @@ from tests.support.console import (
     Served,
     Watched,
     expect_arrival,
-    rows,
+    row,
     settled,
     travel,
 )
@@ -64,7 +64,7 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     expect(row.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
     expect(row.locator(".about")).to_contain_text("from this page")
 
-    record = rows(page, "records", key).first
+    record = row(page, "records", key)
     record.locator("summary").click()
     for name in ATTRIBUTES:
         expect(record.locator("dt").get_by_text(name, exact=False).first).to_be_visible()
@@ -179,7 +179,7 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
             expect(row.locator(".step[data-step=bad]")).to_contain_text("function")
             expect(row.locator(".step[data-step=done]")).to_have_count(2)
             expect(row.locator(".reason")).to_contain_text("AccessDenied")
-            expect(rows(page, "failures", key)).to_contain_text("AccessDenied")
+            expect(row(page, "failures", key)).to_contain_text("AccessDenied")
         expect(page.locator("#failures > li")).to_have_count(5)
         expect(page.locator("#stage-failures")).to_have_attribute("data-health", "broken")
         expect(page.locator("#stage-function")).to_have_attribute("data-health", "broken")
@@ -228,7 +228,7 @@ def test_an_alarm_turns_red_and_its_message_and_what_to_do_are_on_the_page(
             "aria-label", re.compile("highest 7, .*threshold 1")
         )
 
-        message = rows(page, "mails", f'ALARM: "{THROTTLE}"').first
+        message = row(page, "mails", f'ALARM: "{THROTTLE}"')
         message.locator("summary").click()
         for part in ("OK → ALARM", "Reason: ", "AWS/DynamoDB WriteThrottleEvents", "threshold 1"):
             expect(message).to_contain_text(part)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import faults, opened, tab_to
-from tests.support.console import Served, Watched, expect_arrival, rows, serve, settled, travel
+from tests.support.console import Served, Watched, expect_arrival, row, serve, settled, travel
 from tests.support.poll import until
 
 THROTTLE = "DynamoDBWriteThrottleAlert"
@@ -129,7 +129,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(page: Page, full: Watche
 
     # Replay one event, then choose one, then all.
     keys = [f"failed {number} {LONG}" for number in range(3)]
-    tab_to(page, rows(page, "failures", keys[2]).get_by_role("button", name="Replay"))
+    tab_to(page, row(page, "failures", keys[2]).get_by_role("button", name="Replay"))
     page.keyboard.press("Enter")
     expect(page.locator("#failures > li")).to_have_count(2)
     expect(page.locator("#replay-all")).to_be_enabled()
@@ -145,7 +145,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(page: Page, full: Watche
     until(lambda: set(keys) <= full.keys())
 
     # Open a record, and an alarm.
-    record = rows(page, "records", "keyboard.txt").first
+    record = row(page, "records", "keyboard.txt")
     tab_to(page, record.locator("summary"))
     page.keyboard.press("Enter")
     expect(record.locator("dd").first).to_be_visible()

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import opened
-from tests.support.console import Watched, rows, serve, settled
+from tests.support.console import Watched, row, serve, settled
 from tests.support.readers import serve_outputs, user
 
 # What the names of AWS's operations that change nothing begin with.
@@ -26,7 +26,7 @@ def test_read_only_means_that_no_call_is_made_that_changes_anything(
         settled(page, served.url)
         with watched.broken():
             watched.upload("looked at.txt")
-            expect(rows(page, "failures", "looked at.txt")).to_be_visible()
+            expect(row(page, "failures", "looked at.txt")).to_be_visible()
         for name in "Choose files", "Choose a folder", "Type a text":
             expect(page.get_by_role("button", name=name)).to_be_disabled()
         expect(page.locator("#drop")).to_contain_text("start it with --write")
@@ -84,7 +84,7 @@ def test_one_service_denied_makes_its_panel_blind_and_no_other(
         if panel == "records":
             expect(page.locator("#log > li").first).to_be_visible()
         else:
-            expect(rows(page, "records", key)).to_be_visible()
+            expect(row(page, "records", key)).to_be_visible()
         for other in DENIED.keys() - {panel}:
             expect(page.locator(f"#blind-{other}")).to_be_hidden()
         expect(page.locator("#connection")).to_have_text("✓ live")
@@ -102,18 +102,18 @@ def test_credentials_that_expire_are_told_and_once_renewed_all_is_seen_again(
     ):
         settled(page, served.url)
         watched.upload("before they expire.txt")
-        expect(rows(page, "records", "before they expire.txt")).to_be_visible()
+        expect(row(page, "records", "before they expire.txt")).to_be_visible()
         which = {"UserName": expiring.name, "AccessKeyId": expiring.key}
         iam.update_access_key(**which, Status="Inactive")
         expect(page.locator("#banner")).to_contain_text("credentials are refused")
         expect(page.locator("#verdict")).to_have_attribute("data-state", "unknown")
         expect(page.locator("#connection")).to_have_text("✓ live")
         # What was seen before stays.
-        expect(rows(page, "records", "before they expire.txt")).to_be_visible()
+        expect(row(page, "records", "before they expire.txt")).to_be_visible()
         iam.update_access_key(**which, Status="Active")
         expect(page.locator("#banner")).to_be_hidden()
         watched.upload("after they expired.txt")
-        expect(rows(page, "records", "after they expired.txt")).to_be_visible()
+        expect(row(page, "records", "after they expired.txt")).to_be_visible()
 
 
 def test_wrong_credentials_are_told_at_the_top_of_a_page_that_stays_up(
@@ -148,7 +148,7 @@ def test_no_stack_yet_is_told_and_the_stack_is_found_once_it_is_there(
         (root / "terraform.tfstate").write_text(state.read_text())
         expect(page.locator("#banner")).to_be_hidden()
         watched.upload("the stack is there.txt")
-        expect(rows(page, "records", "the stack is there.txt")).to_be_visible()
+        expect(row(page, "records", "the stack is there.txt")).to_be_visible()
 
 
 def test_half_a_stack_is_shown_as_far_as_it_goes(
@@ -162,5 +162,5 @@ def test_half_a_stack_is_shown_as_far_as_it_goes(
         expect(page.locator("#blind-failures")).to_contain_text("failure_queue_url")
         expect(page.locator("#blind-alarms")).to_contain_text("alarm_names")
         watched.upload("half a stack.txt")
-        expect(rows(page, "records", "half a stack.txt")).to_be_visible()
-        expect(rows(page, "log", "1 stored").first).to_be_visible()
+        expect(row(page, "records", "half a stack.txt")).to_be_visible()
+        expect(row(page, "log", "1 stored")).to_be_visible()

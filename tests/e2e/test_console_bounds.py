@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import opened
-from tests.support.console import Served, Watched, expect_arrival, rows, serve, settled
+from tests.support.console import Served, Watched, expect_arrival, row, serve, settled
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 HOSTILE = {
@@ -44,7 +44,7 @@ def test_a_hostile_key_log_line_message_or_failure_is_shown_as_text_and_does_not
         expect_arrival(page, key)
     for shown in HOSTILE.values():
         expect_arrival(page, shown)
-        record = rows(page, "records", shown).first
+        record = row(page, "records", shown)
         record.locator("summary").click()
         expect(record.locator("dd").get_by_text(shown, exact=True)).to_be_visible()
 
@@ -57,7 +57,7 @@ def test_a_hostile_key_log_line_message_or_failure_is_shown_as_text_and_does_not
         logStreamName=stream,
         logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(line)}],
     )
-    invoke = rows(page, "log", MARKUP).first
+    invoke = row(page, "log", MARKUP)
     invoke.locator("summary").click()
     expect(invoke.locator("pre")).to_contain_text(MARKUP)
 
@@ -65,7 +65,7 @@ def test_a_hostile_key_log_line_message_or_failure_is_shown_as_text_and_does_not
     watched.client("sns").publish(
         TopicArn=watched.name("topic_arn"), Subject=subject, Message=MARKUP
     )
-    mail = rows(page, "mails", subject).first
+    mail = row(page, "mails", subject)
     mail.locator("summary").click()
     expect(mail.locator(".body")).to_have_text(MARKUP)
 

@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -193,6 +192,6 @@ def expect_arrival(page: Page, key: str) -> None:
     expect(row.locator(".state")).to_have_text("recorded")
 
 
-def rows(page: Page, panel: str, text: str) -> Locator:
-    """A panel's rows whose summary has this text."""
-    return page.locator(f"#{panel} > li").filter(has_text=re.compile(re.escape(text)))
+def row(page: Page, panel: str, text: str) -> Locator:
+    """A panel's newest row that has this text."""
+    return page.locator(f"#{panel} > li").filter(has_text=text).first
