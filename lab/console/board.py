@@ -72,6 +72,7 @@ class Board:
         # What came since somebody last took it: units written, and invokes as (at, ms, failed).
         self._units = 0
         self._new_invokes: deque[tuple[float, float | None, bool]] = deque(maxlen=_SAMPLES)
+        self._began = time.time()
 
     def fill_records(self, items: Iterable[Item], complete: bool) -> None:
         """The table's newest records, as it was read when watching began."""
@@ -282,7 +283,9 @@ class Board:
         self._samples.append(sample)
         if len(self._samples) > _SAMPLES:
             self._forget_sample()
-        self._new_invokes.append((sample[0], sample[2], sample[3]))
+        # Those before were told by the page that was open then, or by none.
+        if sample[0] >= self._began:
+            self._new_invokes.append((sample[0], sample[2], sample[3]))
 
     def _forget_sample(self) -> None:
         self._counted.discard(self._samples.popleft()[1])

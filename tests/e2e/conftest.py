@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from lab import fault_site
 from lab.emulator import Emulator, emulator
 from lab.provider import terraform_environment
 from tests.support import adopting, examples, failing, kept, switching
+from tests.support import browser as browsers
 from tests.support import ways as every
 from tests.support.clients import client
+from tests.support.console import Served, Watched, serve, settled
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 
 
@@ -93,6 +96,7 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "adopted": _adopted,
     "embedded": _kept,
     "staying": _kept,
+    "watched": _kept,
 }
 
 
@@ -156,6 +160,37 @@ def embedded(made: Mapping[str, Future[kept.Kept]]) -> kept.Kept:
 def staying(made: Mapping[str, Future[kept.Kept]]) -> Path:
     """The folder of another one, which is stopped and killed, and gone in the end."""
     return made["staying"].result().folder
+
+
+@pytest.fixture(scope="session")
+def watched(made: Mapping[str, Future[kept.Kept]]) -> Watched:
+    """Another one, which is looked at on its page."""
+    return Watched(made["watched"].result().folder)
+
+
+@pytest.fixture(scope="module")
+def console(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Its page, which may upload and replay."""
+    log = tmp_path_factory.mktemp("console") / "console.log"
+    with serve(log, "--work-dir", str(watched.folder)) as served:
+        yield served
+
+
+# No longer than a module's tests: while it runs, nothing else may run an event loop.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window."""
+    if browsers.chromium() is None:
+        pytest.skip(browsers.WHY_NONE)
+    with browsers.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def page(browser: Browser, console: Served) -> Iterator[Page]:
+    """The page, open, live and told of the pipeline; nothing in it may fail unnoticed."""
+    with browsers.opened(browser) as opened:
+        yield settled(opened, console.url)
 
 
 @pytest.fixture(scope="session")

@@ -1,108 +1,197 @@
-"""The console's server on loopback, in a thread of its own."""
+"""The page of `python -m lab console`: serve it, ask it, and read it as people do."""
 
-import contextlib
 import http.client
 import json
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-import uvicorn
+from playwright.sync_api import Locator, Page, expect
 
-from lab.console.app import Console, make
-from lab.console.watch import Found
-from lab.ports import HOST
+from lab import lab_root, stack
+from lab.emulator import client_environment
+from tests.support.clients import client
+from tests.support.failing import DENY
+from tests.support.kept import REPOSITORY
+from tests.support.poll import until
 
-TOKEN = "T0k-en_"
+# Of whatever is waited for; a busy machine takes its time.
+PATIENCE_SECONDS = 90.0
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A whole answer, its headers by lower-case name."""
+class Watched:
+    """The lab in `folder`, seen anew at each look: it is stopped and brought back."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    folder: Path
 
-    def json(self) -> Any:
-        return json.loads(self.body)
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = stack.read_kept(self.folder)
+        assert kept is not None
+        return client_environment(kept.endpoint)
+
+    def client(self, service: str) -> Any:
+        return client(service, self.environment)
+
+    def name(self, output: str) -> Any:
+        return lab_root.outputs(self.folder)["pipeline"][output]
+
+    def upload(self, key: str) -> None:
+        """Upload, but not through the page."""
+        self.client("s3").put_object(Bucket=self.name("bucket_name"), Key=key, Body=b"content")
+
+    def keys(self) -> set[str]:
+        """Of the records."""
+        pages = self.client("dynamodb").get_paginator("scan")
+        found = pages.paginate(TableName=self.name("table_name"))
+        return {item["objectKey"]["S"] for page in found for item in page["Items"]}
+
+    def failed(self) -> int:
+        """How many messages are in the failure queue, hidden ones too."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        told = self.client("sqs").get_queue_attributes(
+            QueueUrl=self.name("failure_queue_url"), AttributeNames=names
+        )
+        return sum(int(told["Attributes"][name]) for name in names)
+
+    def forget_failures(self) -> None:
+        """Empty the failure queue, of messages that are hidden too."""
+
+        def emptied() -> bool:
+            self.client("sqs").purge_queue(QueueUrl=self.name("failure_queue_url"))
+            return self.failed() == 0
+
+        until(emptied)
+
+    def measure(self, metric: str, value: float) -> None:
+        """A datapoint of the table's, as AWS writes them."""
+        table = {"Name": "TableName", "Value": self.name("table_name")}
+        datum = {"MetricName": metric, "Dimensions": [table], "Value": value}
+        self.client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
+
+    def quiet(self, alarm: str) -> None:
+        """Take an alarm back: the emulator does so only at a new datapoint."""
+        cloudwatch = self.client("cloudwatch")
+        cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="tested")
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """The function may not write records in this block."""
+        iam, role = self.client("iam"), self.name("role_name")
+        policy = json.dumps(DENY)
+        iam.put_role_policy(RoleName=role, PolicyName="broken", PolicyDocument=policy)
+        try:
+            yield
+        finally:
+            iam.delete_role_policy(RoleName=role, PolicyName="broken")
 
 
 @dataclass(frozen=True)
 class Served:
-    """A console that is served at `port` under `/TOKEN/`."""
+    """A console that runs: its page's address, its process, and what it has said on stderr."""
 
-    console: Console
-    port: int
+    url: str
+    pid: int
+    log: Path
 
     @property
-    def host(self) -> str:
-        return f"{HOST}:{self.port}"
+    def token(self) -> str:
+        return urlsplit(self.url).path.strip("/")
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
 
     def ask(
         self,
+        path: str,
         method: str = "GET",
-        path: str = f"/{TOKEN}/",
-        body: Any = None,
+        *,
+        body: bytes | Iterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """One request; `body` as http.client takes it."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        with contextlib.closing(connection):
-            connection.request(method, path, body, dict(headers or {}))
-            answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read())
+    ) -> tuple[int, str]:
+        """Status and body of the answer to a request that no browser makes.
 
-    @contextlib.contextmanager
-    def listen(self) -> Iterator[Callable[[str], Any]]:
-        """Listen as a page does; gives what waits for the next event of a kind."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
-        with contextlib.closing(connection):
-            connection.request("GET", f"/{TOKEN}/events")
-            answer = connection.getresponse()
-            assert answer.status == 200
-
-            def wait_for(kind: str) -> Any:
-                event = b""
-                while line := answer.readline():
-                    if line.startswith(b"event: "):
-                        event = line.removeprefix(b"event: ").strip()
-                    if line.startswith(b"data: ") and event == kind.encode():
-                        return json.loads(line.removeprefix(b"data: "))
-                raise AssertionError(f"the page was sent away before it was told {kind}")
-
-            try:
-                yield wait_for
-            finally:
-                answer.close()
-
-
-@contextlib.contextmanager
-def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -> Iterator[Served]:
-    """Serve a console about what `find` finds, until the end of the block."""
-    with socket.socket() as listening:
-        listening.bind((HOST, 0))
-        port = listening.getsockname()[1]
-        console = Console(find, write=write, largest=largest)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                make(console, port=port, token=TOKEN),
-                access_log=False,
-                log_level="critical",
-                timeout_graceful_shutdown=1,
-            )
-        )
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
+        `path` begins below the token, or with a slash at the root.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
-            # It answers as soon as it listens; before, the kernel keeps who asks waiting.
-            listening.listen()
-            yield Served(console, port)
+            whole = path if path.startswith("/") else f"/{self.token}/{path}"
+            connection.request(method, whole, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
         finally:
-            console.close()
-            server.should_exit = True
-            thread.join()
-            console.finish()
+            connection.close()
+
+    def calls(self) -> dict[str, int]:
+        """What it asked AWS so far, by operation."""
+        status, text = self.ask("calls")
+        assert status == 200, text
+        found: dict[str, int] = json.loads(text)
+        return found
+
+
+@contextmanager
+def serve(log: Path, *arguments: str, **variables: str) -> Iterator[Served]:
+    """Run `python -m lab console ARGUMENTS` for the block, and end it with Ctrl-C."""
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lab", "console", "--json", *arguments],
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONUTF8": "1", **variables},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, (process.wait(), log.read_text())
+            yield Served(json.loads(line)["url"], process.pid, log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                status = process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        assert status == 0, (status, log.read_text())
+
+
+def settled(page: Page, url: str) -> Page:
+    """Open the page, and wait until it is live and has been told of the pipeline."""
+    page.goto(url)
+    expect(page.locator("#connection")).to_have_text("✓ live")
+    expect(page.locator("#stage-table")).to_be_visible()
+    return page
+
+
+def travel(page: Page, key: str) -> Locator:
+    """The newest upload of a key."""
+    name = page.locator(".key").get_by_text(key, exact=True)
+    return page.locator("#travels > li").filter(has=name).first
+
+
+def expect_arrival(page: Page, key: str) -> None:
+    """Wait until an upload has passed every stage."""
+    row = travel(page, key)
+    expect(row).to_have_attribute("data-is", "arrived")
+    expect(row.locator(".step[data-step=done]")).to_have_count(4)
+    expect(row.locator(".state")).to_have_text("recorded")
+
+
+def row(page: Page, panel: str, text: str) -> Locator:
+    """A panel's newest row that has this text."""
+    return page.locator(f"#{panel} > li").filter(has_text=text).first

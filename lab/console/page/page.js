@@ -70,11 +70,12 @@ const complain = (what) => { $("said").textContent = what; };
 function list(parent, items, key, build, update) {
   const kept = parent.kept ??= new Map();
   const first = kept.size === 0;
-  const wanted = new Set();
+  const wanted = new Set(items.map((item) => String(key(item))));
+  // What goes, goes first: to move what stays would take the focus from it.
+  for (const [id, element] of kept) if (!wanted.has(id)) { kept.delete(id); leave(element); }
   let at = parent.firstElementChild;
   for (const item of items) {
     const id = String(key(item));
-    wanted.add(id);
     let element = kept.get(id);
     if (!element) {
       element = build(item);
@@ -85,8 +86,20 @@ function list(parent, items, key, build, update) {
     if (element !== at) parent.insertBefore(element, at);
     else at = at.nextElementSibling;
   }
-  for (const [id, element] of kept) if (!wanted.has(id)) { element.remove(); kept.delete(id); }
 }
+
+// Whoever works by keyboard goes on beside what went, not at the top of the page.
+function leave(element) {
+  const near = element.contains(document.activeElement)
+    && ((element.nextElementSibling ?? element.previousElementSibling)?.querySelector("input, button, summary")
+      ?? element.closest("section"));
+  element.remove();
+  if (near) near.focus();
+}
+
+// A button that is off for a while keeps the focus, which `disabled` would take from it.
+const turn = (button, on) => button.setAttribute("aria-disabled", String(!on));
+const isOn = (button) => button.getAttribute("aria-disabled") !== "true";
 
 // A row that opens; what is inside is made when it is opened first.
 function folding(summary, inside) {
@@ -213,7 +226,7 @@ function drawTravels() {
     make("div", {}, make("div", { class: "key" }), make("div", { class: "about" })),
     make("ol", { class: "steps" }), make("span", { class: "state" }),
     make("div", { class: "reason" }, make("span"), " ",
-      make("button", { type: "button", class: "small-button", onclick: () => replay([known.travels.get(travel.id).message]) }, "Replay"))),
+      make("button", { type: "button", class: "small-button", onclick: (event) => { if (isOn(event.target)) replay([known.travels.get(travel.id).message]); } }, "Replay"))),
   (element, travel) => {
     const [names, track, state, reason] = element.children;
     element.dataset.is = travel.state;
@@ -235,7 +248,7 @@ function drawTravels() {
     set(reason.children[0], travel.reason ? text(travel.reason) : "");
     show(reason.children[1], Boolean(travel.message) && known.write);
     reason.children[1].setAttribute("aria-label", `Replay ${text(travel.key)}`);
-    reason.children[1].disabled = Boolean(known.replay?.running);
+    turn(reason.children[1], !known.replay?.running);
   });
 }
 
@@ -368,7 +381,7 @@ function drawLog() {
   const shown = foundLines && fits.length === 0 ? [foundLines] : fits.slice(0, SHOWN);
   list($("log"), shown, (one) => one.request, (invoke) => make("li", {}, folding([
     make("time", {}), make("span", { class: "state" }), make("span", { class: "grow" }), make("span", { class: "ms" })],
-  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("pre", { class: "lines" })))),
+  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("pre", { class: "lines", tabindex: 0 })))),
   (row, invoke) => {
     const details = row.firstChild, [time, state, told, ms] = details.firstChild.children;
     set(time, clock(invoke.at));
@@ -464,7 +477,7 @@ function drawFailures() {
   list($("failures"), all, (one) => one.id, (failure) => make("li", { class: "failure" },
     make("input", { type: "checkbox", onchange: (event) => { chosen[event.target.checked ? "add" : "delete"](failure.id); drawTools(); } }),
     make("div", {}, make("div", { class: "key" }), make("div", { class: "small" }), make("div", { class: "why" })),
-    make("button", { type: "button", class: "small-button", onclick: () => replay([failure.id]) }, "Replay")),
+    make("button", { type: "button", class: "small-button", onclick: (event) => { if (isOn(event.target)) replay([failure.id]); } }, "Replay")),
   (row, failure) => {
     const [box, told, button] = row.children;
     const [, key] = failure.objects[0] ?? [];
@@ -478,15 +491,15 @@ function drawFailures() {
     button.setAttribute("aria-label", `Replay ${name}`);
     box.checked = chosen.has(failure.id);
     for (const one of [box, button]) show(one, known.write);
-    button.disabled = Boolean(known.replay?.running);
+    turn(button, !known.replay?.running);
   });
   drawTools();
 }
 
 function drawTools() {
   const running = Boolean(known.replay?.running);
-  $("replay-chosen").disabled = running || chosen.size === 0;
-  $("replay-all").disabled = running || known.failures.length === 0;
+  turn($("replay-chosen"), !running && chosen.size > 0);
+  turn($("replay-all"), !running && known.failures.length > 0);
   set($("replay-chosen"), chosen.size ? `Replay ${chosen.size} chosen` : "Replay chosen");
   const told = known.replay;
   let said = "";
@@ -614,8 +627,8 @@ function start() {
     } catch (error) { set($("log-note"), error.message); }
     draw(drawLog);
   };
-  $("replay-chosen").onclick = () => replay([...chosen]);
-  $("replay-all").onclick = () => replay("all");
+  $("replay-chosen").onclick = () => { if (isOn($("replay-chosen"))) replay([...chosen]); };
+  $("replay-all").onclick = () => { if (isOn($("replay-all"))) replay("all"); };
   const theme = (name) => { if (name) document.documentElement.dataset.theme = name; };
   try { theme(localStorage.getItem("theme")); } catch { /* a browser that keeps nothing */ }
   $("theme").onclick = () => {

@@ -12,7 +12,7 @@ from lab.console.safety import HEADERS
 from lab.console.watch import Found
 from lab.errors import LabError
 from lab.ports import HOST
-from tests.support.console import TOKEN, Answer, Served, serve
+from tests.support.console_server import TOKEN, Answer, Served, serve
 from tests.support.poll import until
 
 NONE = "No stack was applied yet."

@@ -26,7 +26,7 @@ from lab.ports import HOST
 from lab.target import Target
 from tests.support import s3_events
 from tests.support.clients import client
-from tests.support.console import TOKEN, Served, serve
+from tests.support.console_server import TOKEN, Served, serve
 from tests.support.poll import until
 
 Clients = Callable[[str], Any]

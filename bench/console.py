@@ -1,0 +1,344 @@
+"""Measure the page of `python -m lab console` in a browser, in one run on one machine.
+
+A lab of its own is made (or `--work-dir` names one that runs, which then holds more), the page is
+opened, and files are uploaded through it: first with the lab as it is, then with 5,000 records in
+its table and 10,000 lines in its log. A stage's delay is from when it happened, as S3, the
+function's own log line and DynamoDB tell, to when it lit in the page; what is asked for meanwhile
+is asked by this process every few milliseconds, so that a delay may be measured that much too
+short. Prints each figure with what is promised of it.
+
+Exit code: 0 every promise holds, 1 one doesn't, 2 it could not be tried.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+from playwright.sync_api import Error as BrowserError
+
+from lab.handler import events, records
+from tests.support import kept
+from tests.support.browser import WHY_NONE, browser, chromium, opened
+from tests.support.console import Served, Watched, serve, settled
+
+PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 100_000.0, 500.0, 2.0
+RECORDS, LINES = 5_000, 10_000
+STAGES = ("bucket", "delivery", "function", "table")
+_IDLE_SECONDS = 20.0
+_SETTLE_SECONDS = 15.0
+_UPLOAD_SECONDS = 60.0
+_LOOK_SECONDS = 0.005
+
+# Notes when a step of an upload was first seen lit, in epoch milliseconds.
+WATCH = """() => {
+  window.lit = {};
+  new MutationObserver(() => {
+    for (const row of document.querySelectorAll("#travels > li")) {
+      const steps = lit[row.querySelector(".key").textContent] ??= {};
+      [...row.querySelectorAll(".step")].forEach((step, at) => {
+        if (step.dataset.step === "done") steps[at] ??= Date.now();
+      });
+    }
+  }).observe(document.getElementById("travels"), { subtree: true, childList: true, attributes: true });
+}"""  # noqa: E501
+ASSETS = """() => [...performance.getEntriesByType("navigation"),
+  ...performance.getEntriesByType("resource")].reduce((sum, one) => sum + one.transferSize, 0)"""
+PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
+
+
+class NotTriedError(Exception):
+    """The benchmark could not run here; says why."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in `unit`, judged by `value`; `most` is None for what is only worth knowing."""
+
+    name: str
+    value: float
+    unit: str
+    most: float | None = None
+    median: float | None = None
+    worst: float | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether what is promised of it is so."""
+        return self.most is None or self.value <= self.most
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether the promises hold."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.console",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--work-dir", type=Path, metavar="DIR", help="a lab that runs already")
+    parser.add_argument("--uploads", type=int, default=20, metavar="N", help="in each state")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    options = parser.parse_args()
+    try:
+        figures = measure(options.work_dir, options.uploads)
+    except (NotTriedError, BrowserError) as error:
+        print(f"Could not be tried: {error}", file=sys.stderr)
+        return 2
+    print(table(figures))
+    if options.json:
+        report = {"load": os.getloadavg(), "figures": [asdict(one) for one in figures]}
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0 if all(one.holds for one in figures) else 1
+
+
+def measure(work_dir: Path | None, uploads: int) -> list[Figure]:
+    """All figures."""
+    if chromium() is None:
+        raise NotTriedError(WHY_NONE)
+    if not Path("/proc/self/stat").exists():
+        raise NotTriedError("a process's CPU time is read from Linux's /proc")
+    with contextlib.ExitStack() as owner:
+        folder = Path(owner.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        watched = Watched(work_dir.resolve() if work_dir else owner.enter_context(lab(folder)))
+        arguments = ("--work-dir", str(watched.folder))
+        running = owner.enter_context(browser())
+        # Warm: the first upload starts the function.
+        watched.upload("bench/warm")
+        with serve(folder / "console.log", *arguments) as console:
+            figures = stages(running, console, watched, uploads, "")
+        say(f"writing {RECORDS:,} records and {LINES:,} log lines")
+        fill(watched)
+        with serve(folder / "console.log", *arguments) as console:
+            figures = [*opening(running, console), *figures]
+            figures += stages(running, console, watched, uploads, ", full")
+            figures.append(idle(running, console))
+    return figures
+
+
+@contextlib.contextmanager
+def lab(folder: Path) -> Iterator[Path]:
+    """A lab that goes with the block."""
+    say("making a lab")
+    try:
+        kept.up(folder / "lab")
+        yield folder / "lab"
+    finally:
+        kept.down(folder / "lab")
+
+
+def opening(running: Browser, console: Served) -> list[Figure]:
+    """How long until something shows, and how much is loaded, each time by a new visitor."""
+    paints, sizes, elements = [], [], 0
+    for _ in range(7):
+        with opened(running) as page:
+            settled(page, console.url)
+            page.wait_for_function(f"{PAINT[6:]} !== null")
+            paints.append(float(page.evaluate(PAINT)))
+            sizes.append(float(page.evaluate(ASSETS)))
+            page.wait_for_function("document.querySelectorAll('#log > li').length >= 100")
+            elements = page.evaluate("document.querySelectorAll('*').length")
+    return [
+        spread("first paint, full", paints, "ms", PAINT_MS),
+        Figure("page, style and script", max(sizes) / 1000, "KB", PAGE_BYTES / 1000),
+        Figure("elements in the page, full", float(elements), ""),
+    ]
+
+
+def stages(
+    running: Browser, console: Served, watched: Watched, uploads: int, state: str
+) -> list[Figure]:
+    """How long after it happened each stage of an upload lights."""
+    delays: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    whole = []
+    with opened(running) as page, ThreadPoolExecutor(1) as pool:
+        settled(page, console.url)
+        page.evaluate(WATCH)
+        for number in range(uploads):
+            key = f"bench/{uuid.uuid4()}"
+            happening = pool.submit(happened, watched, key)
+            sent = time.time() * 1000
+            page.evaluate("key => upload([{ file: new Blob(['bench']), path: key }])", key)
+            seen = lit(page, key)
+            truth = happening.result() | told(page, key)
+            for at, stage in enumerate(STAGES):
+                # Seen here before it was seen by whoever asks: at most as late as it is.
+                delays[stage].append(max(0.0, seen[str(at)] - truth[stage]))
+            whole.append(seen["3"] - sent)
+            say(f"upload {number + 1} of {uploads}{state}")
+    shown = [
+        spread(f"{stage} lights after it happened{state}", delays[stage], "ms", DELAY_MS)
+        for stage in STAGES
+    ]
+    return [*shown, spread(f"from the upload to the last light{state}", whole, "ms", None)]
+
+
+def happened(watched: Watched, key: str) -> dict[str, float]:
+    """When the object and its record were there, in epoch milliseconds."""
+    s3, dynamodb = watched.client("s3"), watched.client("dynamodb")
+    bucket, name = watched.name("bucket_name"), watched.name("table_name")
+    deadline = time.monotonic() + _UPLOAD_SECONDS
+    while time.monotonic() < deadline:
+        found = s3.list_object_versions(Bucket=bucket, Prefix=key).get("Versions")
+        if found:
+            break
+        time.sleep(_LOOK_SECONDS)
+    else:
+        raise NotTriedError(f"{key} never came into the bucket")
+    uploaded = time.time() * 1000
+    event = events.ObjectEvent(
+        bucket, key, "ObjectCreated:Put", "", 0, version_id=found[0]["VersionId"]
+    )
+    wanted = {"objectId": {"S": records.object_id(event)}}
+    while time.monotonic() < deadline:
+        if "Item" in dynamodb.get_item(TableName=name, Key=wanted):
+            return {"bucket": uploaded, "table": time.time() * 1000}
+        time.sleep(_LOOK_SECONDS)
+    raise NotTriedError(f"{key} has no record")
+
+
+def lit(page: Page, key: str) -> dict[str, float]:
+    """When each step lit, by its number."""
+    page.wait_for_function(
+        "key => Object.keys(lit[key] ?? {}).length === 4", arg=key, timeout=_UPLOAD_SECONDS * 1000
+    )
+    found: dict[str, float] = page.evaluate("key => lit[key]", key)
+    return found
+
+
+def told(page: Page, key: str) -> dict[str, float]:
+    """When the function began with it and was done, by its log line."""
+    look = "key => [...known.travels.values()].findLast((one) => one.key === key)"
+    page.wait_for_function(f"key => ({look})(key).done_at", arg=key)
+    travel = page.evaluate(look, key)
+    return {"delivery": travel["began_at"], "function": travel["done_at"]}
+
+
+def fill(watched: Watched) -> None:
+    """Put records into the table, and lines of as many invokes into the log."""
+    now = time.time()
+    puts = [{"PutRequest": {"Item": record(number, now)}} for number in range(RECORDS)]
+    dynamodb, name = watched.client("dynamodb"), watched.name("table_name")
+    for start in range(0, len(puts), 25):
+        dynamodb.batch_write_item(RequestItems={name: puts[start : start + 25]})
+    logs, group = watched.client("logs"), watched.name("log_group_name")
+    stream = f"bench-{uuid.uuid4()}"
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    # Within the quarter of an hour that the page reads.
+    lines = [line(now - 600 + 590 * number / LINES) for number in range(LINES)]
+    for start in range(0, len(lines), 1000):
+        logs.put_log_events(
+            logGroupName=group, logStreamName=stream, logEvents=lines[start : start + 1000]
+        )
+
+
+def record(number: int, now: float) -> dict[str, Any]:
+    """A record as the function writes them, of some time in the last day."""
+    at = int(now - 60 - number * 10)
+    texts = {
+        "objectId": str(uuid.uuid4()),
+        "bucket": "event-driven-lab",
+        "objectKey": f"bench/filled/{number:05}.txt",
+        "eventName": "ObjectCreated:Put",
+        "eventTime": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "sequencer": f"{number:018X}",
+        "versionId": uuid.uuid4().hex,
+        "eTag": uuid.uuid4().hex,
+    }
+    numbers = {"timestamp": at, "ttl": at + 86_400, "size": number}
+    return {name: {"S": value} for name, value in texts.items()} | {
+        name: {"N": str(value)} for name, value in numbers.items()
+    }
+
+
+def line(at: float) -> dict[str, Any]:
+    """The log's line of an invoke, `at` in epoch seconds."""
+    told = {
+        "timestamp": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+        "level": "INFO",
+        "message": "Invoke done",
+        "requestId": str(uuid.uuid4()),
+        "received": 1,
+        "stored": 1,
+        "failed": 0,
+        "milliseconds": 7.5,
+        "coldStart": False,
+        "objectIds": [str(uuid.uuid4())],
+    }
+    return {"timestamp": int(at * 1000), "message": json.dumps(told)}
+
+
+def idle(running: Browser, console: Served) -> Figure:
+    """What the console's process takes of a core while a page is open and nothing happens."""
+    say(f"idle for {_IDLE_SECONDS:.0f} s")
+    with opened(running) as page:
+        settled(page, console.url)
+        # What was going on before is over.
+        page.wait_for_timeout(_SETTLE_SECONDS * 1000)
+        before, began = cpu_seconds(console.pid), time.monotonic()
+        page.wait_for_timeout(_IDLE_SECONDS * 1000)
+        took = cpu_seconds(console.pid) - before
+        share = 100 * took / (time.monotonic() - began)
+    return Figure("idle, one page open, full", share, "% of a core", IDLE_PERCENT)
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a process has taken so far."""
+    # Its name, which may hold spaces, ends with the last bracket; then the 12th and 13th count.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def spread(name: str, values: list[float], unit: str, most: float | None) -> Figure:
+    """A figure of several measurements, judged by the one that 95 % don't exceed."""
+    ranked = sorted(values)
+    at = max(0, -(-95 * len(ranked) // 100) - 1)
+    return Figure(name, ranked[at], unit, most, statistics.median(ranked), ranked[-1])
+
+
+def table(figures: list[Figure]) -> str:
+    """The figures for people."""
+    head = ("figure", "at most", "measured (p95)", "median", "worst", "")
+    rows = [head] + [
+        (
+            one.name,
+            "" if one.most is None else f"{one.most:,.0f} {one.unit}",
+            amount(one.value, one.unit),
+            "" if one.median is None else amount(one.median, one.unit),
+            "" if one.worst is None else amount(one.worst, one.unit),
+            "" if one.most is None else "pass" if one.holds else "MISS",
+        )
+        for one in figures
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([*lines, f"Load averages of the machine, {os.cpu_count()} cores: {load}"])
+
+
+def amount(value: float, unit: str) -> str:
+    """`value` in its unit."""
+    return f"{value:,.1f} {unit}" if unit and value < 100 else f"{value:,.0f} {unit}".rstrip()
+
+
+def say(what: str) -> None:
+    """Tell what goes on."""
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

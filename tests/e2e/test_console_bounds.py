@@ -1,0 +1,203 @@
+"""The page's bounds: who gets in, and what does nothing to it."""
+
+import http.server
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import opened
+from tests.support.console import Served, Watched, expect_arrival, row, serve, settled
+
+MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+HOSTILE = {
+    "<script>alert(1)</script>.txt": "<script>alert(1)</script>.txt",
+    '"><img src=x onerror=alert(1)>.txt': '"><img src=x onerror=alert(1)>.txt',
+    "'-alert(1)-'${alert(1)}{{alert(1)}}": "'-alert(1)-'${alert(1)}{{alert(1)}}",
+    # Turned around and hidden characters are written out.
+    "photo\u202egpj.exe": "photo\\u202egpj.exe",
+    "zero\u200bwidth\ufeff": "zero\\u200bwidth\\ufeff",
+    "🦆/emoji 👩‍🚀.txt": "🦆/emoji 👩\\u200d🚀.txt",
+}
+# ministack keeps an object in a file of its key's name, which may have 255 bytes.
+LONG = "/".join(["k" * 200] * 5) + "/" + "k" * 19
+
+
+def test_a_hostile_key_log_line_message_or_failure_is_shown_as_text_and_does_nothing(
+    page: Page, watched: Watched
+) -> None:
+    elements = "document.querySelectorAll('script, img, iframe, object, embed, base').length"
+    before = page.evaluate(elements)
+    for key in HOSTILE:
+        watched.upload(key)
+    page.get_by_role("button", name="Type a text").click()
+    for key in "typed <script>alert(3)</script>", LONG:
+        page.get_by_label("Key", exact=True).fill(key)
+        page.get_by_role("button", name="Upload the text").click()
+        expect_arrival(page, key)
+    for shown in HOSTILE.values():
+        expect_arrival(page, shown)
+        record = row(page, "records", shown)
+        record.locator("summary").click()
+        expect(record.locator("dd").get_by_text(shown, exact=True)).to_be_visible()
+
+    logs, group = watched.client("logs"), watched.name("log_group_name")
+    line = {"level": MARKUP, "message": MARKUP, "requestId": f"hostile {MARKUP}"}
+    stream = f"hostile-{uuid.uuid4()}"
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName=stream,
+        logEvents=[{"timestamp": int(time.time() * 1000), "message": json.dumps(line)}],
+    )
+    invoke = row(page, "log", MARKUP)
+    invoke.locator("summary").click()
+    expect(invoke.locator("pre")).to_contain_text(MARKUP)
+
+    subject = "<img src=x onerror=alert(4)>"
+    watched.client("sns").publish(
+        TopicArn=watched.name("topic_arn"), Subject=subject, Message=MARKUP
+    )
+    mail = row(page, "mails", subject)
+    mail.locator("summary").click()
+    expect(mail.locator(".body")).to_have_text(MARKUP)
+
+    failure = {
+        "requestContext": {"condition": MARKUP, "approximateInvokeCount": MARKUP},
+        "requestPayload": {
+            "Records": [
+                {
+                    "eventName": "ObjectCreated:Put",
+                    "eventTime": "2026-11-22T09:40:00Z",
+                    "s3": {"bucket": {"name": MARKUP}, "object": {"key": "%3Cimg%3E%3Cscript%3E"}},
+                }
+            ]
+        },
+        "responsePayload": {"errorMessage": MARKUP, "errorType": MARKUP},
+    }
+    sqs, queue = watched.client("sqs"), watched.name("failure_queue_url")
+    try:
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(failure))
+        expect(page.locator("#failures > li")).to_contain_text(MARKUP)
+    finally:
+        watched.forget_failures()
+    expect(page.locator("#failures-none")).to_be_visible()
+
+    assert page.evaluate(elements) == before
+    # The link in the head is all that has an address of its own.
+    assert page.evaluate("document.querySelectorAll('main [src], main [href]').length") == 0
+
+
+def test_nobody_gets_in_without_the_token_or_by_another_name(console: Served) -> None:
+    for path in "/", "/wrong/", "/wrong/events", f"/{console.token[:-1]}/", f"/{console.token}x/":
+        assert console.ask(path)[0] == 403
+    for host in "example.com", f"example.com:{console.port}", "127.0.0.1", "127.0.0.1:1", "":
+        assert console.ask("", headers={"Host": host})[0] in (400, 421)
+    assert console.ask("")[0] == 200
+    assert console.ask("", headers={"Host": f"localhost:{console.port}"})[0] == 200
+    assert console.ask("no-such-file")[0] == 404
+    assert console.ask("../app.py")[0] == 404
+    assert console.ask("%2e%2e%2fapp.py")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://example.com"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+)
+def test_another_site_can_neither_upload_nor_replay(
+    console: Served, watched: Watched, headers: dict[str, str]
+) -> None:
+    assert console.ask("objects?key=cross.txt", "PUT", body=b"x", headers=headers)[0] == 403
+    body = b'{"messages": "all"}'
+    assert console.ask("replay", "POST", body=body, headers=headers)[0] == 403
+    bucket = watched.name("bucket_name")
+    assert "Contents" not in watched.client("s3").list_objects_v2(Bucket=bucket, Prefix="cross")
+
+
+def test_a_page_of_another_site_can_neither_read_nor_frame_nor_write(
+    browser: Browser, console: Served, watched: Watched
+) -> None:
+    attack = """async url => {
+      const tried = [];
+      for (const [path, options] of [["", {}], ["events", {}], ["records", {}],
+          ["objects?key=stolen.txt", { method: "PUT", body: "x" }],
+          ["objects?key=stolen.txt", { method: "POST", mode: "no-cors", body: "x" }],
+          ["replay", { method: "POST", mode: "no-cors", body: '{"messages": "all"}' }]])
+        tried.push(await fetch(url + path, options).then(async (answer) => await answer.text(), () => ""));
+      return tried;
+    }"""  # noqa: E501
+    with serve_elsewhere() as elsewhere, opened(browser) as page:
+        page.goto(elsewhere)
+        assert page.evaluate(attack, console.url) == [""] * 6
+        page.evaluate(
+            """url => new Promise((done) => {
+              const frame = document.createElement("iframe");
+              frame.onload = done;
+              frame.src = url;
+              document.body.append(frame);
+            })""",
+            console.url,
+        )
+        assert page.frames[-1].locator("#flow").count() == 0
+    bucket = watched.name("bucket_name")
+    assert "Contents" not in watched.client("s3").list_objects_v2(Bucket=bucket, Prefix="stolen")
+
+
+@contextmanager
+def serve_elsewhere() -> Iterator[str]:
+    """Another site, on another port."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<title>elsewhere</title><body>")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+def test_an_upload_over_the_limit_is_refused_and_one_at_it_is_taken(
+    browser: Browser, watched: Watched, tmp_path: Path
+) -> None:
+    most = 1024 * 1024
+    arguments = ("--work-dir", str(watched.folder), "--largest", "1")
+    with serve(tmp_path / "log", *arguments) as small, opened(browser) as page:
+        settled(page, small.url)
+        assert small.ask("objects?key=limit.bin", "PUT", body=b"x" * most)[0] == 200
+        status, why = small.ask("objects?key=over.bin", "PUT", body=b"x" * (most + 1))
+        assert (status, "larger than 1,048,576 bytes" in why) == (413, True)
+        # Without a declared length it is counted.
+        chunks = iter([b"x" * most, b"x"])
+        assert small.ask("objects?key=over.bin", "PUT", body=chunks)[0] == 413
+        page.set_input_files("#files", [_file(tmp_path / "over.bin", 30 * most)])
+        expect(page.locator("#said")).to_contain_text("larger than 1,048,576 bytes")
+        for key in "", "k" * 1025:
+            assert small.ask(f"objects?key={key}", "PUT", body=b"x")[0] == 400
+    bucket = watched.name("bucket_name")
+    assert "Contents" not in watched.client("s3").list_objects_v2(Bucket=bucket, Prefix="over")
+
+
+def _file(file: Path, size: int) -> Path:
+    file.write_bytes(b"x" * size)
+    return file

@@ -1,0 +1,108 @@
+"""The console's server on loopback, in a thread of its own."""
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+
+from lab.console.app import Console, make
+from lab.console.watch import Found
+from lab.ports import HOST
+
+TOKEN = "T0k-en_"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer, its headers by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A console that is served at `port` under `/TOKEN/`."""
+
+    console: Console
+    port: int
+
+    @property
+    def host(self) -> str:
+        return f"{HOST}:{self.port}"
+
+    def ask(
+        self,
+        method: str = "GET",
+        path: str = f"/{TOKEN}/",
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request; `body` as http.client takes it."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, told, answer.read())
+
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[Callable[[str], Any]]:
+        """Listen as a page does; gives what waits for the next event of a kind."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=30)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/{TOKEN}/events")
+            answer = connection.getresponse()
+            assert answer.status == 200
+
+            def wait_for(kind: str) -> Any:
+                event = b""
+                while line := answer.readline():
+                    if line.startswith(b"event: "):
+                        event = line.removeprefix(b"event: ").strip()
+                    if line.startswith(b"data: ") and event == kind.encode():
+                        return json.loads(line.removeprefix(b"data: "))
+                raise AssertionError(f"the page was sent away before it was told {kind}")
+
+            try:
+                yield wait_for
+            finally:
+                answer.close()
+
+
+@contextlib.contextmanager
+def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -> Iterator[Served]:
+    """Serve a console about what `find` finds, until the end of the block."""
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        port = listening.getsockname()[1]
+        console = Console(find, write=write, largest=largest)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                make(console, port=port, token=TOKEN),
+                access_log=False,
+                log_level="critical",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            # It answers as soon as it listens; before, the kernel keeps who asks waiting.
+            listening.listen()
+            yield Served(console, port)
+        finally:
+            console.close()
+            server.should_exit = True
+            thread.join()
+            console.finish()
