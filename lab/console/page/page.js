@@ -60,7 +60,7 @@ function duration(ms) {
 function bytes(size) {
   if (size === null || size === undefined) return "";
   for (const [unit, of] of [["MiB", 1048576], ["KiB", 1024]]) if (size >= of) return `${(size / of).toFixed(1)} ${unit}`;
-  return `${size} bytes`;
+  return size === 1 ? "1 byte" : `${size} bytes`;
 }
 const value = (attribute) => attribute ? Object.values(attribute)[0] : undefined;
 const say = (what) => { $("live").textContent = what; };
@@ -179,7 +179,8 @@ function drawStack() {
   const { why, origin, region } = known.stack;
   show($("banner"), Boolean(why));
   set($("banner"), text(why || ""));
-  set($("origin"), text([origin, region].filter(Boolean).join(", ")));
+  const where = known.stack.embedded ? "The lab on this machine" : origin;
+  set($("origin"), text([where, region].filter(Boolean).join(", ")));
   set($("figures-note"), known.stack.embedded ? "The emulator has no metrics of its own: this page publishes them from what it sees, so that alarms go off as in AWS." : "");
   const closed = !known.write;
   $("drop").classList.toggle("closed", closed);
