@@ -60,9 +60,9 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     drag(page, page.locator("#drop"), _write(tmp_path, key))
 
     expect_arrival(page, key)
-    row = travel(page, key)
-    expect(row.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
-    expect(row.locator(".about")).to_contain_text("from this page")
+    seen = travel(page, key)
+    expect(seen.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
+    expect(seen.locator(".about")).to_contain_text("from this page")
 
     record = row(page, "records", key)
     record.locator("summary").click()
@@ -174,11 +174,11 @@ def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
     with watched.broken():
         page.evaluate(DROP, keys)
         for key in keys:
-            row = travel(page, key)
-            expect(row).to_have_attribute("data-is", "failed")
-            expect(row.locator(".step[data-step=bad]")).to_contain_text("function")
-            expect(row.locator(".step[data-step=done]")).to_have_count(2)
-            expect(row.locator(".reason")).to_contain_text("AccessDenied")
+            seen = travel(page, key)
+            expect(seen).to_have_attribute("data-is", "failed")
+            expect(seen.locator(".step[data-step=bad]")).to_contain_text("function")
+            expect(seen.locator(".step[data-step=done]")).to_have_count(2)
+            expect(seen.locator(".reason")).to_contain_text("AccessDenied")
             expect(row(page, "failures", key)).to_contain_text("AccessDenied")
         expect(page.locator("#failures > li")).to_have_count(5)
         expect(page.locator("#stage-failures")).to_have_attribute("data-health", "broken")
