@@ -4,6 +4,7 @@ All tests of the page share one lab; each uses keys of its own and leaves the pi
 """
 
 import re
+import uuid
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -141,10 +142,11 @@ def test_an_upload_from_elsewhere_shows_too(page: Page, watched: Watched) -> Non
 def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_request(
     page: Page, watched: Watched
 ) -> None:
-    for key in "filtered/in.txt", "other.txt":
+    prefix = f"filtered-{uuid.uuid4()}/"
+    for key in f"{prefix}in.txt", "other.txt":
         watched.upload(key)
         expect_arrival(page, key)
-    page.get_by_label("Key begins with").fill("filtered/")
+    page.get_by_label("Key begins with").fill(prefix)
     expect(page.locator("#records > li")).to_have_count(1)
     page.get_by_label("Since").select_option("5 minutes")
     expect(page.locator("#records > li")).to_have_count(1)
@@ -169,7 +171,7 @@ def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_reques
 def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
     page: Page, watched: Watched
 ) -> None:
-    keys = [f"poison-{number}.txt" for number in range(5)]
+    keys = [f"poison-{uuid.uuid4()}-{number}.txt" for number in range(5)]
     watched.forget_failures()
     with watched.broken():
         page.evaluate(DROP, keys)
