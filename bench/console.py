@@ -144,10 +144,10 @@ def opening(running: Browser, console: Served) -> list[Figure]:
     for _ in range(7):
         with opened(running) as page:
             settled(page, console.url)
-            page.wait_for_function(f"{PAINT[6:]} !== null")
+            page.wait_for_function(f"() => ({PAINT})() !== null")
             paints.append(float(page.evaluate(PAINT)))
             sizes.append(float(page.evaluate(ASSETS)))
-            page.wait_for_function("document.querySelectorAll('#log > li').length >= 100")
+            page.wait_for_function("() => document.querySelectorAll('#log > li').length >= 100")
             elements = page.evaluate("document.querySelectorAll('*').length")
     return [
         spread("first paint, full", paints, "ms", PAINT_MS),
@@ -220,7 +220,11 @@ def lit(page: Page, key: str) -> dict[str, float]:
 def told(page: Page, key: str) -> dict[str, float]:
     """When the function began with it and was done, by its log line."""
     look = "key => [...known.travels.values()].findLast((one) => one.key === key)"
-    page.wait_for_function(f"key => ({look})(key).done_at", arg=key)
+    try:
+        page.wait_for_function(f"key => ({look})(key)?.done_at", arg=key)
+    except BrowserError as error:
+        seen = page.evaluate(look, key), page.evaluate("known.stack"), page.evaluate("known.blind")
+        raise NotTriedError(f"the log never told of {key}: {seen}") from error
     travel = page.evaluate(look, key)
     return {"delivery": travel["began_at"], "function": travel["done_at"]}
 

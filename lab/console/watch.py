@@ -214,7 +214,8 @@ class _Round:
         self.board = board
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
-            Records(board, pace),
+            # Whoever wrote them has said so in the log.
+            Records(board, pace, self._came),
             Log(board, pace, lambda: self.hurry("failures", "checks")),
             self.queues,
             Alarms(board, pace, lambda: self.hurry("mails", "points")),
@@ -250,6 +251,10 @@ class _Round:
         for panel, (_, wake) in self._sources.items():
             if not panels or panel in panels:
                 wake.set()
+
+    def _came(self) -> None:
+        if self._embedded:
+            self.hurry("log")
 
     def blind(self) -> dict[str, str]:
         with self._lock:

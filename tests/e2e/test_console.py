@@ -4,6 +4,7 @@ All tests of the page share one lab; each uses keys of its own and leaves the pi
 """
 
 import re
+import uuid
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -60,9 +61,9 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     drag(page, page.locator("#drop"), _write(tmp_path, key))
 
     expect_arrival(page, key)
-    row = travel(page, key)
-    expect(row.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
-    expect(row.locator(".about")).to_contain_text("from this page")
+    seen = travel(page, key)
+    expect(seen.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
+    expect(seen.locator(".about")).to_contain_text("from this page")
 
     record = row(page, "records", key)
     record.locator("summary").click()
@@ -141,10 +142,11 @@ def test_an_upload_from_elsewhere_shows_too(page: Page, watched: Watched) -> Non
 def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_request(
     page: Page, watched: Watched
 ) -> None:
-    for key in "filtered/in.txt", "other.txt":
+    prefix = f"filtered-{uuid.uuid4()}/"
+    for key in f"{prefix}in.txt", "other.txt":
         watched.upload(key)
         expect_arrival(page, key)
-    page.get_by_label("Key begins with").fill("filtered/")
+    page.get_by_label("Key begins with").fill(prefix)
     expect(page.locator("#records > li")).to_have_count(1)
     page.get_by_label("Since").select_option("5 minutes")
     expect(page.locator("#records > li")).to_have_count(1)
@@ -169,16 +171,16 @@ def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_reques
 def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
     page: Page, watched: Watched
 ) -> None:
-    keys = [f"poison-{number}.txt" for number in range(5)]
+    keys = [f"poison-{uuid.uuid4()}-{number}.txt" for number in range(5)]
     watched.forget_failures()
     with watched.broken():
         page.evaluate(DROP, keys)
         for key in keys:
-            row = travel(page, key)
-            expect(row).to_have_attribute("data-is", "failed")
-            expect(row.locator(".step[data-step=bad]")).to_contain_text("function")
-            expect(row.locator(".step[data-step=done]")).to_have_count(2)
-            expect(row.locator(".reason")).to_contain_text("AccessDenied")
+            seen = travel(page, key)
+            expect(seen).to_have_attribute("data-is", "failed")
+            expect(seen.locator(".step[data-step=bad]")).to_contain_text("function")
+            expect(seen.locator(".step[data-step=done]")).to_have_count(2)
+            expect(seen.locator(".reason")).to_contain_text("AccessDenied")
             expect(row(page, "failures", key)).to_contain_text("AccessDenied")
         expect(page.locator("#failures > li")).to_have_count(5)
         expect(page.locator("#stage-failures")).to_have_attribute("data-health", "broken")

@@ -637,7 +637,8 @@ function start() {
     theme(dark ? "light" : "dark");
     try { localStorage.setItem("theme", dark ? "light" : "dark"); } catch { /* as above */ }
   };
-  connect();
+  // What there is to be told may be much: the page shows first.
+  requestAnimationFrame(() => setTimeout(connect));
 }
 
 start();
