@@ -62,7 +62,7 @@ class Pace:
 
 # An emulator's answers cost some of this machine: together less than a fiftieth of a core. AWS's
 # always-free requests last for a month of these, day and night.
-LAB = Pace(0.45, 1.0, 3.0, 3.0, 10.0, 30.0, 30.0, 30.0, 0.08)
+LAB = Pace(0.45, 0.5, 3.0, 3.0, 10.0, 30.0, 30.0, 30.0, 0.08)
 AWS = Pace(1.2, 2.0, 10.0, 15.0, 60.0, 300.0, 60.0, 300.0, 0.5)
 
 

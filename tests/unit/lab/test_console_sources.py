@@ -252,13 +252,16 @@ def test_records_that_were_there_and_that_come_are_told(
     dynamodb = aws("dynamodb")
     table = ground.target.table_name
     dynamodb.put_item(TableName=table, Item=item("before"))
-    records = Records(board, LAB)
+    came: list[str] = []
+    records = Records(board, LAB, lambda: came.append("came"))
     records.look(ground)
+    assert came == []
     dynamodb.put_item(TableName=table, Item=item("after"))
     dynamodb.delete_item(TableName=table, Key={"objectId": {"S": "before"}})
     records.look(ground)
     assert [one["objectId"]["S"] for one in board.told()["records"]["items"]] == ["after"]
     assert board.writes(time.time()) == 1
+    assert came == ["came"]
 
 
 def test_records_are_found_by_key_and_time(ground: Watched, aws: Clients) -> None:
