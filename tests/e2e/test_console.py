@@ -71,7 +71,8 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
         expect(record.locator("dt").get_by_text(name, exact=False).first).to_be_visible()
     shown = record.locator("dl").inner_text()
     identity = record.locator("dd").first.inner_text()
-    for part in (key, watched.name("bucket_name"), "ObjectCreated:Put", str(len(f"I am {key}"))):
+    size = str(len(f"I am {key}".encode()))
+    for part in (key, watched.name("bucket_name"), "ObjectCreated:Put", f"size N\n{size}"):
         assert part in shown
 
     table = watched.client("dynamodb")
