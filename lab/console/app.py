@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab import aws
-from lab.console import runbook, sources
+from lab.console import cloudwatch, runbook, sources
 from lab.console.board import RECORDS, Board, told_failure
 from lab.console.calls import Watched
 from lab.console.hub import Hub, encoded, hear, message
@@ -401,7 +401,7 @@ async def _alarm(console: Console, request: Request) -> Response:
         if alarm is None:
             raise LabError(f"The stack has no alarm {name!r}.")
         return {
-            "history": sources.history(ground, name),
+            "history": cloudwatch.history(ground, name),
             "runbook": [list(map(list, one)) for one in runbook.paragraphs(alarm["section"])],
         }
 

@@ -1,27 +1,23 @@
-"""What is asked of AWS, one class a panel. Each call of `look` asks once and tells the board.
+"""What is asked of table, log and configuration; `queues` and `cloudwatch` have the other panels.
 
-`look` raises LabError and botocore's errors; whoever calls it turns them into the panel's sentence.
-It returns how many seconds it would wait for the next look.
+One class a panel. Each call of `look` asks once and tells the board. It raises LabError and
+botocore's errors, which whoever calls it turns into the panel's sentence, and returns how many
+seconds it would wait for the next look.
 """
 
 import functools
-import json
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from lab import arrivals, aws, failures, probe, watching, wiring
+from lab import arrivals, aws, probe, watching, wiring
 from lab.arrivals import Arrivals
-from lab.console import mail
-from lab.console.board import WINDOW_SECONDS, Board, Check, Depth, Item
+from lab.console.board import Board, Check, Item
 from lab.console.calls import Watched
-from lab.console.mail import Mail
-from lab.console.runbook import section
+from lab.console.pace import LAB, Pace
 from lab.errors import LabError
 from lab.ground import BrokenError, UntoldError
 from lab.verify import refused
@@ -29,41 +25,8 @@ from lab.verify import refused
 _SCAN_PAGES = 4
 _LOG_PAGES = 10
 _LOG_SECONDS = 900
-_POINTS = 60
-_POINT_SECONDS = 14 * 86_400
-_PEEK = 10
-_LONG_PEEKS = 10
-_HIDDEN_SECONDS = 2
-_LOOK_AGAIN_SECONDS = 30
-# Read of the embedded lab's queue, whose newest may be its last.
-_MOST_MAILS = 1000
 _APPLY = "run `terraform apply` in the stack's root"
 _READ_BATCH = 100
-_METRIC = ("Namespace", "MetricName", "Dimensions")
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often to ask, in seconds; `quick` is while an upload is on its way.
-
-    The figures in docs/console.md follow from these.
-    """
-
-    records: float
-    log: float
-    queues: float
-    alarms: float
-    mails: float
-    points: float
-    metrics: float
-    checks: float
-    quick: float
-
-
-# An emulator's answers cost some of this machine: together less than a fiftieth of a core. AWS's
-# always-free requests last for a month of these, day and night.
-LAB = Pace(0.45, 0.5, 3.0, 3.0, 10.0, 30.0, 30.0, 30.0, 0.08)
-AWS = Pace(1.2, 2.0, 10.0, 15.0, 60.0, 300.0, 60.0, 300.0, 0.5)
 
 
 class Source(Protocol):
@@ -135,156 +98,6 @@ class Log:
         return self._pace.quick if self._board.under_way() else self._pace.log
 
 
-class Queues:
-    """Depth of failure queue and buffer, and what lies in the former."""
-
-    panel = "failures"
-
-    def __init__(self, board: Board, pace: Pace) -> None:
-        """Know nothing yet."""
-        self._board, self._pace = board, pace
-        self._read: tuple[int, float] | None = None
-        self._reading = threading.Lock()
-        self._held = False
-        self._hidden_until = 0.0
-
-    def hold(self, held: bool) -> float:
-        """Read no messages for that long; how many seconds some are hidden yet, by a look."""
-        with self._reading:
-            self._held, self._read = held, None
-            return max(0.0, self._hidden_until - time.monotonic())
-
-    def look(self, ground: Watched) -> float:
-        """Ask once."""
-        sqs, url = ground.client("sqs"), ground.target.failure_queue_url
-        depths = {"failures": Depth(*watching.depth(sqs, url))}
-        if (buffer := ground.target.buffer_queue_url) is not None:
-            depths["buffer"] = Depth(*watching.depth(sqs, buffer))
-        self._board.queues(depths)
-        with self._reading:
-            # A replay has them; it tells of each itself.
-            if not self._held:
-                self._look_into(sqs, url, depths["failures"])
-        return 3 * self._pace.quick if self._board.under_way() else self._pace.queues
-
-    def _look_into(self, sqs: Any, url: str, depth: Depth) -> None:
-        # Together: what a look hides is there all the same.
-        there, now = depth.waiting + depth.hidden, time.monotonic()
-        known, read_at = self._read or (None, now)
-        if known == there and (not there or now - read_at < _LOOK_AGAIN_SECONDS):
-            return
-        found = list(map(failures.read, _peek(sqs, url, depth.waiting))) if depth.waiting else []
-        if depth.waiting > _PEEK:
-            self._hidden_until = time.monotonic() + _HIDDEN_SECONDS
-        self._board.failed(found, complete=not depth.hidden and len(found) >= depth.waiting)
-        self._read = there, now
-
-
-class Alarms:
-    """State of each alarm."""
-
-    panel = "alarms"
-
-    def __init__(self, board: Board, pace: Pace, changed: Callable[[], None]) -> None:
-        """`changed` is called when an alarm has another state."""
-        self._board, self._pace, self._changed = board, pace, changed
-
-    def look(self, ground: Watched) -> float:
-        """Ask once."""
-        found = describe(ground)
-        names = ground.target.alarm_names
-        told = [_told_alarm(found[name]) for name in names if name in found]
-        missing = [name for name in names if name not in found]
-        if self._board.rang(told):
-            self._changed()
-        if missing:
-            raise LabError(
-                f"There is no alarm {' or '.join(missing)}: run `terraform apply` in the stack's "
-                "root, which puts it back."
-            )
-        return self._pace.alarms
-
-
-class Mails:
-    """Messages that reached the topic: from a queue that is subscribed, or the alarms' history."""
-
-    panel = "mails"
-
-    def __init__(self, board: Board, pace: Pace, queue_url: str | None) -> None:
-        """`queue_url` is of a subscribed queue that nobody else reads, as the lab has one."""
-        self._board, self._pace, self._queue_url = board, pace, queue_url
-        # How many there were when it was read, and whether nobody hid any then.
-        self._seen: tuple[int | None, bool] = None, False
-        self._read: dict[str, Mail] = {}
-
-    def look(self, ground: Watched) -> float:
-        """Ask once."""
-        if self._queue_url is None:
-            self._board.mailed(_newest(_from_history(ground)))
-        else:
-            sqs = ground.client("sqs")
-            waiting, hidden = watching.depth(sqs, self._queue_url)
-            there, whole = self._seen
-            # What another page hides was read before, or is once it is there again.
-            if waiting + hidden != there or not (whole or hidden):
-                found = _peek(sqs, self._queue_url, waiting, _MOST_MAILS // _PEEK)
-                mails = (mail.of_envelope(one["MessageId"], one["Body"]) for one in found)
-                known = self._read if waiting + hidden else {}
-                newest = _newest({**known, **{one.id: one for one in mails}}.values())
-                self._read = {one.id: one for one in newest}
-                self._board.mailed(newest)
-                self._seen = waiting + hidden, not hidden
-        return self._pace.mails
-
-
-class Points:
-    """The metric of each alarm, for a line with its threshold."""
-
-    panel = "points"
-
-    def __init__(self, board: Board, pace: Pace) -> None:
-        """Draw nothing yet."""
-        self._board, self._pace = board, pace
-
-    def look(self, ground: Watched) -> float:
-        """Ask once."""
-        found = describe(ground)
-        cloudwatch = ground.client("cloudwatch")
-        self._board.drawn({name: _line(cloudwatch, alarm) for name, alarm in found.items()})
-        return self._pace.points
-
-
-class Metrics:
-    """AWS's own figures of the last quarter of an hour."""
-
-    panel = "metrics"
-
-    def __init__(self, board: Board, pace: Pace) -> None:
-        """Know nothing yet."""
-        self._board, self._pace = board, pace
-
-    def look(self, ground: Watched) -> float:
-        """Ask once."""
-        target, cloudwatch = ground.target, ground.client("cloudwatch")
-        function = {"FunctionName": target.function_name}
-        table = {"TableName": target.table_name}
-        asked: dict[str, tuple[str, str, dict[str, str], str]] = {
-            "throttles": ("AWS/Lambda", "Throttles", function, "Sum"),
-            "writes": ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", table, "SampleCount"),
-            "write_throttles": ("AWS/DynamoDB", "WriteThrottleEvents", table, "Sum"),
-        }
-        if ground.buffered:
-            queue = {"QueueName": str(target.buffer_queue_url).rpartition("/")[2]}
-            oldest = "ApproximateAgeOfOldestMessage"
-            asked["received"] = ("AWS/SQS", "NumberOfMessagesSent", queue, "Sum")
-            asked["buffer_oldest"] = ("AWS/SQS", oldest, queue, "Maximum")
-        else:
-            asked["received"] = ("AWS/Lambda", "AsyncEventsReceived", function, "Sum")
-            asked["event_age"] = ("AWS/Lambda", "AsyncEventAge", function, "Maximum")
-        self._board.metrics = {name: _statistic(cloudwatch, *what) for name, what in asked.items()}
-        return self._pace.metrics
-
-
 class Checks:
     """Is each stage wired as the stack says? The looks of `lab verify`, without its probe."""
 
@@ -345,46 +158,6 @@ def _checked(ground: Watched, name: str, look: Callable[[], str]) -> Check | Non
         return Check("unknown", str(error))
     except Exception as error:  # noqa: BLE001 - names that were given by hand can be anything
         return Check("unknown", f"The {name} can't be looked at ({error!r:.200}).")
-
-
-def describe(ground: Watched, *names: str) -> dict[str, dict[str, Any]]:
-    """DescribeAlarms' answers by name, of all the stack's alarms or of those given."""
-    asked = names or ground.target.alarm_names
-    pages = ground.client("cloudwatch").get_paginator("describe_alarms")
-    found: dict[str, dict[str, Any]] = {}
-    for start in range(0, len(asked), 100):
-        for page in pages.paginate(AlarmNames=list(asked[start : start + 100])):
-            found |= {one["AlarmName"]: one for one in page["MetricAlarms"]}
-    return found
-
-
-def history(ground: Watched, name: str) -> list[dict[str, Any]]:
-    """An alarm's newest changes of state, the newest first."""
-    told = ground.client("cloudwatch").describe_alarm_history(
-        AlarmName=name, HistoryItemType="StateUpdate", MaxRecords=20
-    )
-    found = []
-    for item in told["AlarmHistoryItems"]:
-        states = _object(item.get("HistoryData"))
-        old, new = (_object(states.get(name)) for name in ("oldState", "newState"))
-        found.append(
-            {
-                "at": item["Timestamp"].timestamp() * 1000,
-                "from": old.get("stateValue"),
-                "to": new.get("stateValue"),
-                "reason": new.get("stateReason"),
-            }
-        )
-    return found
-
-
-def _object(data: Any) -> Mapping[str, Any]:
-    """Of what HistoryData holds AWS documents only that it is JSON."""
-    try:
-        told = json.loads(data) if isinstance(data, str) else data
-    except (ValueError, RecursionError):
-        told = None
-    return told if isinstance(told, dict) else {}
 
 
 def search_records(
@@ -451,113 +224,3 @@ def _with_images(
         arrivals.Arrival(one.seen, one.change, one.keys, images.get(one.keys["objectId"]["S"]))
         for one in found
     ]
-
-
-def _peek(sqs: Any, url: str, waiting: int, most: int = _LONG_PEEKS) -> Iterator[Mapping[str, Any]]:
-    """Messages of a queue, each once, as long as there are any; nobody else misses one.
-
-    Ten are read without hiding them. Of more, each page of ten is hidden for two seconds, so that
-    the next has others; of these `most` pages at most.
-    """
-    if not waiting:
-        return
-    seen: set[str] = set()
-    rounds = 2 if waiting <= _PEEK else min(most, waiting // _PEEK + 2)
-    for number in range(rounds):
-        answer = sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=_PEEK,
-            # Without any waiting SQS asks some of its servers only.
-            WaitTimeSeconds=1 if number == 0 else 0,
-            VisibilityTimeout=0 if waiting <= _PEEK else _HIDDEN_SECONDS,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        new = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
-        seen |= {one["MessageId"] for one in new}
-        yield from new
-        if not new or len(seen) >= waiting:
-            return
-
-
-def _told_alarm(alarm: Mapping[str, Any]) -> dict[str, Any]:
-    changed = alarm.get("StateUpdatedTimestamp")
-    return {
-        "name": alarm["AlarmName"],
-        "state": alarm["StateValue"],
-        "reason": str(alarm.get("StateReason") or "")[:500],
-        "since": changed.timestamp() * 1000 if changed else None,
-        "description": str(alarm.get("AlarmDescription") or ""),
-        "metric": str(alarm.get("MetricName") or "an expression"),
-        "namespace": str(alarm.get("Namespace") or ""),
-        "statistic": str(alarm.get("Statistic") or ""),
-        "period": alarm.get("Period"),
-        "threshold": alarm.get("Threshold"),
-        "below": "Less" in str(alarm.get("ComparisonOperator")),
-        "section": section(dict(alarm)),
-    }
-
-
-def _from_history(ground: Watched) -> Iterator[Mail]:
-    # All alarms of the account at once: one call instead of one for each.
-    told = ground.client("cloudwatch").describe_alarm_history(
-        HistoryItemType="Action", MaxRecords=100
-    )
-    names, topic = set(ground.target.alarm_names), ground.target.topic_arn
-    for item in told["AlarmHistoryItems"]:
-        found = mail.of_history(item, topic) if item["AlarmName"] in names else None
-        if found is not None:
-            yield found
-
-
-def _newest(mails: Iterable[Mail]) -> list[Mail]:
-    return sorted(mails, key=lambda one: one.at, reverse=True)[:100]
-
-
-def _line(cloudwatch: Any, alarm: Mapping[str, Any]) -> list[tuple[float, float]]:
-    """Time (epoch seconds) and value of an alarm's metric; a sum of several where it has them."""
-    parts = [one["MetricStat"] for one in alarm.get("Metrics") or [] if "MetricStat" in one]
-    asked = [
-        (*(one["Metric"][name] for name in _METRIC), int(one["Period"]), one["Stat"])
-        for one in parts
-    ]
-    if alarm.get("MetricName"):
-        asked = [(*map(alarm.get, _METRIC), int(alarm["Period"]), alarm["Statistic"])]
-    summed: dict[float, float] = {}
-    for namespace, metric, dimensions, period, statistic in asked:
-        now = datetime.now(UTC)
-        # In the alarm's own period, so that its threshold fits.
-        span = min(_POINTS * period, _POINT_SECONDS)
-        told = cloudwatch.get_metric_statistics(
-            Namespace=namespace,
-            MetricName=metric,
-            Dimensions=dimensions,
-            StartTime=now - timedelta(seconds=span),
-            EndTime=now + timedelta(seconds=60),
-            Period=period,
-            Statistics=[statistic],
-        )
-        for point in told["Datapoints"]:
-            at = point["Timestamp"].timestamp()
-            summed[at] = summed.get(at, 0.0) + point[statistic]
-    return sorted(summed.items())
-
-
-def _statistic(
-    cloudwatch: Any, namespace: str, metric: str, dimensions: Mapping[str, str], statistic: str
-) -> float | None:
-    """Of the last 15 minutes; None where CloudWatch has nothing."""
-    now = datetime.now(UTC).replace(second=0, microsecond=0)
-    told = cloudwatch.get_metric_statistics(
-        Namespace=namespace,
-        MetricName=metric,
-        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
-        StartTime=now - timedelta(seconds=WINDOW_SECONDS),
-        EndTime=now + timedelta(seconds=60),
-        Period=60,
-        Statistics=[statistic],
-    )
-    values = [float(point[statistic]) for point in told["Datapoints"]]
-    if not values:
-        return None
-    return max(values) if statistic == "Maximum" else sum(values)

@@ -17,19 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from lab import aws
 from lab.console.board import Board, Publish
 from lab.console.calls import Calls, Watched, watched
-from lab.console.sources import (
-    AWS,
-    LAB,
-    Alarms,
-    Checks,
-    Log,
-    Mails,
-    Metrics,
-    Points,
-    Queues,
-    Records,
-    Source,
-)
+from lab.console.cloudwatch import Alarms, Metrics, Points
+from lab.console.pace import AWS, LAB
+from lab.console.queues import Mails, Queues
+from lab.console.sources import Checks, Log, Records, Source
 from lab.console.stages import stages
 from lab.console.stand_in import StandIn
 from lab.errors import LabError

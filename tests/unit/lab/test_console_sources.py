@@ -18,7 +18,10 @@ from lab.console import sources
 from lab.console import watch as watch_module
 from lab.console.board import Board
 from lab.console.calls import Calls, Watched, watched
-from lab.console.sources import AWS, LAB, Alarms, Checks, Mails, Queues, Records
+from lab.console.cloudwatch import Alarms
+from lab.console.pace import AWS, LAB
+from lab.console.queues import Mails, Queues, peek
+from lab.console.sources import Checks, Records
 from lab.console.watch import Found, Watch
 from lab.emulator import emulator
 from lab.errors import LabError
@@ -142,21 +145,21 @@ def test_a_queue_is_looked_into_whole_and_each_message_told_once(
 ) -> None:
     url = ground.target.failure_queue_url
     send(*map(str, range(number)))
-    found = [one["Body"] for one in sources._peek(ground.client("sqs"), url, number)]
+    found = [one["Body"] for one in peek(ground.client("sqs"), url, number)]
     assert sorted(found, key=int) == [str(n) for n in range(number)]
 
 
 def test_a_few_messages_are_hidden_from_nobody(ground: Watched, send: Send) -> None:
     url, sqs = ground.target.failure_queue_url, ground.client("sqs")
     send(*map(str, range(10)))
-    assert len(list(sources._peek(sqs, url, 10))) == 10
+    assert len(list(peek(sqs, url, 10))) == 10
     assert watching.depth(sqs, url) == (10, 0)
 
 
 def test_no_more_of_a_queue_is_read_than_its_bound(ground: Watched, send: Send) -> None:
     url, sqs = ground.target.failure_queue_url, ground.client("sqs")
     send(*map(str, range(40)))
-    assert len(list(sources._peek(sqs, url, 1000, 3))) == 30
+    assert len(list(peek(sqs, url, 1000, 3))) == 30
 
 
 def test_what_waits_in_the_failure_queue_stays_told_while_a_look_hides_it(
