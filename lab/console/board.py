@@ -122,8 +122,8 @@ class Board:
                 self._publish("removed", gone)
             self._tell_travels(travels)
 
-    def logged(self, events: Iterable[Mapping[str, Any]], now: float) -> bool:
-        """Lines of the function's log; whether one tells of something that failed.
+    def logged(self, events: Iterable[Mapping[str, Any]], now: float) -> list[Invoke]:
+        """Lines of the function's log; returns the invokes that they say something new of.
 
         `now` in epoch seconds: older invokes bring nothing about.
         """
@@ -146,7 +146,7 @@ class Board:
                     # It was there before this page.
                     self._travels.arrive(record, now * 1000)
             self._tell_travels(travels)
-            return any(invoke.broken for invoke in changed)
+            return changed
 
     def failed(self, failures: Iterable[Failure], *, complete: bool = True) -> None:
         """What lies in the failure queue, all of it that was read; `complete` if that is all."""

@@ -75,9 +75,11 @@ class Log:
 
     panel = "log"
 
-    def __init__(self, board: Board, pace: Pace, alert: Callable[[], None]) -> None:
-        """`alert` is called when something failed."""
-        self._board, self._pace, self._alert = board, pace, alert
+    def __init__(
+        self, board: Board, pace: Pace, came: Callable[[], None], alert: Callable[[], None]
+    ) -> None:
+        """`came` is called when the log tells of something, `alert` when that failed."""
+        self._board, self._pace, self._came, self._alert = board, pace, came, alert
         self._since = (time.time() - _LOG_SECONDS) * 1000
 
     def look(self, ground: Watched) -> float:
@@ -89,7 +91,10 @@ class Log:
             PaginationConfig={"PageSize": 10_000, "MaxItems": _LOG_PAGES * 10_000},
         )
         events = [event for page in found for event in page["events"]]
-        if self._board.logged(events, time.time()):
+        told = self._board.logged(events, time.time())
+        if told:
+            self._came()
+        if any(invoke.broken for invoke in told):
             self._alert()
         if events:
             # Streams are read one after the other; late lines come within seconds.

@@ -6,6 +6,7 @@ stream, the function's log and the queues' depths; in AWS nobody may publish the
 """
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,9 +26,9 @@ class StandIn:
 
     panel = "stand_in"
 
-    def __init__(self, board: Board) -> None:
-        """Nothing was published yet."""
-        self._board = board
+    def __init__(self, board: Board, published: Callable[[], None]) -> None:
+        """Nothing was published yet; `published` is called when something is."""
+        self._board, self._published = board, published
         self._told: tuple[object, ...] = ()
         self._at = 0.0
 
@@ -65,6 +66,7 @@ class StandIn:
         if units:
             publish_units(cloudwatch, target.table_name, Units(units, float(units), 1.0))
         self._told, self._at = state, time.monotonic()
+        self._published()
         return _LOOK_SECONDS
 
 

@@ -206,15 +206,18 @@ class _Round:
         self.queues = Queues(board, pace)
         sources: tuple[Source, ...] = (
             # Whoever wrote them has said so in the log.
-            Records(board, pace, self._came),
-            Log(board, pace, lambda: self.hurry("failures", "checks")),
+            Records(board, pace, lambda: self._came("log")),
+            # And what it says of is written, or failed.
+            Log(
+                board, pace, lambda: self._came("records"), lambda: self.hurry("failures", "checks")
+            ),
             self.queues,
             Alarms(board, pace, lambda: self.hurry("mails", "points")),
             Mails(board, pace, found.subscriber),
             Checks(board, pace),
             Metrics(board, pace),
             Points(board, pace),
-            *((StandIn(board),) if found.embedded else ()),
+            *((StandIn(board, lambda: self.hurry("alarms")),) if found.embedded else ()),
         )
         self._sources = {source.panel: (source, threading.Event()) for source in sources}
         self.lost = threading.Event()
@@ -243,9 +246,10 @@ class _Round:
             if not panels or panel in panels:
                 wake.set()
 
-    def _came(self) -> None:
+    def _came(self, panel: str) -> None:
+        # In AWS the pace is what the free tier forgives.
         if self._embedded:
-            self.hurry("log")
+            self.hurry(panel)
 
     def blind(self) -> dict[str, str]:
         with self._lock:

@@ -135,10 +135,11 @@ def test_more_invokes_than_are_kept_cost_no_more(
     assert len(board._counted) == len(board._samples) == 50
 
 
-def test_news_are_taken_once(board: Board) -> None:
-    board.logged([done(1), done(2, failed=1)], NOW)
+def test_news_are_what_happened_since_the_page_is_open_and_are_taken_once(board: Board) -> None:
+    now = float(int(time.time()) + 1)
+    board.logged([done(0, now - 60), done(1, now), done(2, now, failed=1)], now)
     board.arrived([change(item("a")), change(item("b"))])
-    assert board.take_news() == (2, [(NOW, 1.0, False), (NOW, 2.0, True)])
+    assert board.take_news() == (2, [(now, 1.0, False), (now, 2.0, True)])
     assert board.take_news() == (0, [])
 
 
@@ -212,9 +213,9 @@ def test_a_failure_of_a_record_that_has_long_been_there_is_not_on_its_way(board:
 
 
 def test_lines_tell_whether_something_failed(board: Board) -> None:
-    assert not board.logged([done(1)], NOW)
-    assert board.logged([done(2, failed=1)], NOW)
-    assert not board.logged([done(2, failed=1)], NOW)
+    assert [one.broken for one in board.logged([done(1)], NOW)] == [False]
+    assert [one.broken for one in board.logged([done(2, failed=1)], NOW)] == [True]
+    assert board.logged([done(2, failed=1)], NOW) == []
     assert board.last["error"] == NOW
 
 
