@@ -21,8 +21,10 @@ $(VENV)/lab $(VENV)/dev: $(VENV)/%: requirements/%.txt
 	  echo "$(PYTHON) is missing or older than Python 3.12: install that, or name it with PYTHON=…" >&2; exit 2; }
 	@echo "Making the virtual environment $(VENV) (some 20 seconds) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/pip.txt
-	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	@$(VENV)/bin/uv pip install -q --python $(VENV)/bin/python --require-hashes -r $< || { \
+	  echo "uv could not install it; trying pip, which reads pip's own configuration …" >&2; \
+	  $(VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<; }
 	@touch $@
 
 clean:

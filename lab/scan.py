@@ -17,7 +17,7 @@ from lab import skips, terraform
 from lab.errors import LabError
 from lab.module import EXAMPLES, ROOT, THEIRS, WORK, copy_module, plan_anew
 from lab.plan_server import plan_server
-from lab.provider import terraform_environment
+from lab.provider import shared_provider, terraform_environment
 
 FOLDER = WORK / "scan"
 
@@ -38,7 +38,12 @@ def run() -> int:
             '`make test ARGS="-e security"`.'
         ) from error
     environment = terraform_environment(FOLDER)
-    with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
+    with (
+        tempfile.TemporaryDirectory(dir=FOLDER) as folder,
+        plan_server() as endpoint,
+        shared_provider(environment, FOLDER) as attach,
+    ):
+        known = environment | endpoint | attach
         module = copy_module(Path(folder))
         plans = []
         for root in [*EXAMPLES, *THEIRS]:
@@ -46,8 +51,8 @@ def run() -> int:
             name = "-".join(root.relative_to(ROOT).parts[1:])
             console.print(f"planning {name} …")
             plan_anew(example)
-            terraform.init(example, environment | endpoint)
-            planned = terraform.plan(example, environment | endpoint)
+            terraform.init(example, known)
+            planned = terraform.plan(example, known)
             plans.append(module / f"{name}.json")
             plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
         # The comments with the reasons for a skip stand in the source only.
