@@ -41,7 +41,7 @@ def run() -> int:
     with (
         tempfile.TemporaryDirectory(dir=FOLDER) as folder,
         plan_server() as endpoint,
-        shared_provider(environment, FOLDER) as attach,
+        shared_provider(environment | endpoint, FOLDER) as attach,
     ):
         known = environment | endpoint | attach
         module = copy_module(Path(folder))

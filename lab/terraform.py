@@ -198,6 +198,8 @@ class _Driver(tftest.TerraformTest):  # type: ignore[misc]
     def plan(self, *_arguments: Any, **_options: Any) -> tftest.TerraformPlanOutput:
         """Plan, and always parse the plan; the plan file stays inside the root."""
         file = Path(self.tfdir) / ".terraform" / "lab.tfplan"
+        # With a provider that runs already and no modules, initialising leaves no such folder.
+        file.parent.mkdir(exist_ok=True)
         try:
             self.execute_command("plan", "-input=false", "-no-color", f"-out={file}")
             shown = self.execute_command("show", "-no-color", "-json", str(file))
