@@ -396,7 +396,9 @@ def test_whoever_may_not_is_told_which_right_is_missing(site: Site) -> None:
     statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName="nobody", PolicyName="queue", PolicyDocument=document)
-    with pytest.raises(LabError, match=r"function .* is closed to you: .*right to Invoke"):
+    with pytest.raises(
+        LabError, match=r"function .* is closed to you: .*right to lambda:InvokeFunction"
+    ):
         site.replay(through=through)
 
 

@@ -313,6 +313,10 @@ def set_variable(lab: Kept, name: str, value: str) -> None:
     functions.update_function_configuration(
         FunctionName=function, Environment={"Variables": variables}
     )
+    # Until then verify says so, and rightly.
+    functions.get_waiter("function_updated_v2").wait(
+        FunctionName=function, WaiterConfig={"Delay": 1}
+    )
 
 
 def set_ttl(lab: Kept, enabled: bool) -> None:
