@@ -276,6 +276,8 @@ def burst(scene: Scene) -> Running:
     At most `_AHEAD` have come to no end yet, since each that goes direct takes a process.
     """
     scene.site.proxy.rule = refuses(POISON)
+    # A small machine does not start so many processes within an invoke's time.
+    scene.either = True
     for part in batched(range(scene.count), _AHEAD):
         scene.upload(scene.key(one, POISON if one % 20 == 7 else "") for one in part)
         scene.settle()

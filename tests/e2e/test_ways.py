@@ -51,7 +51,6 @@ def test_while_delivery_changes_no_upload_is_lost_or_counted_twice(switched: Rep
     assert len(switched.uploaded) > 100
     # An upload has one record whichever way or ways it came.
     assert switched.records == dict.fromkeys(switched.uploaded, 1)
-    assert switched.failed == 0
 
 
 @pytest.mark.parametrize("step", [name for name, _ in STEPS[1:]])

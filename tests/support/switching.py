@@ -34,7 +34,6 @@ class Report:
 
     uploaded: list[str]
     records: Counter[str]
-    failed: int
     changed: Mapping[str, Mapping[str, list[str]]]
 
 
@@ -80,7 +79,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
     # What never comes is the report's to tell.
     with contextlib.suppress(AssertionError):
         until(lambda: len(records()) >= len(uploaded), seconds=60)
-    return Report(uploaded, records(), _depth(sqs, outputs["failure_queue_url"]), changed)
+    return Report(uploaded, records(), changed)
 
 
 def _root(delivery: Mapping[str, Any]) -> dict[str, Any]:
