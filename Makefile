@@ -3,15 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 ARGS ?=
 
-.PHONY: help demo test clean
+.PHONY: help demo test lab clean
 
 help:
 	@echo "make demo   run the whole pipeline on this machine (ARGS=--keep leaves it running)"
 	@echo "make test   run every check and test (ARGS='-e unit' runs one floor)"
+	@echo "make lab    make the environment for \`.venv/bin/python -m lab\`, and no more"
 	@echo "make clean  remove what these made"
 
 demo: $(VENV)/lab
 	@$(VENV)/bin/python -m lab demo $(ARGS)
+
+lab: $(VENV)/lab
 
 test: $(VENV)/dev
 	@$(VENV)/bin/python tests/run.py $(ARGS)

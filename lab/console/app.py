@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab import aws
 from lab.console import cloudwatch, runbook, sources
-from lab.console.board import RECORDS, Board, told_failure
+from lab.console.board import RECORDS, Board, told_failure, told_invoke
 from lab.console.calls import Watched
 from lab.console.hub import Hub, encoded, hear, message
+from lab.console.invokes import Invokes
 from lab.console.safety import HEADERS, refusal
 from lab.console.watch import Found, Watch
 from lab.errors import LabError
@@ -244,12 +245,12 @@ async def _file(request: Request) -> Response:
 
 
 async def _events(console: Console, request: Request) -> Response:
-    watch = console.watch()
-
     async def told() -> AsyncIterator[str]:
         # First of all: what happens while all is told must not be missed.
         queue = console.hub.join()
         try:
+            # Here, so that it ends with a page that leaves before it is told anything.
+            watch = console.watch()
             # Whoever tells the board something just now must not hold up all other pages.
             snapshot = await run_in_threadpool(lambda: message("snapshot", watch.told()))
             yield "retry: 1000\n\n" + snapshot
@@ -387,7 +388,8 @@ async def _log(console: Console, request: Request) -> Response:
     def ask() -> dict[str, Any]:
         ground, _ = console.watched().now()
         found = sources.search_log(ground, wanted)
-        return {"lines": [[one["timestamp"], one["message"]] for one in found]}
+        invokes = Invokes().take(found)
+        return {"invokes": [told_invoke(one) for one in invokes if one.request.startswith(wanted)]}
 
     return await _asked(ask, "the log group")
 

@@ -64,7 +64,12 @@ function bytes(size) {
 }
 const value = (attribute) => attribute ? Object.values(attribute)[0] : undefined;
 const say = (what) => { $("live").textContent = what; };
-const complain = (what) => { $("said").textContent = what; };
+const complaints = [];
+function complain(what) {
+  if (what) complaints.push(what); else complaints.length = 0;
+  const more = complaints.length > 5 ? [`and ${complaints.length - 5} before`] : [];
+  $("said").textContent = [...complaints.slice(-5), ...more].join("\n");
+}
 
 // A list keeps its elements by key, so that what is open stays open and nothing jumps.
 function list(parent, items, key, build, update) {
@@ -112,7 +117,9 @@ function folding(summary, inside) {
 
 const waiting = new Set();
 function draw(...parts) {
-  if (waiting.size === 0) requestAnimationFrame(() => {
+  // A page that is hidden draws nothing, but its title tells.
+  const soon = document.hidden ? (work) => setTimeout(work, 0) : requestAnimationFrame;
+  if (waiting.size === 0) soon(() => {
     const now = [...waiting];
     waiting.clear();
     for (const part of now) part();
@@ -156,7 +163,8 @@ function drawStages() {
   const unknown = known.stages.filter((one) => one.health === "unknown");
   const names = (stages) => stages.map((one) => one.title.toLowerCase()).join(", ");
   let state = "healthy", verdict = "All is well: what is uploaded becomes a record.";
-  if (known.stack.why) [state, verdict] = ["unknown", "The pipeline can't be seen just now."];
+  if (known.gone) [state, verdict] = ["unknown", "The console does not answer: what is shown is old."];
+  else if (known.stack.why) [state, verdict] = ["unknown", "The pipeline can't be seen just now."];
   else if (!known.stages.length) [state, verdict] = ["unknown", "Looking at the pipeline …"];
   else if (broken.length === 1 && broken[0].id === "alarms") [state, verdict] = ["broken", `An alarm is on: ${broken[0].says}. What to do stands with it, below.`];
   else if (broken.length) [state, verdict] = ["broken", `Something is wrong at: ${names(broken)}. ${broken[0].says}`];
@@ -236,14 +244,14 @@ function drawTravels() {
     state.dataset.state = { arrived: "healthy", uploading: "busy", travelling: "busy", untaken: "unknown" }[travel.state] || "broken";
     set(state, STATES[travel.state]);
     list(track, steps(travel), (one) => one.id,
-      (one) => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span")),
+      (one) => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span"), make("span", { class: "visually-hidden" })),
       (step, one) => {
         step.dataset.step = one.step;
         set(step.children[0], one.sign);
         set(step.children[1], one.ms || (one.step === "done" ? "–" : " "));
         set(step.children[2], one.name);
         const said = { done: "passed", bad: "failed", now: "waited for" }[one.step] || "not reached";
-        step.setAttribute("aria-label", `${one.name} ${said} ${one.ms}`);
+        set(step.children[3], ` ${said}`);
       });
     show(reason, Boolean(travel.reason));
     set(reason.children[0], travel.reason ? text(travel.reason) : "");
@@ -326,7 +334,7 @@ function drawRecords() {
     .sort((one, other) => Number(value(other.timestamp) ?? 0) - Number(value(one.timestamp) ?? 0)
       || (value(other.sequencer) ?? "").localeCompare(value(one.sequencer) ?? ""));
   set($("records-count"), fits.length > SHOWN ? `${SHOWN} of ${fits.length} and more` : fits.length ? String(fits.length) : "");
-  show($("records-none"), fits.length === 0);
+  show($("records-none"), fits.length === 0 && !known.blind.records);
   list($("records"), fits.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, folding([
     make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => attributes(item))),
   (row, item) => {
@@ -377,7 +385,7 @@ function drawLog() {
     .filter((one) => LEVELS.indexOf(one.level) >= least && one.request.startsWith(request))
     .sort((one, other) => other.at - one.at);
   set($("log-count"), fits.length > SHOWN ? `${SHOWN} of ${fits.length}` : fits.length ? String(fits.length) : "");
-  show($("log-none"), fits.length === 0 && !foundLines);
+  show($("log-none"), fits.length === 0 && !foundLines && !known.blind.log);
   show($("log-search"), request.length >= 8 && fits.length === 0);
   const shown = foundLines && fits.length === 0 ? [foundLines] : fits.slice(0, SHOWN);
   list($("log"), shown, (one) => one.request, (invoke) => make("li", {}, folding([
@@ -543,7 +551,7 @@ const takes = {
   },
   stack(told) { known.stack = told; draw(drawStack); },
   stages(told) { known.stages = told; draw(drawStages); },
-  blind(told) { known.blind = told; draw(drawBlind, drawAlarms, drawMails, drawFailures); },
+  blind(told) { known.blind = told; draw(drawBlind, drawRecords, drawLog, drawAlarms, drawMails, drawFailures); },
   records(told) {
     keep(known.records, told.items, (item) => value(item.objectId), 300, (item) => Number(value(item.timestamp) ?? 0));
     if (told.complete === false) set($("records-note"), "The table is large: of what was there before, only the first 4 MB were read.");
@@ -569,9 +577,10 @@ const takes = {
 function connect() {
   const source = new EventSource("events");
   const connection = (state, word) => { $("connection").dataset.state = state; set($("connection"), word); };
-  source.onopen = () => { connection("healthy", "✓ live"); if (known.gone) { known.gone = false; show($("banner"), false); } };
+  source.onopen = () => { connection("healthy", "✓ live"); if (known.gone) { known.gone = false; show($("banner"), false); draw(drawStages); } };
   source.onerror = () => {
     known.gone = true;
+    draw(drawStages);
     connection("broken", "✕ not connected");
     show($("banner"), true);
     set($("banner"), source.readyState === EventSource.CLOSED
@@ -622,9 +631,9 @@ function start() {
     if (request.length < 8) return;
     set($("log-note"), "Asking the log …");
     try {
-      const { lines } = await ask(`log?request=${encodeURIComponent(wellFormed(request))}`);
-      foundLines = lines.length ? { request, at: lines.at(-1)[0], level: "INFO", broken: false, refused: [], received: null, milliseconds: null, lines: lines.map(([at, line]) => [at, "", line]) } : null;
-      set($("log-note"), lines.length ? "" : "No line of the last day names it.");
+      const { invokes } = await ask(`log?request=${encodeURIComponent(wellFormed(request))}`);
+      foundLines = invokes[0] ?? null;
+      set($("log-note"), foundLines ? "" : "No line of the last day names it.");
     } catch (error) { set($("log-note"), error.message); }
     draw(drawLog);
   };

@@ -454,8 +454,24 @@ def test_records_and_lines_are_searched_for(page: Served, target: Target, aws: C
     assert found.status == 200, found.body
     assert found.json()["whole"]
     assert found.json()["items"][0]["blob"] == {"B": "AA=="}
-    lines = page.ask(path=f"/{TOKEN}/log?request=11111111-1111")
-    assert (lines.status, lines.json()) == (200, {"lines": []})
+    none = page.ask(path=f"/{TOKEN}/log?request=11111111-1111")
+    assert (none.status, none.json()) == (200, {"invokes": []})
+
+
+def test_a_request_that_is_searched_for_is_told_with_how_it_ended(
+    page: Served, target: Target, aws: Clients
+) -> None:
+    request = "22222222-2222-4222-8222-222222222222"
+    told = {"requestId": request, "level": "ERROR", "message": "Record not stored", "key": "a"}
+    # An hour ago: the page has not read it.
+    event = {"timestamp": int(time.time() - 3600) * 1000, "message": json.dumps(told)}
+    logs, names = aws("logs"), {"logGroupName": target.log_group_name, "logStreamName": "old"}
+    logs.create_log_stream(**names)
+    logs.put_log_events(**names, logEvents=[event])
+    found = page.ask(path=f"/{TOKEN}/log?request={request}")
+    assert found.status == 200, found.body
+    (invoke,) = found.json()["invokes"]
+    assert (invoke["request"], invoke["level"], invoke["broken"]) == (request, "ERROR", True)
 
 
 def test_a_page_that_only_looks_reads_all_of_its_panels(
