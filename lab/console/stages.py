@@ -170,7 +170,8 @@ def _table(board: Board, target: Target, blind: Mapping[str, str], now: float) -
         health, says = "broken", "Writes were throttled in the last 15 minutes."
     writes = board.metrics.get("writes")
     title = "Records written in the last 15 minutes, as CloudWatch counts."
-    if writes is None:
+    if writes is None or board.writes(now) > writes:
+        # CloudWatch tells minutes later.
         writes, title = board.writes(now), "Records written since this page was opened."
     figures = (
         Figure("writes", _count(writes if why is None else None), title),
