@@ -23,7 +23,7 @@ ACCOUNT_ID = "000000000000"
 
 _REPAIRED = Path(__file__).with_name("ministack_repairs.py").resolve()
 # What the name of an emulator's own temporary folder begins with.
-_PRIVATE = "emulator-"
+PRIVATE = "emulator-"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.05
@@ -98,7 +98,7 @@ def is_emulator(pid: int) -> bool:
 
 def emulators_in(work_dir: Path) -> list[int]:
     """The processes of all emulators that were started with this `work_dir`, noted or not."""
-    mine = f" {work_dir.resolve()}/{_PRIVATE}"
+    mine = f" {work_dir.resolve()}/{PRIVATE}"
     return [pid for pid, command in _emulators("-A").items() if mine in command]
 
 
@@ -196,7 +196,7 @@ def _start_on(
     repaired: bool,
     tied: bool,
 ) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
-    private_tmp = Path(tempfile.mkdtemp(prefix=_PRIVATE, dir=work_dir))
+    private_tmp = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=work_dir))
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {
         "BIND_HOST": HOST,

@@ -1,7 +1,6 @@
 """Put load on the pipeline while something is broken, and tell what became of each upload."""
 
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -49,7 +48,7 @@ def faults(
     folder = folder.resolve()
     reports: list[Report] = []
     with stack.exclusive(folder):
-        _forget(folder)
+        stack.forget(folder)
         try:
             show.heading(console, f"Terraform applies the module, delivery by {delivery}")
             with sites(folder, [delivery], partial(_apply, console)) as found:
@@ -64,7 +63,7 @@ def faults(
             console.print("Interrupted: Terraform and the emulator ended, nothing stays but logs.")
             raise
         finally:
-            _forget(folder)
+            stack.forget(folder)
     _show(console, reports)
     if as_json:
         told = [asdict(report) | {"holds": report.holds} for report in reports]
@@ -125,9 +124,3 @@ def _show(console: Console, reports: list[Report]) -> None:
         "(failed), or both: an invoke may end badly after it has written. All messages are then "
         "replayed. In the end each upload must have exactly one record: none doubled, none lost.",
     )
-
-
-def _forget(folder: Path) -> None:
-    stack.forget(folder)
-    for made in ("module", "state"):
-        shutil.rmtree(folder / made, ignore_errors=True)

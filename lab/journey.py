@@ -13,7 +13,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab import arrivals, probe, watching, wiring
+from lab.failures import FailedEvent
 from lab.ground import BrokenError, Ground, UntoldError
+from lab.handler import events
 from lab.probe import Made, Probe
 from lab.show import printable
 
@@ -96,7 +98,7 @@ def record(ground: Ground, sent: Journey, seconds: float, tell: Tell) -> str:
 def _look(ground: Ground, sent: Journey) -> Item | None:
     if sent.stream is not None:
         images = (one.image for one in sent.stream.new() if one.image)
-        return next((image for image in images if _is_ours(image, sent.probe)), None)
+        return next((image for image in images if _is_ours(ground, image, sent)), None)
     identity = probe.object_id(ground.target.bucket_name, sent.probe, sent.made)
     answer = ground.client("dynamodb").get_item(
         TableName=ground.target.table_name, Key={"objectId": {"S": identity}}, ConsistentRead=True
@@ -105,9 +107,11 @@ def _look(ground: Ground, sent: Journey) -> Item | None:
     return item
 
 
-def _is_ours(item: Item, chosen: Probe) -> bool:
-    name = item.get("eventName", {}).get("S", "")
-    return item.get("objectKey", {}).get("S") == chosen.key and name.startswith(chosen.family)
+def _is_ours(ground: Ground, item: Item, sent: Journey) -> bool:
+    found = {name: next(iter(value.values())) for name, value in item.items()}
+    told = found.get("bucket"), found.get("objectKey"), found.get("versionId", "")
+    ours = ground.target.bucket_name, sent.probe.key, sent.made.version_id
+    return told == ours and found.get("eventName", "").startswith(sent.probe.family)
 
 
 def log_line(ground: Ground, sent: Journey, identity: str, seconds: float, tell: Tell) -> str:
@@ -138,10 +142,9 @@ def log_line(ground: Ground, sent: Journey, identity: str, seconds: float, tell:
 
 def _failure(ground: Ground, sent: Journey) -> str | None:
     """Why the function says that it could not store the probe's record, if it does."""
-    (mark,) = probe.MARK.findall(sent.probe.key)[-1:]
     # Who may not read logs waits longer, and that is all.
     with contextlib.suppress(ClientError, BotoCoreError):
-        for line in _lines(ground, sent, f'"{mark}"'):
+        for line in _lines(ground, sent, f'"{sent.probe.mark}"'):
             told = _parsed(line)
             if told.get("level") == "ERROR" and told.get("reason"):
                 return printable(str(told["reason"]), 300)
@@ -191,22 +194,30 @@ def clean_up(ground: Ground, sent: Journey) -> str:
         )
     if sent.item is not None:
         return "object and record of the probe are deleted" + _second_event(ground)
-    removed = _removed_failure(ground)
+    removed = _removed_failure(ground, sent)
     if removed:
         return "the probe's object and failed event are deleted"
     return (
-        "the probe's object is deleted; its event may still come to table or failure queue, from "
-        "where the next `lab verify` takes it"
+        "the probe's object is deleted; its event may still come to the table, where its ttl takes "
+        "it, or to the failure queue: `lab replay` takes it from there"
     )
 
 
-def _removed_failure(ground: Ground) -> int:
-    """Take the probe's event off the failure queue, if it comes there soon."""
+def _removed_failure(ground: Ground, sent: Journey) -> int:
+    """Take this probe's event, and nothing else, off the failure queue, if it comes there soon."""
+
+    def ours(message: FailedEvent) -> bool:
+        found = events.read(message.event)
+        return bool(found.events and not found.refusals) and all(
+            probe.is_event_of(event, ground.target.bucket_name, sent.probe, sent.made)
+            for _, event in found.events
+        )
+
     deadline = time.monotonic() + _FAILED_SECONDS
     sqs, url = ground.client("sqs"), ground.target.failure_queue_url
     while time.monotonic() < deadline:
         if any(watching.depth(sqs, url)):
-            removed, _ = watching.take_probes(sqs, url)
+            removed, _ = watching.take(sqs, url, ours)
             if removed:
                 return removed
         time.sleep(_POLL_SECONDS)

@@ -1,5 +1,6 @@
 """Apply and destroy the embedded lab, with each resource on screen; what its commands share."""
 
+import os
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -9,7 +10,7 @@ from typing import Literal
 from rich.console import Console
 
 from lab import lab_root, show, terraform
-from lab.provider import terraform_environment
+from lab.provider import PROVIDER_RUN, PROVIDER_VARIABLE, terraform_environment
 
 # How long each part took, by its name.
 Seconds = dict[str, float]
@@ -31,8 +32,19 @@ def prepare(folder: Path, console: Console, seconds: Seconds) -> dict[str, str]:
     show.heading(console, "Terraform applies the module, on a private AWS emulator (ministack)")
     root = lab_root.write(folder)
     with timed(seconds, "terraform init"):
-        terraform.init(root, environment)
+        version = terraform.init(root, environment)
+    show.note(console, provider_note(version))
     return environment
+
+
+def provider_note(version: str) -> str:
+    """Which provider is taken, and why where it is not the one that everything was run with."""
+    taken = f"The provider is hashicorp/aws {version}"
+    if version == PROVIDER_RUN:
+        return f"{taken}."
+    if os.environ.get(PROVIDER_VARIABLE):
+        return f"{taken}, as {PROVIDER_VARIABLE} says; {PROVIDER_RUN} is what was tested."
+    return f"{taken}: {PROVIDER_RUN}, which was tested, is not to be found here."
 
 
 def follow(

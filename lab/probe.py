@@ -1,9 +1,9 @@
 """One upload of our own: choose its key so that the pipeline's filters take it, make it, remove it.
 
-Its key has a mark that no other object has, so that whatever it leaves behind can be told.
+Whatever it leaves behind is told by all that is known of it, never by its key's looks alone: the
+same mark may stand in anybody's key.
 """
 
-import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,7 @@ from typing import Any
 from lab.errors import LabError
 from lab.handler import events, records
 
-# In the key of each probe, and in no other object's.
-MARK = re.compile(r"lab-verify-[0-9a-f]{12}")
-_BODY = b"A probe of `lab verify`, deleted again at once.\n"
+BODY = b"A probe of `lab verify`, deleted again at once.\n"
 
 # How to bring an event about, by what S3 calls it: the handler's name for it, EventBridge's words.
 _WAYS = {
@@ -35,10 +33,14 @@ _WAYS = {
 
 @dataclass(frozen=True)
 class Probe:
-    """What to do to which key: `event` is S3's name of it (`s3:ObjectCreated:Put`)."""
+    """What to do to which key: `event` is S3's name of it (`s3:ObjectCreated:Put`).
+
+    `mark` is the random part of the key, to look for in logs.
+    """
 
     key: str
     event: str
+    mark: str
 
     @property
     def family(self) -> str:
@@ -72,7 +74,7 @@ def choose(filters: Iterable[Mapping[str, Any]]) -> Probe:
             wanted = one["events"]
             if event in wanted or f"{event.rpartition(':')[0]}:*" in wanted:
                 mark = f"lab-verify-{secrets.token_hex(6)}"
-                return Probe(f"{one['prefix']}{mark}{one['suffix']}", event)
+                return Probe(f"{one['prefix']}{mark}{one['suffix']}", event, mark)
     asked = ", ".join(sorted({event for one in filters for event in one["events"]}))
     raise LabError(
         f"No probe can bring about what the pipeline's filters take ({asked}): it can put, copy, "
@@ -88,7 +90,7 @@ def make(s3: Any, bucket: str, probe: Probe) -> Made:
         if action == "CompleteMultipartUpload":
             answer = _in_parts(s3, bucket, probe.key)
         else:
-            answer = s3.put_object(Bucket=bucket, Key=probe.key, Body=_BODY)
+            answer = s3.put_object(Bucket=bucket, Key=probe.key, Body=BODY)
         versions.append(_version(answer))
         etag = str(answer["ETag"])
         if action == "Copy":
@@ -105,7 +107,7 @@ def make(s3: Any, bucket: str, probe: Probe) -> Made:
     except BaseException:
         remove(s3, bucket, probe, tuple(versions))
         raise
-    return Made(_time(answer), versions[-1], etag.strip('"'), len(_BODY), tuple(versions))
+    return Made(_time(answer), versions[-1], etag.strip('"'), len(BODY), tuple(versions))
 
 
 def remove(s3: Any, bucket: str, probe: Probe, versions: Iterable[str]) -> None:
@@ -122,6 +124,15 @@ def object_id(bucket: str, probe: Probe, made: Made) -> str | None:
     return records.object_id(
         events.ObjectEvent(bucket, probe.key, name, "", 0, version_id=made.version_id)
     )
+
+
+def is_event_of(event: events.ObjectEvent, bucket: str, probe: Probe, made: Made) -> bool:
+    """Whether an event is this very probe's: bucket, whole key, name, version, eTag and size."""
+    told = (event.bucket, event.key, event.name, event.version_id)
+    if told != (bucket, probe.key, probe.event.removeprefix("s3:"), made.version_id):
+        return False
+    # Of what is removed, S3 tells neither.
+    return probe.family != "ObjectCreated" or (event.etag, event.size) == (made.etag, made.size)
 
 
 def differences(
@@ -178,7 +189,7 @@ def _in_parts(s3: Any, bucket: str, key: str) -> dict[str, Any]:
     place = {"Bucket": bucket, "Key": key}
     upload = {**place, "UploadId": s3.create_multipart_upload(**place)["UploadId"]}
     try:
-        part = s3.upload_part(**upload, PartNumber=1, Body=_BODY)
+        part = s3.upload_part(**upload, PartNumber=1, Body=BODY)
         parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
         answer: dict[str, Any] = s3.complete_multipart_upload(**upload, MultipartUpload=parts)
     except BaseException:

@@ -23,6 +23,10 @@ from lab.guard import guarded
 
 MINIMUM_TERRAFORM = (1, 9, 0)
 PROVIDER = "registry.terraform.io/hashicorp/aws"
+# The one that everything here was run with: the roots that the tooling writes ask for exactly it.
+PROVIDER_RUN = "5.100.0"
+# Names another one for somebody to try.
+PROVIDER_VARIABLE = "PIPELINE_AWS_PROVIDER"
 # As versions.tf has it; a unit test compares the two.
 PROVIDER_RANGE = ">= 5.100, < 7.0"
 _PROVIDER_FROM, _PROVIDER_BELOW = (5, 100, 0), (7, 0, 0)
@@ -85,11 +89,14 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
     """The environment for a Terraform process whose AWS is an emulator.
 
     `work_dir` receives a CLI configuration where a mirror needs one, and a private TMPDIR. Nothing
-    of the operator's AWS or Terraform settings that could reach a real account passes.
+    of the operator's AWS or Terraform settings that could reach a real account passes. The variable
+    PIPELINE_AWS_PROVIDER in it is the version that `lab.terraform.init` asks for.
 
-    Raises LabError when Terraform is missing or too old, or TF_PLUGIN_MIRROR holds no provider.
+    Raises LabError when Terraform is missing or too old, TF_PLUGIN_MIRROR holds no provider, or
+    PIPELINE_AWS_PROVIDER can't be had.
     """
     terraform = find_terraform()
+    wanted = _wanted()
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -97,6 +104,7 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
         and (not name.startswith("TF_") or name.startswith(_KEPT_TERRAFORM_VARIABLES))
     }
     environment |= {
+        PROVIDER_VARIABLE: wanted,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -121,11 +129,38 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
         environment["TF_CLI_CONFIG_FILE"] = own
     if installs_providers(user_configurations()):
         return environment
-    mirror = Path(given) if given else find_mirror(terraform.platform)
+    mirror = Path(given) if given else find_mirror(terraform.platform, wanted)
+    if mirror is None:
+        return environment
+    environment[PROVIDER_VARIABLE] = _choose(mirror, terraform.platform, wanted)
     # What Terraform finds by itself needs no configuration.
-    if mirror is not None and mirror not in implied_mirrors():
+    if mirror not in implied_mirrors():
         environment["TF_CLI_CONFIG_FILE"] = str(write_configuration(mirror, work_dir))
     return environment
+
+
+def _wanted() -> str:
+    """The provider's version that the caller asks for, else the one that was run."""
+    asked = os.environ.get(PROVIDER_VARIABLE) or PROVIDER_RUN
+    if re.fullmatch(r"\d+\.\d+\.\d+", asked) and _in_range(asked):
+        return asked
+    raise LabError(
+        f"{PROVIDER_VARIABLE} is {asked!r}: name one release in the range {PROVIDER_RANGE}, "
+        f"{PROVIDER_RUN} for example, or unset it."
+    )
+
+
+def _choose(mirror: Path, platform: str, wanted: str) -> str:
+    """`wanted` if the mirror has it, else the mirror's newest in our range, unless asked for."""
+    held = _versions(mirror, platform)
+    if wanted in held:
+        return wanted
+    if os.environ.get(PROVIDER_VARIABLE):
+        raise LabError(
+            f"{PROVIDER_VARIABLE} is {wanted}, but {mirror} holds {', '.join(held)} of {PROVIDER}: "
+            "name one of these, or unset it."
+        )
+    return held[-1]
 
 
 def user_configurations() -> list[Path]:
@@ -151,12 +186,15 @@ def installs_providers(configurations: list[Path]) -> bool:
     return False
 
 
-def find_mirror(platform: str) -> Path | None:
-    """The first folder with a usable provider: an implied local mirror, else one below /opt."""
-    for folder in [*implied_mirrors(), *_addon_mirrors()]:
-        if holds_provider(folder, platform):
-            return folder
-    return None
+def find_mirror(platform: str, wanted: str = PROVIDER_RUN) -> Path | None:
+    """The first folder with the wanted provider, else the first with one in our range.
+
+    Looked for among the implied local mirrors, then one level below /opt.
+    """
+    folders = [*implied_mirrors(), *_addon_mirrors()]
+    held = {folder: versions for folder in folders if (versions := _versions(folder, platform))}
+    with_wanted = (folder for folder, versions in held.items() if wanted in versions)
+    return next(with_wanted, next(iter(held), None))
 
 
 def implied_mirrors() -> list[Path]:
@@ -174,10 +212,15 @@ def implied_mirrors() -> list[Path]:
 
 def holds_provider(folder: Path, platform: str) -> bool:
     """Whether a mirror folder, unpacked or packed, has the provider for `platform` in our range."""
-    return bool(_unpacked(folder, platform)) or any(
-        _in_range(package.name.split("_")[1])
-        for package in (folder / PROVIDER).glob(f"terraform-provider-aws_*_{platform}.zip")
-    )
+    return bool(_versions(folder, platform))
+
+
+def _versions(folder: Path, platform: str) -> list[str]:
+    """The provider's versions in our range that a mirror folder has, the newest last."""
+    packages = (folder / PROVIDER).glob(f"terraform-provider-aws_*_{platform}.zip")
+    packed = {package.name.split("_")[1] for package in packages}
+    unpacked = {binary.parts[-3] for binary in _unpacked(folder, platform).values()}
+    return sorted(filter(_in_range, packed | unpacked), key=_version)
 
 
 def write_configuration(mirror: Path, work_dir: Path) -> Path:
@@ -196,30 +239,29 @@ def write_configuration(mirror: Path, work_dir: Path) -> Path:
     return file
 
 
-def no_provider_error(reason: str) -> LabError:
+def no_provider_error(reason: str, wanted: str) -> LabError:
     """The error for a `terraform init` that got no provider; `reason` is Terraform's own."""
     files = user_configurations()
     if installs_providers(files):
         named = ", ".join(map(str, files))
         return LabError(
-            f"Terraform got no {PROVIDER} {PROVIDER_RANGE} the way {named} says ({reason}): "
+            f"Terraform got no {PROVIDER} {wanted} the way {named} says ({reason}): "
             f"mend that file, or name another one in TF_CLI_CONFIG_FILE."
         )
     searched = ", ".join(map(str, [*implied_mirrors(), _ADDON_FOLDER / "*"]))
     return LabError(
-        f"No {PROVIDER} {PROVIDER_RANGE}: no mirror in TF_PLUGIN_MIRROR (not set), {searched}, "
+        f"No {PROVIDER} {wanted}: no mirror in TF_PLUGIN_MIRROR (not set), {searched}, "
         f"and no answer from the registry ({reason}): connect to the internet, or set "
         f"TF_PLUGIN_MIRROR to a folder that holds {PROVIDER}/."
     )
 
 
-def find_provider_binary(folder: Path, platform: str) -> Path | None:
-    """The newest provider executable in our range below `folder`, or None.
+def find_provider_binary(folder: Path, platform: str, wanted: str) -> Path | None:
+    """The executable of the `wanted` version below `folder`, or None.
 
     `folder` is an unpacked mirror or the `.terraform/providers` of an initialised root.
     """
-    executables = _unpacked(folder, platform)
-    return executables[max(executables)] if executables else None
+    return _unpacked(folder, platform).get(_version(wanted))
 
 
 @contextlib.contextmanager
@@ -271,22 +313,20 @@ def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[
 
 
 def _provider_for_sharing(environment: Mapping[str, str], work_dir: Path, platform: str) -> Path:
+    wanted = environment[PROVIDER_VARIABLE]
     config = environment.get("TF_CLI_CONFIG_FILE")
     if config and Path(config) == work_dir.resolve() / "terraform.tfrc":
         given = os.environ.get("TF_PLUGIN_MIRROR")
-        mirror = Path(given) if given else find_mirror(platform)
-        if mirror is not None and (binary := find_provider_binary(mirror, platform)):
+        mirror = Path(given) if given else find_mirror(platform, wanted)
+        if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
             return binary
     # Packed mirrors and the registry are unpacked by Terraform itself, below an empty root.
     from lab.terraform import init
 
     root = work_dir / "provider"
     root.mkdir(parents=True, exist_ok=True)
-    required = {"aws": {"source": "hashicorp/aws", "version": PROVIDER_RANGE}}
-    configuration = {"terraform": {"required_providers": required}}
-    (root / "versions.tf.json").write_text(json.dumps(configuration), encoding="utf-8")
-    init(root, environment)
-    binary = find_provider_binary(root / ".terraform/providers", platform)
+    installed = init(root, environment)
+    binary = find_provider_binary(root / ".terraform/providers", platform, installed)
     if binary is None:
         raise LabError(f"{root} was initialised but holds no {PROVIDER}: delete it and try again.")
     return binary

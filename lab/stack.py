@@ -19,6 +19,7 @@ from typing import Literal
 
 from lab import lab_root
 from lab.emulator import (
+    PRIVATE,
     Emulator,
     answers,
     client_environment,
@@ -33,6 +34,12 @@ from lab.ports import free_port, is_free
 from lab.program import command_line
 
 FOLDER = WORK / "demo"
+# Says that what lies beside it was made here, and may be deleted.
+_MARK = ".lab"
+# All that is deleted of a folder; `module` and `env` are what other commands put there.
+_FILES = "kept.json", "env", "terraform.tfrc"
+_FOLDERS = "root", "tmp", "state", "module"
+_LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
 # An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
 _BUSY_SECONDS = 15.0
 
@@ -58,7 +65,11 @@ class Kept:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process. Raises LabError while another process holds it."""
+    """Hold the folder for this process.
+
+    Raises LabError while another process holds it, and where it has something of somebody else's
+    that would be deleted.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,10 +90,24 @@ def exclusive(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        _claim(folder)
         try:
             yield
         finally:
             file.truncate(0)
+
+
+def _claim(folder: Path) -> None:
+    """Mark the folder as a lab's. Raises LabError where a name that the lab uses is taken."""
+    # A lab of 1.0.0 has no mark, but it is noted or lies where nobody else's things do.
+    ours = (folder / _MARK).exists() or folder.is_relative_to(WORK) or read_kept(folder)
+    taken = [name for name in (*_FILES, *_FOLDERS, *_LOGS) if (folder / name).exists()]
+    if taken and not ours:
+        raise LabError(
+            f"{folder} holds {', '.join(taken)}, which no lab made, and a lab would replace "
+            "that: give --work-dir a new or empty folder."
+        )
+    (folder / _MARK).touch()
 
 
 def look(folder: Path) -> tuple[State, Kept | None]:
@@ -120,9 +145,9 @@ def saved_at(folder: Path) -> float | None:
 def forget(folder: Path) -> None:
     """Delete what a lab leaves that is gone; its logs stay until the next one."""
     # First, so that a folder that is deleted in part holds no lab.
-    for name in ("kept.json", "env", "terraform.tfrc"):
+    for name in _FILES:
         (folder / name).unlink(missing_ok=True)
-    for made in (folder / "root", folder / "tmp", folder / "state", *folder.glob("emulator-*")):
+    for made in (*(folder / name for name in _FOLDERS), *folder.glob(f"{PRIVATE}*")):
         shutil.rmtree(made, ignore_errors=True)
 
 
@@ -142,8 +167,8 @@ def make_room(folder: Path) -> None:
     # Left over by a command that was killed while it made a lab.
     end_emulators(folder)
     forget(folder)
-    for log in folder.glob("*.log"):
-        log.unlink()
+    for name in _LOGS:
+        (folder / name).unlink(missing_ok=True)
 
 
 def end_emulators(folder: Path) -> None:
@@ -180,7 +205,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
     On its old port unless another is given, or that is taken. Raises LabError.
     """
     end_emulators(folder)
-    for left in folder.glob("emulator-*"):
+    for left in folder.glob(f"{PRIVATE}*"):
         shutil.rmtree(left, ignore_errors=True)
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     lab_root.move(folder, chosen)

@@ -151,12 +151,12 @@ def _apply(folder: Path, running: stack.Kept, console: Console, seconds: Seconds
     """Make a running lab what the module is now."""
     why = "The module has changed" if running.module else "To be sure that nothing is missing"
     show.heading(console, f"{why}: Terraform applies it again")
-    now = fingerprint(folder / "root")
     stack.write_kept(folder, replace(running, module=""))
     environment = _environment(folder, running)
     try:
         # The module may have come to have more parts.
         terraform.init(folder / "root", environment)
+        now = fingerprint(folder / "root")
         making.apply(folder, environment, console, seconds)
     except BaseException as error:
         again = stack.command("up", folder)

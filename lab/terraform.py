@@ -6,6 +6,7 @@ LabError that carries Terraform's own words.
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,10 +19,19 @@ import tftest
 
 from lab.errors import LabError
 from lab.guard import guarded
-from lab.provider import no_provider_error
+from lab.provider import (
+    PROVIDER,
+    PROVIDER_RANGE,
+    PROVIDER_RUN,
+    PROVIDER_VARIABLE,
+    no_provider_error,
+)
 
 # Long enough for the slowest resource (an SQS queue or a lifecycle: under two minutes) many times.
 COMMAND_SECONDS = 900.0
+# An override file: it replaces what the root's other files say of the same provider.
+_PIN = "provider_override.tf.json"
+_LOCK = ".terraform.lock.hcl"
 # What Terraform gets to write its state down after it was asked to stop.
 _STOP_SECONDS = 30.0
 
@@ -50,19 +60,47 @@ def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
     return folder
 
 
-def init(folder: Path, environment: Mapping[str, str]) -> None:
-    """`terraform init`.
+def init(folder: Path, environment: Mapping[str, str]) -> str:
+    """`terraform init` with exactly the provider that `environment` names; returns its version.
+
+    Where only another one inside the module's range can be had, that one is taken.
 
     Raises LabError; where no provider could be had, it says what was looked for, where, and the
     fix.
     """
+    wanted = environment.get(PROVIDER_VARIABLE, PROVIDER_RUN)
+    _pin(folder, wanted)
     driver = _driver(folder, environment)
     try:
-        driver.init()
+        try:
+            driver.init()
+        except LabError as error:
+            # A mirror of the user's own may hold another one; who asked for one gets no other.
+            if "no available releases" not in str(error) or os.environ.get(PROVIDER_VARIABLE):
+                raise
+            _pin(folder, PROVIDER_RANGE)
+            driver.init()
     except LabError as error:
         if "hashicorp/aws" in str(error) and "provider" in str(error):
-            raise no_provider_error(_first_reason(str(error))) from error
+            raise no_provider_error(_first_reason(str(error)), wanted) from error
         raise
+    with contextlib.suppress(FileNotFoundError):
+        lock = (folder / _LOCK).read_text(encoding="utf-8")
+        if found := re.search(rf'provider "{re.escape(PROVIDER)}" {{\s+version\s+= "(.+?)"', lock):
+            return found[1]
+    # A provider that runs already is in no lock file.
+    return wanted
+
+
+def _pin(folder: Path, version: str) -> None:
+    """Let the root in `folder` ask for that provider, whatever its own files ask for."""
+    required = {"aws": {"source": "hashicorp/aws", "version": version}}
+    text = json.dumps({"terraform": {"required_providers": required}}, indent=2)
+    file = folder / _PIN
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        file.write_text(text, encoding="utf-8")
+        # It may name the version that was asked for before.
+        (folder / _LOCK).unlink(missing_ok=True)
 
 
 def plan(folder: Path, environment: Mapping[str, str]) -> tftest.TerraformPlanOutput:

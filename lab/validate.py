@@ -12,7 +12,7 @@ from rich.console import Console
 from lab import terraform
 from lab.diagnostics import deprecations, errors
 from lab.errors import LabError
-from lab.module import EXAMPLES, MODULES, ROOT, THEIRS, WORK
+from lab.module import EXAMPLES, MODULES, ROOT, THEIRS, WORK, copy_module
 from lab.provider import shared_provider, terraform_environment
 
 FOLDER = WORK / "validate"
@@ -23,16 +23,17 @@ def run(as_json: bool = False) -> int:
     console = Console(highlight=False, soft_wrap=True, quiet=as_json)
     found: dict[str, str] = {}
     environment = terraform_environment(FOLDER)
-    # In a folder of its own, and with a provider that runs already: nothing lands in the sources.
+    # A copy: nothing lands in the sources.
     with (
-        tempfile.TemporaryDirectory(dir=FOLDER) as data,
+        tempfile.TemporaryDirectory(dir=FOLDER) as copy,
         shared_provider(environment, FOLDER) as attach,
     ):
-        for folder in [ROOT, *MODULES, *EXAMPLES, *THEIRS]:
-            name = str(folder.relative_to(ROOT))
-            known = environment | attach | {"TF_DATA_DIR": str(Path(data) / name.replace("/", "-"))}
+        copy_module(Path(copy))
+        known = environment | attach
+        for name in (str(one.relative_to(ROOT)) for one in [ROOT, *MODULES, *EXAMPLES, *THEIRS]):
+            folder = Path(copy) / name
             try:
-                terraform.run(folder, known, "init", "-backend=false", "-input=false", "-no-color")
+                terraform.init(folder, known)
                 done = terraform.run(folder, known, "validate", "-json", expected=(0, 1))
                 told = json.loads(done.stdout)["diagnostics"]
                 if wrong := errors(told) + deprecations(told):

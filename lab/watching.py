@@ -3,7 +3,7 @@
 One function a stage, as in `lab.wiring`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -13,7 +13,6 @@ from lab import failures
 from lab.failures import FailedEvent, Failure
 from lab.ground import BrokenError, Ground, UntoldError
 from lab.policies import admits
-from lab.probe import MARK
 from lab.show import printable
 
 # The lab's own two; whatever they are called, they watch these of the table.
@@ -90,22 +89,19 @@ def subscriptions(ground: Ground) -> str:
 
 
 def failure_queue(ground: Ground) -> str:
-    """Nothing waits in the failure queue. What earlier probes left there is deleted."""
+    """Nothing waits in the failure queue. Whatever waits there stays."""
     url, sqs = ground.target.failure_queue_url, ground.client("sqs")
     waiting, hidden = depth(sqs, url)
     if not waiting and not hidden:
         return f"{url.rpartition('/')[2]} is empty"
-    removed, other = take_probes(sqs, url)
-    waiting = max(0, waiting - removed)
-    if waiting or hidden:
-        example = f", one of them {_told(other)}" if other else ""
-        shown = f"{waiting} event{'' if waiting == 1 else 's'}"
-        shown += f" and {hidden} that somebody else reads just now" if hidden else ""
-        raise BrokenError(
-            f"{shown} that could not be recorded in the failure queue {url}{example}: mend the "
-            "cause, then bring them back with `lab replay`."
-        )
-    return f"{url.rpartition('/')[2]} is empty, but for {removed} earlier probes, deleted now"
+    _, example = take(sqs, url, lambda _: False)
+    shown = f"{waiting} event{'' if waiting == 1 else 's'}"
+    shown += f" and {hidden} that somebody else reads just now" if hidden else ""
+    named = f", one of them {_told(example)}" if example else ""
+    raise BrokenError(
+        f"{shown} that could not be recorded in the failure queue {url}{named}: mend the cause, "
+        "then bring them back with `lab replay`."
+    )
 
 
 def depth(sqs: Any, url: str) -> tuple[int, int]:
@@ -116,30 +112,23 @@ def depth(sqs: Any, url: str) -> tuple[int, int]:
     return waiting, hidden
 
 
-def take_probes(sqs: Any, url: str) -> tuple[int, Failure | None]:
-    """Delete the events of probes from a failure queue; how many, and one of the other messages.
+def take(sqs: Any, url: str, ours: Callable[[FailedEvent], bool]) -> tuple[int, Failure | None]:
+    """Delete the events of a failure queue that are `ours`; how many, and one that is not.
 
-    Reads at most 50 messages; those that are not probes are visible again afterwards.
+    Reads at most 50 messages; all others are visible again afterwards.
     """
     removed, others = 0, dict[str, Failure]()
     try:
         for _ in range(_READ_AT_MOST // 10):
-            answer = sqs.receive_message(
-                QueueUrl=url,
-                MaxNumberOfMessages=10,
-                # Without any waiting SQS asks some of its servers only.
-                WaitTimeSeconds=1,
-                VisibilityTimeout=_HIDDEN_SECONDS,
-                MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["All"],
-            )
-            for message in map(failures.read, answer.get("Messages", [])):
-                if _is_probe(message):
+            # Without any waiting SQS asks some of its servers only.
+            received = failures.receive(sqs, url, 10, 1, _HIDDEN_SECONDS)
+            for message in received:
+                if isinstance(message, FailedEvent) and ours(message):
                     sqs.delete_message(QueueUrl=url, ReceiptHandle=message.receipt_handle)
                     removed += 1
                 else:
                     others[message.message_id] = message
-            if not answer.get("Messages"):
+            if not received:
                 break
     finally:
         for message in others.values():
@@ -149,12 +138,6 @@ def take_probes(sqs: Any, url: str) -> tuple[int, Failure | None]:
                     QueueUrl=url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=0
                 )
     return removed, next(iter(others.values()), None)
-
-
-def _is_probe(message: Failure) -> bool:
-    if not isinstance(message, FailedEvent) or message.refusals:
-        return False
-    return bool(message.objects) and all(MARK.search(key) for _, key, _ in message.objects)
 
 
 def _told(message: Failure) -> str:

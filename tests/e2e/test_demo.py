@@ -15,7 +15,7 @@ import pytest
 from tests.support.processes import processes, read_until, wait_until_gone
 
 REPOSITORY = Path(__file__).parents[2]
-LOGS = {"apply.log", "destroy.log", "emulator.log"}
+LOGS = {".lab", "apply.log", "destroy.log", "emulator.log"}
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import hashlib
 import io
 import json
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
-from lab import watching, wiring
+from lab import failures, probe, watching, wiring
 from lab.emulator import ACCOUNT_ID, REGION
 from lab.ground import Ground, UntoldError
 from lab.package import PACKAGE
@@ -193,10 +194,9 @@ def test_a_prefix_that_s3_has_encoded_is_the_filters_own(look: Look, notify: Not
     assert look(delivery=delivery, table_name="gone")["notification"].verdict == "broken"
 
 
-def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
-    embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    iam, role = embedded.client("iam"), embedded.outputs["role_name"]
+def deny(lab: Kept, undo: contextlib.ExitStack) -> None:
+    """Take the role's rights away."""
+    iam, role = lab.client("iam"), lab.outputs["role_name"]
     for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         policy = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         undo.callback(
@@ -206,6 +206,12 @@ def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
             PolicyDocument=policy if isinstance(policy, str) else json.dumps(policy),
         )
         iam.delete_role_policy(RoleName=role, PolicyName=name)
+
+
+def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deny(embedded, undo)
     steps = look()
     assert broken(steps) == {"role"}
     assert "may not dynamodb:PutItem" in steps["role"].says
@@ -216,6 +222,38 @@ def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
     assert "AccessDenied" in steps["record"].says
     # Its event is taken off the failure queue again.
     assert watching.depth(embedded.client("sqs"), embedded.outputs["failure_queue_url"]) == (0, 0)
+
+
+def test_of_the_failure_queue_only_the_probes_own_event_goes(
+    embedded: Kept, look: Look, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs, url = embedded.client("sqs"), embedded.outputs["failure_queue_url"]
+    bucket = embedded.outputs["bucket_name"]
+    undo.callback(sqs.purge_queue, QueueUrl=url)
+    keys = [
+        # A real failed upload whose key has what a probe's key has.
+        "backup/lab-verify-0123456789ab/important.pdf",
+        "lab-verify-0123456789ab",
+        # Another operator's probe, on its way at this moment: a probe in everything.
+        "lab-verify-ba9876543210",
+    ]
+    etag = hashlib.md5(probe.BODY, usedforsecurity=False).hexdigest()
+    like = {"eTag": etag, "size": len(probe.BODY), "versionId": "theirs"}
+    for key, thing in zip(keys, ({}, {}, like), strict=True):
+        failed = s3_events.record(key, **thing)
+        failed["s3"]["bucket"]["name"] = bucket
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [failed]}))
+    deny(embedded, undo)
+    monkeypatch.setattr(wiring, "role", untold)
+    steps = look()
+    # Sent, failed and taken off again.
+    assert steps["upload"].verdict == "ok"
+    assert steps["clean-up"].says == "the probe's object and failed event are deleted"
+    assert steps["failure queue"].verdict == "broken"
+    assert watching.depth(sqs, url) == (len(keys), 0)
+    messages = failures.receive(sqs, url, 10, 1, 1)
+    found = [message for message in messages if isinstance(message, failures.FailedEvent)]
+    assert sorted(key for one in found for _, key, _ in one.objects) == sorted(keys)
 
 
 def untold(ground: Ground) -> str:

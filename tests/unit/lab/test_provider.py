@@ -192,18 +192,72 @@ def test_no_users_file_is_written(bare: Path) -> None:
 
 
 def test_the_missing_provider_is_explained_with_where_it_was_looked_for(bare: Path) -> None:
-    message = str(provider.no_provider_error("no such host"))
+    message = str(provider.no_provider_error("no such host", "5.100.0"))
     assert "no such host" in message
     assert "TF_PLUGIN_MIRROR" in message
     assert str(bare / "home/.terraform.d/plugins") in message
     assert str(bare / "opt") in message
 
 
-def test_the_newest_provider_in_range_is_shared(bare: Path) -> None:
-    unpacked(bare / "mirror", "5.100.0")
-    newest = unpacked(bare / "mirror", "5.101.0")
-    unpacked(bare / "mirror", "7.1.0")
-    assert provider.find_provider_binary(bare / "mirror", PLATFORM) == newest
+def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path) -> None:
+    executable = unpacked(bare / "opt/addon", "5.100.0")
+    executable.write_text("#!/bin/sh\necho \"  TF_REATTACH_PROVIDERS='5.100.0'\"\nexec sleep 600\n")
+    unpacked(bare / "opt/addon", "6.41.0")
+    environment = provider.terraform_environment(bare / "work")
+    with provider.shared_provider(environment, bare / "work") as attached:
+        assert attached == {"TF_REATTACH_PROVIDERS": "5.100.0"}
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "chosen"),
+    [
+        (["5.100.0", "5.101.0", "6.41.0"], None, "5.100.0"),
+        (["5.101.0", "6.41.0", "7.0.0"], None, "6.41.0"),
+        (["5.100.0", "6.41.0"], "6.41.0", "6.41.0"),
+        ([], None, "5.100.0"),
+        ([], "6.61.0", "6.61.0"),
+    ],
+    ids=["the-one-that-was-run", "the-newest-in-range", "asked", "registry", "registry-asked"],
+)
+def test_roots_of_the_tooling_ask_for_one_provider(
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held: list[str],
+    asked: str | None,
+    chosen: str,
+) -> None:
+    for number, version in enumerate(held):
+        (packed if number % 2 else unpacked)(bare / "opt/addon", version)
+    if asked:
+        monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
+    assert provider.terraform_environment(bare / "work")["PIPELINE_AWS_PROVIDER"] == chosen
+
+
+def test_of_two_mirrors_the_one_with_the_provider_that_was_run_is_taken(bare: Path) -> None:
+    unpacked(bare / "home/.terraform.d/plugins", "6.41.0")
+    unpacked(bare / "opt/addon", "5.100.0")
+    environment = provider.terraform_environment(bare / "work")
+    assert environment["PIPELINE_AWS_PROVIDER"] == "5.100.0"
+    assert str(bare / "opt/addon") in Path(environment["TF_CLI_CONFIG_FILE"]).read_text()
+
+
+@pytest.mark.parametrize("asked", ["6", "~> 6.0", "7.0.0", "5.99.1", "6.0.0-beta1", "newest"])
+def test_what_is_no_release_in_the_range_is_refused(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
+    with pytest.raises(LabError, match=re.escape(f"PIPELINE_AWS_PROVIDER is '{asked}'")):
+        provider.terraform_environment(bare / "work")
+
+
+def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_holds(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    packed(bare / "opt/addon", "6.41.0")
+    monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
+    with pytest.raises(LabError, match=r"is 6\.61\.0, but .* holds 5\.100\.0, 6\.41\.0 of"):
+        provider.terraform_environment(bare / "work")
 
 
 def test_a_shared_provider_that_does_not_start_says_why(bare: Path) -> None:

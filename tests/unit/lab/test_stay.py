@@ -29,6 +29,32 @@ def test_any_change_of_what_terraform_reads_changes_the_fingerprint(tmp_path: Pa
     assert fingerprint(tmp_path) != before
 
 
+@pytest.mark.parametrize("name", ["state/terraform.json", "root/main.tf", "env", "apply.log"])
+def test_a_folder_with_something_of_somebody_elses_is_refused_and_stays(
+    tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "project" / name
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+    with (
+        pytest.raises(LabError, match=rf"holds {name.partition('/')[0]}, which no lab made"),
+        stack.exclusive(tmp_path / "project"),
+    ):
+        pass
+    assert theirs.read_text() == "theirs"
+
+
+def test_what_else_lies_in_a_labs_folder_stays(tmp_path: Path) -> None:
+    (tmp_path / "notes.log").write_text("theirs")
+    for _ in range(2):
+        with stack.exclusive(tmp_path):
+            stack.make_room(tmp_path)
+            (tmp_path / "state").mkdir()
+    stack.forget(tmp_path)
+    assert (tmp_path / "notes.log").exists()
+    assert not (tmp_path / "state").exists()
+
+
 def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> None:
     hook = "http://127.0.0.1:9000/hook"
     queue = "http://127.0.0.1:4000/000000000000/q"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 
 from lab import terraform
 from lab.errors import LabError
+from lab.module import ROOT
+from lab.provider import PROVIDER_RUN
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -93,7 +96,55 @@ def test_a_missing_provider_becomes_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+PINNED = "provider_override.tf.json"
+
+
+def pinned(root: Path) -> str:
+    document = json.loads((root / PINNED).read_text())
+    assert document["terraform"]["required_providers"]["aws"]["source"] == "hashicorp/aws"
+    return str(document["terraform"]["required_providers"]["aws"]["version"])
+
+
+def test_an_initialised_root_asks_for_exactly_the_provider_that_was_run(root: Path) -> None:
+    assert terraform.init(root, playing(root, "exit 0")) == PROVIDER_RUN == pinned(root)
+    asked = playing(root, "exit 0") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
+    (root / ".terraform.lock.hcl").touch()
+    assert terraform.init(root, asked) == "6.61.0" == pinned(root)
+    # It would hold Terraform to the provider of before.
+    assert not (root / ".terraform.lock.hcl").exists()
+
+
+def test_where_only_another_provider_is_to_be_found_that_one_is_taken(root: Path) -> None:
+    lock = 'provider "registry.terraform.io/hashicorp/aws" {\n  version     = "6.41.0"\n}\n'
+    (root / "lock").write_text(lock)
+    said = "provider hashicorp/aws: no available releases match the given constraints 5.100.0"
+    script = f"grep -q '>=' {PINNED} && exec cp lock .terraform.lock.hcl; echo '{said}' >&2; exit 1"
+    assert terraform.init(root, playing(root, script)) == "6.41.0"
+
+
+def test_who_asked_for_a_provider_gets_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
+    said = "provider hashicorp/aws: no available releases match the given constraints 6.61.0"
+    asked = playing(root, f"echo '{said}' >&2; exit 1") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
+    with pytest.raises(LabError, match=r"hashicorp/aws 6\.61\.0"):
+        terraform.init(root, asked)
+    assert pinned(root) == "6.61.0"
+
+
+def test_nothing_but_init_initialises_a_root() -> None:
+    places = [
+        file.relative_to(ROOT)
+        for folder in ("lab", "tests", "bench")
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r'"init"[,\]]', file.read_text(encoding="utf-8"))
+    ]
+    assert places == []
+
+
 def test_driving_a_root_never_deletes_its_state(root: Path) -> None:
+    terraform.init(root, playing(root, "exit 0"))
     (root / "terraform.tfstate").write_text("{}")
     (root / ".terraform.lock.hcl").touch()
     terraform.init(root, playing(root, "exit 0"))
