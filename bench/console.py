@@ -1,4 +1,4 @@
-"""Measure the page of `python -m lab console` in a browser, in one run on one machine.
+"""Measure the page of `python -m pipeline console` in a browser, in one run on one machine.
 
 A lab of its own is made (or `--work-dir` names one that runs, which then holds more), the page is
 opened, and files are uploaded through it: first with the lab as it is, then with 5,000 records in
@@ -29,7 +29,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as BrowserError
 
-from lab.handler import events, records
+from pipeline.handler import events, records
 from tests.support import kept
 from tests.support.browser import WHY_NONE, browser, chromium, opened
 from tests.support.console import Served, Watched, serve, settled

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from lab.emulator import client_environment
-from lab.ports import HOST
-from lab.provider import terraform_environment
+from pipeline.emulator.ports import HOST
+from pipeline.emulator.process import client_environment
+from pipeline.terraform.provider import terraform_environment
 from tests.support.stack import Stack, apply_examples, destroy, run_last
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import terraform
+from pipeline.terraform import run as terraform
 from tests.support.clients import client
 from tests.support.stack import Stack, left_behind
 

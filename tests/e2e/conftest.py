@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from lab import fault_site
-from lab.emulator import Emulator, emulator
-from lab.provider import terraform_environment
+from pipeline.emulator.process import Emulator, emulator
+from pipeline.terraform.provider import terraform_environment
 from tests.support import adopting, examples, failing, kept, switching
 from tests.support import browser as browsers
 from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.console import Served, Watched, serve, settled
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
+from tools.faults import site as fault_site
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from lab import terraform
-from lab.emulator import ACCOUNT_ID, REGION
-from lab.package import PACKAGE
+from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.terraform import run as terraform
 from tests.support.adopting import LAB, OTHER, PENDING, SCALED, SCALED_UNITS, Adopted, items
 from tests.support.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tests.support.poll import until
+from tools.package import PACKAGE
 
 ROLE = "module.pipeline.module.role.aws_iam_role.this"
 TABLE = "module.pipeline.module.table.aws_dynamodb_table.this"

@@ -1,4 +1,4 @@
-"""The page of `python -m lab console`, in a browser: files that travel, fail and are replayed.
+"""The page of `python -m pipeline console`, in a browser: files that travel, fail and are replayed.
 
 All tests of the page share one lab; each uses keys of its own and leaves the pipeline working.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from lab.console.board import RECORDS
+from pipeline.console.board.board import RECORDS
 from tests.support import kept
 from tests.support.browser import drag
 from tests.support.console import (
@@ -265,7 +265,7 @@ def test_more_records_than_are_shown_leave_the_lists_short(page: Page, watched: 
 def test_when_the_emulator_goes_away_the_page_says_so_and_recovers_when_it_comes_back(
     page: Page, watched: Watched, console: Served
 ) -> None:
-    down = kept.start("down", "--keep-state", "--work-dir", str(watched.folder))
+    down = kept.start("lab", "down", "--keep-state", "--work-dir", str(watched.folder))
     out, err = down.communicate(timeout=120)
     assert down.returncode == 0, out + err
     expect(page.locator("#banner")).to_be_visible()

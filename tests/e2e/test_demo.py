@@ -46,7 +46,7 @@ def start(
     place = work_dir.parent
     own = {"TMPDIR": str(place / "tmp"), "HOME": str(place / "home"), "COLUMNS": "60"}
     return subprocess.Popen(
-        [sys.executable, "-m", "lab", command, "--work-dir", str(work_dir), *arguments],
+        [sys.executable, "-m", "pipeline", "lab", command, "--work-dir", str(work_dir), *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **own, **variables},
         stdout=subprocess.PIPE,
@@ -132,7 +132,7 @@ def test_down_without_a_lab_says_how_to_start_one(work_dir: Path) -> None:
     status, _, err = finish(start(work_dir, command="down"))
     assert status == 2
     assert "No lab runs in" in err
-    assert "python -m lab up" in err
+    assert "python -m pipeline lab up" in err
 
 
 def test_without_terraform_it_says_what_to_install(work_dir: Path) -> None:

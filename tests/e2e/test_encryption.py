@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from lab import terraform
-from lab.emulator import emulator
-from lab.module import copy_module
-from lab.provider import terraform_environment
+from pipeline.emulator.process import emulator
+from pipeline.terraform import run as terraform
+from pipeline.terraform.provider import terraform_environment
 from tests.support.clients import client
+from tools.module import copy_module
 
 TABLE = {
     "name": "recrypted",

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.fault_site import DELIVERIES, Site
-from lab.faults import FAULTS, Report, run
+from tools.faults.faults import FAULTS, Report, run
+from tools.faults.site import DELIVERIES, Site
 
 # Few, since each upload that goes direct takes a worker process of its own.
 UPLOADS = {"worker-killed": 4, "poison": 9, "emulator-restarted": 3, "burst": 40}

@@ -1,4 +1,4 @@
-"""`python -m lab load` on the embedded lab: what it uploads, measures, draws and leaves behind."""
+"""`pipeline load` on the embedded lab: what it uploads, measures, draws and leaves behind."""
 
 import contextlib
 import json
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lab import tally
+from pipeline.deployed import failure_queue
 from tests.support import kept
 from tests.support.poll import until
 from tests.support.stack import empty_bucket
+from tools.faults import counts as tally
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -172,7 +173,7 @@ def failing(embedded: kept.Kept) -> Iterator[None]:
 
 def failed(embedded: kept.Kept, prefix: str) -> dict[str, str]:
     """Receipt handles of the messages in the failure queue, by their uploads' keys."""
-    lying = tally.lying_in(embedded.client("sqs"), embedded.outputs["failure_queue_url"])
+    lying = failure_queue.peek(embedded.client("sqs"), embedded.outputs["failure_queue_url"])
     return {
         upload.key: failure.receipt_handle
         for failure in lying

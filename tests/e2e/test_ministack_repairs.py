@@ -22,7 +22,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from lab.emulator import Emulator, emulator
+from pipeline.emulator.process import Emulator, emulator
 from tests.support.poll import until
 
 ALARM: dict[str, Any] = {

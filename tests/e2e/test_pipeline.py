@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from lab import terraform
+from pipeline.terraform import run as terraform
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
 from tests.support.stack import left_behind

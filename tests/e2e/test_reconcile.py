@@ -1,4 +1,4 @@
-"""`python -m lab reconcile` and `backfill` on the embedded lab: loss is named and mended."""
+"""`python -m pipeline reconcile` and `backfill` on the embedded lab: loss is named and mended."""
 
 import json
 import signal
@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
-from lab import backfill_command, checkpoint, listing, reconcile_command
-from lab import reconcile as reconciling
-from lab.backfill import Asked, Outcome, backfill
-from lab.backfill_command import Options
-from lab.coverage import EVERYTHING
-from lab.handler import records
-from lab.listing import pages
-from lab.reconcile import clients, reconcile
-from lab.show import printable
-from lab.table_records import Table
-from lab.target import Target
+from pipeline.backfill import checkpoint
+from pipeline.backfill import report as backfill_report
+from pipeline.backfill.report import Options
+from pipeline.backfill.run import Asked, Outcome, backfill
+from pipeline.deployed import bucket as listing
+from pipeline.deployed.bucket import pages
+from pipeline.deployed.filters import EVERYTHING
+from pipeline.deployed.table import Table
+from pipeline.deployed.target import Target
+from pipeline.handler import records
+from pipeline.reconcile import report as reconcile_report
+from pipeline.reconcile import run as reconciling
+from pipeline.reconcile.run import clients, reconcile
+from pipeline.terminal import printable
 from tests.support import s3_events
 from tests.support.failing import failed
 from tests.support.faulty_dynamodb import faulty_dynamodb, message, raw, refuses
@@ -75,12 +78,12 @@ class Desk:
     def reconcile(self, status: int, **options: Any) -> Any:
         """What `reconcile --json` prints, and on stderr what people read."""
         given = {"prefix": self.prefix, "grace": "0s", **options}
-        assert reconcile_command.run(self.target, as_json=True, **given) == status
+        assert reconcile_report.run(self.target, as_json=True, **given) == status
         return self.read()
 
     def backfill(self, status: int = 0, **options: Any) -> Any:
         given = Options(**{"prefix": self.prefix, "grace": "0s", "rate": 1000, **options})
-        told = backfill_command.run(self.target, given, self.folder, as_json=True)
+        told = backfill_report.run(self.target, given, self.folder, as_json=True)
         out = self.read()
         assert told == status
         return out
@@ -241,7 +244,7 @@ def test_an_event_that_is_on_its_way_is_waited_for(open_desk: Callable[..., Desk
         if "waiting" in what:
             desk.put(late)
 
-    names = reconcile_command.pipeline_of(desk.target)
+    names = reconcile_report.pipeline_of(desk.target)
     finding = reconcile(clients(), names, reconciling.Asked(desk.prefix), tell)
     assert any("waiting" in what for what in said)
     assert finding.comparison.agrees

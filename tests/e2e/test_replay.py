@@ -14,11 +14,11 @@ from typing import Any
 import boto3
 import pytest
 
-from lab import hold
-from lab.emulator import ACCOUNT_ID, REGION
-from lab.errors import LabError
-from lab.failures import FailedEvent
-from lab.replay import Outcome, clients
+from pipeline.deployed import failure_queue
+from pipeline.deployed.failure_queue import FailedEvent
+from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.errors import PipelineError
+from pipeline.replay.run import Outcome, clients
 from tests.support import s3_events
 from tests.support.failing import (
     FUNCTION,
@@ -170,9 +170,9 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
     site.send(*(failed(record) for record in events("killed/", 50)))
     script = (
         "import sys\n"
-        "from lab import hold\n"
-        "from lab.replay import clients, replay\n"
-        "hold._SECONDS = 3\n"
+        "from pipeline.deployed import failure_queue\n"
+        "from pipeline.replay.run import clients, replay\n"
+        "failure_queue._HOLD_SECONDS = 3\n"
         "names = dict(zip(['queue_url', 'function_name', 'table_name'], sys.argv[1:]))\n"
         "for outcome in replay(clients(), **names): print(outcome.done, flush=True)\n"
     )
@@ -191,7 +191,7 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
     left = sum(site.queued())
     assert 0 < left <= 40
     # What the dead one held is waited for.
-    monkeypatch.setattr(hold, "_SECONDS", 3)
+    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 3)
     assert len(site.replay()) == left
     assert site.stored("killed/") == keys("killed/", 50)
     assert site.queued() == (0, 0)
@@ -200,7 +200,7 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
 def test_what_is_in_a_slow_function_stays_hidden_from_others(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hold, "_SECONDS", 2)
+    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 2)
     slower = "import time\ndef handler(event, context):\n    time.sleep(6)\n"
     create_function(site.running, site.role_arn, "slower", "slower.handler", slower=slower)
     site.send(failed(s3_events.record("slower")))
@@ -222,7 +222,7 @@ def test_what_is_in_a_slow_function_stays_hidden_from_others(
 def test_what_others_hold_is_waited_for_only_if_that_is_wanted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hold, "_SECONDS", 3)
+    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 3)
     site.send(failed(s3_events.record("held")))
     site.client("sqs").receive_message(QueueUrl=site.queue_url, VisibilityTimeout=2)
     held: list[int] = []
@@ -324,7 +324,10 @@ def test_a_batch_leaves_only_if_none_of_its_messages_is_given_back(site: Site) -
 
 def test_a_paused_function_ends_the_replay_with_a_sentence_and_nothing_lost(site: Site) -> None:
     site.send(*(failed(record) for record in events("paused/", 8)))
-    with paused(site), pytest.raises(LabError, match=r"took no event for 1 s .*TooManyRequests"):
+    with (
+        paused(site),
+        pytest.raises(PipelineError, match=r"took no event for 1 s .*TooManyRequests"),
+    ):
         site.replay(patience_seconds=1)
     assert site.queued() == (8, 0)
     assert all(outcome.done for outcome in site.replay())
@@ -378,7 +381,7 @@ def test_what_is_gone_is_named_before_anything_is_touched(
 ) -> None:
     site.send(failed(s3_events.record("gone")))
     names = {name: value.replace("URL", site.queue_url) for name, value in names.items()}
-    with pytest.raises(LabError, match=sentence):
+    with pytest.raises(PipelineError, match=sentence):
         site.replay(**names)
     assert site.queued() == (1, 0)
     assert site.stored("gone") == []
@@ -391,13 +394,15 @@ def test_whoever_may_not_is_told_which_right_is_missing(site: Site) -> None:
     through = site.clients(
         aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"]
     )
-    with pytest.raises(LabError, match=r"failure queue .* is closed to you: .*GetQueueAttributes"):
+    with pytest.raises(
+        PipelineError, match=r"failure queue .* is closed to you: .*GetQueueAttributes"
+    ):
         site.replay(through=through)
     statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName="nobody", PolicyName="queue", PolicyDocument=document)
     with pytest.raises(
-        LabError, match=r"function .* is closed to you: .*right to lambda:InvokeFunction"
+        PipelineError, match=r"function .* is closed to you: .*right to lambda:InvokeFunction"
     ):
         site.replay(through=through)
 
@@ -407,7 +412,7 @@ def test_credentials_that_are_not_valid_are_told(site: Site) -> None:
     iam.create_user(UserName="somebody")
     key = iam.create_access_key(UserName="somebody")["AccessKey"]["AccessKeyId"]
     through = site.clients(aws_access_key_id=key, aws_secret_access_key="wrong")
-    with pytest.raises(LabError, match=r"The AWS credentials are refused .*: log in again"):
+    with pytest.raises(PipelineError, match=r"The AWS credentials are refused .*: log in again"):
         site.replay(through=through)
 
 
@@ -416,7 +421,7 @@ def test_a_missing_region_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(LabError, match="No AWS region is set"):
+    with pytest.raises(PipelineError, match="No AWS region is set"):
         clients()
 
 
@@ -428,11 +433,11 @@ def test_missing_credentials_are_told(site: Site, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     through = clients(endpoint_url=site.running.endpoint, region_name=REGION)
-    with pytest.raises(LabError, match=r"No AWS credentials \(Unable to locate credentials\)"):
+    with pytest.raises(PipelineError, match=r"No AWS credentials \(Unable to locate credentials\)"):
         site.replay(through=through)
 
 
 def test_an_endpoint_that_is_not_there_is_told(site: Site) -> None:
     through = site.clients(endpoint_url="http://127.0.0.1:9")
-    with pytest.raises(LabError, match=r"The failure queue .* can't be reached"):
+    with pytest.raises(PipelineError, match=r"The failure queue .* can't be reached"):
         site.replay(through=through)

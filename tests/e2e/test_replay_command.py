@@ -1,4 +1,4 @@
-"""`python -m lab replay` as an operator runs it: a Terraform root, a terminal or none, Ctrl-C."""
+"""`pipeline replay` as an operator runs it: a Terraform root, a terminal or none, Ctrl-C."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-from lab import terraform
-from lab.emulator import ACCOUNT_ID, REGION
+from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.terraform import run as terraform
 from tests.support import s3_events
 from tests.support.failing import FUNCTION, TABLE, Site, events, failed, keys
 from tests.support.poll import until
@@ -23,7 +23,7 @@ ODD = "odd/[red]x[/red] \x1b[31m:smile:\n\x9b.txt"
 
 def start(site: Site, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "lab", "replay", *arguments],
+        [sys.executable, "-m", "pipeline", "replay", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, **site.running.environment, "PYTHONUTF8": "1", **variables},
         stdout=subprocess.PIPE,

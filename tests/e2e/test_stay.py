@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from lab import stack
-from lab.emulator import client_environment, emulators_in
-from lab.lab_root import outputs
+from pipeline.emulator.process import client_environment, emulators_in
+from pipeline.lab import folder as stack
+from pipeline.lab.root import outputs
 from tests.support import kept
 from tests.support.clients import client
 from tests.support.poll import until
@@ -37,7 +37,7 @@ class Lab:
     folder: Path
 
     def run(self, *arguments: str, expected: int = 0) -> str:
-        """What `python -m lab ARGUMENTS` says about it."""
+        """What `python -m pipeline ARGUMENTS` says about it."""
         process = kept.start(*arguments, "--work-dir", str(self.folder))
         out, err = process.communicate(timeout=300)
         assert process.returncode == expected, out + err

@@ -1,4 +1,4 @@
-"""`lab verify` on every way of delivery, and on a lab of which one stage after another breaks."""
+"""`pipeline verify` on every delivery, and on a lab of which one stage after another breaks."""
 
 import contextlib
 import functools
@@ -14,16 +14,17 @@ from typing import Any
 import boto3
 import pytest
 
-from lab import failures, probe, watching, wiring
-from lab.emulator import ACCOUNT_ID, REGION
-from lab.ground import Ground, UntoldError
-from lab.package import PACKAGE
-from lab.target import Target
-from lab.verify import Step, verify
+from pipeline.deployed import failure_queue
+from pipeline.deployed.session import NotCheckedError, Session
+from pipeline.deployed.target import Target
+from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.verify import path, probe
+from pipeline.verify.run import Step, verify
 from tests.support import kept, s3_events
 from tests.support import ways as every
 from tests.support.kept import Kept
 from tests.support.poll import until
+from tools.package import PACKAGE
 
 Look = Callable[..., dict[str, Step]]
 Notify = Callable[[dict[str, Any] | None], None]
@@ -42,7 +43,7 @@ def look(embedded: Kept, monkeypatch: pytest.MonkeyPatch) -> Look:
         # It keeps the credentials that it found first.
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         found = Target({**embedded.outputs, **changed}, "The lab", region=REGION)
-        return {step.name: step for step in verify(Ground(found, ACCOUNT_ID), seconds=10)}
+        return {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=10)}
 
     return look
 
@@ -59,7 +60,7 @@ def test_every_way_of_delivery_is_well(
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
     found = Target(applied.outputs[way.name], "The lab", region=REGION)
-    steps = {step.name: step for step in verify(Ground(found, ACCOUNT_ID), seconds=20)}
+    steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
     bad = {name: step for name, step in steps.items() if step.verdict in ("broken", "unknown")}
     assert not bad
     assert steps["rule"].verdict == ("ok" if way.via == "eventbridge" else "skipped")
@@ -216,12 +217,15 @@ def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
     assert broken(steps) == {"role"}
     assert "may not dynamodb:PutItem" in steps["role"].says
 
-    monkeypatch.setattr(wiring, "role", untold)
+    monkeypatch.setattr(path, "role", untold)
     steps = look()
     assert broken(steps) == {"record"}
     assert "AccessDenied" in steps["record"].says
     # Its event is taken off the failure queue again.
-    assert watching.depth(embedded.client("sqs"), embedded.outputs["failure_queue_url"]) == (0, 0)
+    assert failure_queue.depth(embedded.client("sqs"), embedded.outputs["failure_queue_url"]) == (
+        0,
+        0,
+    )
 
 
 def test_of_the_failure_queue_only_the_probes_own_event_goes(
@@ -238,26 +242,26 @@ def test_of_the_failure_queue_only_the_probes_own_event_goes(
         "lab-verify-ba9876543210",
     ]
     etag = hashlib.md5(probe.BODY, usedforsecurity=False).hexdigest()
-    like = {"eTag": etag, "size": len(probe.BODY), "versionId": "theirs"}
+    like: dict[str, Any] = {"eTag": etag, "size": len(probe.BODY), "versionId": "theirs"}
     for key, thing in zip(keys, ({}, {}, like), strict=True):
         failed = s3_events.record(key, **thing)
         failed["s3"]["bucket"]["name"] = bucket
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [failed]}))
     deny(embedded, undo)
-    monkeypatch.setattr(wiring, "role", untold)
+    monkeypatch.setattr(path, "role", untold)
     steps = look()
     # Sent, failed and taken off again.
     assert steps["upload"].verdict == "ok"
     assert steps["clean-up"].says == "the probe's object and failed event are deleted"
     assert steps["failure queue"].verdict == "broken"
-    assert watching.depth(sqs, url) == (len(keys), 0)
-    messages = failures.receive(sqs, url, 10, 1, 1)
-    found = [message for message in messages if isinstance(message, failures.FailedEvent)]
+    assert failure_queue.depth(sqs, url) == (len(keys), 0)
+    messages = failure_queue.receive(sqs, url, 10, 1, 1)
+    found = [message for message in messages if isinstance(message, failure_queue.FailedEvent)]
     assert sorted(key for one in found for _, key, _ in one.objects) == sorted(keys)
 
 
-def untold(ground: Ground) -> str:
-    raise UntoldError("IAM does not tell you")
+def untold(session: Session) -> str:
+    raise NotCheckedError("IAM does not tell you")
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
-from lab import plan_server, provider, terraform
-from lab.module import ROOT
+from pipeline.emulator import plan_server
+from pipeline.paths import ROOT
+from pipeline.terraform import provider
+from pipeline.terraform import run as terraform
 from tests.support.plans import diagnostics, plan_without_deprecations
 from tests.support.stack import ROOMY
 

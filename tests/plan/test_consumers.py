@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from lab import docs, terraform
-from lab.errors import LabError
-from lab.module import EXAMPLES, ROOT, copy_module, plan_anew
+from pipeline.errors import PipelineError
+from pipeline.paths import ROOT
+from pipeline.terraform import run as terraform
+from tools import docs
+from tools.module import EXAMPLES, copy_module, plan_anew
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_a_misspelt_attribute_of_a_filter_is_an_error(
         tmp_path, {"module": {"p": {"source": source, "delivery": {"filters": filters}}}}
     )
     terraform.init(tmp_path, reattached)
-    with pytest.raises(LabError, match=r'attribute\s"prefix"\sis\srequired'):
+    with pytest.raises(PipelineError, match=r'attribute\s"prefix"\sis\srequired'):
         terraform.plan(tmp_path, reattached)
 
 

@@ -1,4 +1,4 @@
-"""What `python -m lab cost` tells of a real plan agrees with what the module says of itself."""
+"""What `pipeline cost` tells of a real plan agrees with what the module says of itself."""
 
 import os
 import re
@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from lab import cost, cost_uses, plan_json, prices, terraform
-from lab.cost_pipeline import Assumed
-from lab.module import ROOT
-from lab.plan_json import Plan
+from pipeline import prices
+from pipeline.cost import bill, uses
+from pipeline.cost import plan as plan_json
+from pipeline.cost.pipeline import Assumed
+from pipeline.cost.plan import Plan
+from pipeline.paths import ROOT
+from pipeline.terraform import run as terraform
 
 PRICES = prices.load()
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0b5e3c4e-0000-4000-8000-000000000000"
@@ -95,10 +98,10 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
     return plan_json.read({**raw, "planned_values": planned}, "the plan")
 
 
-def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, cost.Cost]:
-    used = cost_uses.of_plan(plan, Assumed(uploads), PRICES)
+def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
+    used = uses.of_plan(plan, Assumed(uploads), PRICES)
     assert not used.unpriced
-    return {one.key: one for one in cost.costs(used.uses, uploads, PRICES)}
+    return {one.key: one for one in bill.costs(used.uses, uploads, PRICES)}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -121,7 +124,7 @@ def test_fixed_costs_are_those_of_the_sentences(name: str, raw: dict[str, Any]) 
             if sentence.startswith(start):
                 dollars = found[ABOUT[start]].dollars
                 assert dollars is not None
-                assert f"{cost.money(dollars)} a month" in sentence
+                assert f"{bill.money(dollars)} a month" in sentence
         if watched := re.match(r"alarms watch (\d+) metrics", sentence):
             assert found["cloudwatch_alarms"].quantity == int(watched[1])
 
@@ -138,8 +141,8 @@ def test_alarms_count_as_many_metrics_as_the_page_says(
 
 def test_a_buffer_ends_its_free_requests_where_the_page_says(raw: dict[str, Any]) -> None:
     def first(name: str) -> tuple[str, str]:
-        used = cost_uses.of_plan(only(raw, name), Assumed(FEW), PRICES).uses
-        end = cost.ends(lambda _: used, PRICES)[0]
+        used = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).uses
+        end = bill.ends(lambda _: used, PRICES)[0]
         return end.what, f"{end.uploads / PRICES.seconds_a_month:.3f}"
 
     assert {name: first(name) for name in ("default", "buffered", "paused")} == {
@@ -161,16 +164,16 @@ def test_pipelines_of_one_root_share_what_is_free(raw: dict[str, Any]) -> None:
 
 def test_every_attribute_that_counts_is_known_at_plan(raw: dict[str, Any]) -> None:
     for name in CONFIGURATIONS:
-        notes = cost_uses.of_plan(only(raw, name), Assumed(FEW), PRICES).notes
+        notes = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).notes
         assert [note for note in notes if "only at apply" in note] == []
 
 
 def test_without_a_plan_the_module_is_priced_as_the_page_shows() -> None:
     page = (ROOT / "docs/cost.md").read_text()
-    shown = re.search(r"```text\n\$ python -m lab (cost .*)\n([^`]*)```", page)
+    shown = re.search(r"```text\n\$ python -m pipeline (cost .*)\n([^`]*)```", page)
     assert shown
     done = subprocess.run(
-        [sys.executable, "-m", "lab", *shown[1].split()],
+        [sys.executable, "-m", "pipeline", *shown[1].split()],
         cwd=ROOT,
         capture_output=True,
         text=True,

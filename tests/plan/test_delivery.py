@@ -8,7 +8,7 @@ import boto3
 import pytest
 from _pytest.mark import ParameterSet
 
-from lab.emulator import emulator
+from pipeline.emulator.process import emulator
 from tests.plan.conftest import LATER, Planned
 from tests.support import s3_events
 

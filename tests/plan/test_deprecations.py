@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import terraform
+from pipeline.terraform import run as terraform
 from tests.support.plans import plan_without_deprecations
 
 

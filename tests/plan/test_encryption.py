@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from lab import terraform
-from lab.module import ROOT
+from pipeline.paths import ROOT
+from pipeline.terraform import run as terraform
 from tests.plan.conftest import LATER, Planned
 
 variables = pytest.mark.variables

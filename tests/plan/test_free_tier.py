@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from lab import terraform
-from lab.module import ROOT, copy_module
+from pipeline.paths import ROOT
+from pipeline.terraform import run as terraform
 from tests.plan.conftest import LATER, Planned
+from tools.module import copy_module
 
 variables = pytest.mark.variables
 refused = pytest.mark.refused

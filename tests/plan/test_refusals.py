@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from lab.module import ROOT
+from pipeline.paths import ROOT
 
 EVERYTHING = {"prefix": "", "suffix": ""}
 KEYS = "arn:aws:kms:us-east-1:123456789012:"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab import terraform
-from lab.module import ROOT
+from pipeline.paths import ROOT
+from pipeline.terraform import run as terraform
 from tests.plan.conftest import errors_in
 from tests.support import snippets
 from tests.support.snippets import Snippet

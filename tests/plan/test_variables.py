@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from _pytest.mark import ParameterSet
 
-from lab.module import ROOT
+from pipeline.paths import ROOT
 from tests.plan.conftest import LATER, Planned
 
 variables = pytest.mark.variables

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import terraform
-from lab.emulator import ACCOUNT_ID
-from lab.errors import LabError
-from lab.module import copy_module
+from pipeline.emulator.process import ACCOUNT_ID
+from pipeline.errors import PipelineError
+from pipeline.terraform import run as terraform
 from tests.support import console_lab
 from tests.support.clients import client
 from tests.support.console_lab import ConsoleLab
 from tests.support.poll import until
+from tools.module import copy_module
 
 LAB = ConsoleLab()
 # All that may differ: the Lambda console made its role, its table is on demand, one address has not
@@ -203,7 +203,7 @@ def _plan_others(
     _write(root, right | {"bucket_name": "event-driven-lab-nobody"})
     try:
         terraform.plan(root, environment)
-    except LabError as error:
+    except PipelineError as error:
         return other, careless, str(error)
     return other, careless, ""
 

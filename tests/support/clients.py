@@ -11,7 +11,7 @@ _boto3: Any = boto3
 
 
 def client(service: str, environment: Mapping[str, str]) -> Any:
-    """A client of `service` for the account that `environment` (lab.emulator's) points at."""
+    """A client of `service` for the account of `environment`, an emulator's."""
     return _client(service, environment["AWS_ENDPOINT_URL"], environment["AWS_REGION"])
 
 

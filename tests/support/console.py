@@ -1,4 +1,4 @@
-"""The page of `python -m lab console`: serve it, ask it, and read it as people do."""
+"""The page of `python -m pipeline console`: serve it, ask it, and read it as people do."""
 
 import http.client
 import json
@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
-from lab import lab_root, stack
-from lab.emulator import client_environment
+from pipeline.emulator.process import client_environment
+from pipeline.lab import folder as stack
+from pipeline.lab import root
 from tests.support.clients import client
 from tests.support.failing import DENY
 from tests.support.kept import REPOSITORY
@@ -43,7 +44,7 @@ class Watched:
         return client(service, self.environment)
 
     def name(self, output: str) -> Any:
-        return lab_root.outputs(self.folder)["pipeline"][output]
+        return root.outputs(self.folder)["pipeline"][output]
 
     def upload(self, key: str) -> None:
         """Upload, but not through the page."""
@@ -144,10 +145,10 @@ class Served:
 
 @contextmanager
 def serve(log: Path, *arguments: str, **variables: str) -> Iterator[Served]:
-    """Run `python -m lab console ARGUMENTS` for the block, and end it with Ctrl-C."""
+    """Run `python -m pipeline console ARGUMENTS` for the block, and end it with Ctrl-C."""
     with log.open("w") as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "lab", "console", "--json", *arguments],
+            [sys.executable, "-m", "pipeline", "console", "--json", *arguments],
             cwd=REPOSITORY,
             env={**os.environ, "PYTHONUTF8": "1", **variables},
             stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.emulator import ACCOUNT_ID
+from pipeline.emulator.process import ACCOUNT_ID
 from tests.support.clients import client
 
 FULL_ACCESS = ("AmazonS3FullAccess", "AmazonDynamoDBFullAccess", "CloudWatchLogsFullAccess")

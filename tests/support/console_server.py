@@ -11,9 +11,9 @@ from typing import Any
 
 import uvicorn
 
-from lab.console.app import Console, make
-from lab.console.watch import Found
-from lab.ports import HOST
+from pipeline.console.server.app import Console, make
+from pipeline.console.sources.watch import Found
+from pipeline.emulator.ports import HOST
 
 TOKEN = "T0k-en_"
 

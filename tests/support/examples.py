@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import terraform
-from lab.module import copy_module
+from pipeline.terraform import run as terraform
+from tools.module import copy_module
 
 # The slowest first: two roots one after the other, then those with more queues.
 NAMES = [

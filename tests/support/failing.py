@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lab.emulator import REGION, Emulator
-from lab.package import PACKAGE
-from lab.replay import Clients, Outcome, clients, replay
+from pipeline.emulator.process import REGION, Emulator
+from pipeline.replay.run import Clients, Outcome, clients, replay
 from tests.support import s3_events
 from tests.support.clients import client
+from tools.package import PACKAGE
 
 TABLE, FUNCTION, ROLE = "S3ObjectEvents", "S3ToDynamoProcessor", "Lambda-S3-DDB-Role"
 DENY = {

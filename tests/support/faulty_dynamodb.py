@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lab.faulty_endpoint import (
+from tools.faults.endpoint import (
     Fault,
     FaultyEndpoint,
     Hangup,

@@ -1,4 +1,4 @@
-"""The embedded lab that stays, as `python -m lab up` makes it, and commands run against it."""
+"""The embedded lab that stays, as `pipeline lab up` makes it, and commands run against it."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import stack
-from lab.emulator import client_environment
+from pipeline.emulator.process import client_environment
+from pipeline.lab import folder as stack
 from tests.support.clients import client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,20 +28,20 @@ class Kept:
         return client(service, self.environment)
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
-        """Start `python -m lab ARGUMENTS` about this lab."""
+        """Start `python -m pipeline ARGUMENTS` about this lab."""
         return start(*arguments, "--work-dir", str(self.folder), **variables)
 
     def lab(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
-        """Run `python -m lab ARGUMENTS` about this lab: exit status, stdout and stderr."""
+        """Run `python -m pipeline ARGUMENTS` about this lab: exit status, stdout and stderr."""
         process = self.start(*arguments, **variables)
         out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
 
 def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
-    """Start `python -m lab ARGUMENTS`."""
+    """Start `python -m pipeline ARGUMENTS`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "lab", *arguments],
+        [sys.executable, "-m", "pipeline", *arguments],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONUTF8": "1", **variables},
         stdout=subprocess.PIPE,
@@ -52,7 +52,7 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
 
 def up(folder: Path) -> Kept:
     """Make a lab in `folder` that stays."""
-    process = start("up", "--work-dir", str(folder), "--json")
+    process = start("lab", "up", "--work-dir", str(folder), "--json")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     kept = stack.read_kept(folder)

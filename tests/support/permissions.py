@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lab.module import ROOT
+from pipeline.paths import ROOT
 
 PAGE = ROOT / "docs" / "permissions.md"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import tftest
 
-from lab import terraform
-from lab.diagnostics import deprecations, errors
+from pipeline.terraform import run as terraform
+from pipeline.terraform.diagnostics import deprecations, errors
 
 
 def plan_without_deprecations(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import lab_root
+from pipeline.lab import root
 from tests.support.console import Served, Watched, serve
 
 # What docs/console.md says that looking needs.
@@ -36,7 +36,7 @@ LOOKING = [
 
 def outputs_file(watched: Watched, folder: Path, **changes: Any) -> Path:
     """What `terraform output -json` prints of the lab; a change to None leaves an output out."""
-    pipeline = dict(lab_root.outputs(watched.folder)["pipeline"]) | changes
+    pipeline = dict(root.outputs(watched.folder)["pipeline"]) | changes
     told = {name: value for name, value in pipeline.items() if value is not None}
     file = folder / "outputs.json"
     file.write_text(json.dumps({"pipeline": {"sensitive": False, "value": told}}))

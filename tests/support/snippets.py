@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import docs
-from lab.module import ROOT
+from pipeline.paths import ROOT
+from tools import docs
 
 PAGES = [*docs.pages(), *sorted(ROOT.glob("examples/*/README.md"))]
 VARIABLES = re.findall(

@@ -9,9 +9,9 @@ from typing import Any
 
 import tftest
 
-from lab import terraform
-from lab.module import copy_module
+from pipeline.terraform import run as terraform
 from tests.support.clients import client
+from tools.module import copy_module
 
 # Terraform spends half of a large plan collecting garbage unless it may keep some.
 ROOMY = {"GOGC": "1000", "GOMEMLIMIT": "3GiB"}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import terraform
-from lab.module import copy_module
+from pipeline.terraform import run as terraform
 from tests.support.clients import client
 from tests.support.poll import until
+from tools.module import copy_module
 
 # As the documentation tells operators to change it: both ways open while one takes over from the
 # other, and a buffer drained before it goes.

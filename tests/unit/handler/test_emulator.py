@@ -10,7 +10,7 @@ import pytest
 
 import answer
 import lambda_function
-from lab.emulator import Emulator, emulator
+from pipeline.emulator.process import Emulator, emulator
 from tests.support import s3_events as s3
 from tests.unit.handler.conftest import Context
 

@@ -12,7 +12,7 @@ import pytest
 import answer
 import lambda_function
 import logs
-from lab import cost_pipeline
+from pipeline.cost import pipeline as cost_pipeline
 from tests.support import faulty_dynamodb as faults
 from tests.support import s3_events as s3
 from tests.support.faulty_dynamodb import FaultyDynamoDB

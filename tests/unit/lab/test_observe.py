@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.observe import NotSeenError, item_bytes, wait_for
+from pipeline.lab.observe import NotSeenError, item_bytes, wait_for
 
 
 def test_waiting_ends_with_the_first_answer() -> None:

@@ -1,1 +1,0 @@
-"""The Python tooling: `python -m lab --help` lists what it does."""

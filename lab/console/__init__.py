@@ -1,1 +1,0 @@
-"""`python -m lab console`: one page on which a pipeline can be watched, and fed."""

@@ -1,0 +1,1 @@
+"""The Python tooling: `python -m pipeline --help` lists what it does."""

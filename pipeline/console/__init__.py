@@ -1,0 +1,1 @@
+"""`python -m pipeline console`: one page on which a pipeline can be watched, and fed."""

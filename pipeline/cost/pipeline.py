@@ -1,0 +1,241 @@
+"""What one pipeline uses in a month, by its uploads and its alarms."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pipeline.cost.bill import Use
+from pipeline.cost.plan import Resource, as_number
+from pipeline.prices import Prices
+
+GB = Decimal(10**9)
+DAY = 86400
+# A receive or a delete takes ten messages at most, however large a batch is.
+MESSAGES_A_REQUEST = 10
+# What the handler writes for an invoke, for each record of the first 25 in it, and for each record
+# with DEBUG, where the key has 36 characters.
+LOG_BYTES, LOG_BYTES_A_RECORD, LOG_RECORDS, DEBUG_BYTES = 280, 40, 25, 185
+# Lambda's own two lines of an invoke (start and report): estimated, never measured.
+LAMBDA_LOG_BYTES = 450
+# A record of a versioned object whose key has 36 characters, and what DynamoDB adds to each.
+RECORD_BYTES, RECORD_OVERHEAD = 300, 100
+# TTL takes what has expired within two days.
+EXPIRY_SECONDS = 2 * DAY
+# Where a service keeps a data key, it is for five minutes at most.
+KEY_SECONDS = 300
+# X-Ray takes the first of each second, and of the rest one in twenty.
+TRACED = Decimal("0.05")
+
+_LEVELS = {"TRACE": "all", "DEBUG": "all", "INFO": "line"}
+_DELIVERIES = {
+    "email": "sns_emails",
+    "email-json": "sns_emails",
+    "http": "sns_https",
+    "https": "sns_https",
+    "sms": "sns_sms",
+}
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """What a plan can't tell, for each pipeline: uploads and messages of alarms a month, bytes and
+    days of an object, billed milliseconds of an invoke, and messages in one of a buffer.
+    """
+
+    uploads: Decimal
+    object_bytes: Decimal = Decimal(100_000)
+    keep_days: Decimal = Decimal(30)
+    milliseconds: Decimal = Decimal(20)
+    batch: Decimal = Decimal(1)
+    alarm_messages: int = 30
+
+
+def on_demand(table: Resource) -> bool:
+    """Whether a table is billed by its writes, not by its units."""
+    return table.values.get("billing_mode") == "PAY_PER_REQUEST"
+
+
+class Pipeline:
+    """One instance of the module, and what its uploads set in motion."""
+
+    def __init__(
+        self, name: str, resources: Sequence[Resource], assumed: Assumed, prices: Prices
+    ) -> None:
+        self.name = name
+        self.resources = resources
+        self.assumed = assumed
+        self.prices = prices
+        self.function = self._first("aws_lambda_function")
+        self.table = self._first("aws_dynamodb_table")
+        mapping = self._first("aws_lambda_event_source_mapping")
+        self.mapping = mapping
+        self.reads_buffer = bool(mapping.type) and mapping.values.get("enabled") is not False
+        self.runs = self.function.values.get("reserved_concurrent_executions") != 0
+        # How often each upload is delivered: twice while one way is handed over to the other.
+        self.direct, self.buffered = self._deliveries()
+        self.batch = self._batch()
+
+    def uses(self) -> Iterator[Use]:
+        """What it uses, by its uploads and its alarms."""
+        each = self._each()
+        yield from (Use(item, each=each[item]) for item in each)
+        yield from self._traces()
+        yield from self._key_requests()
+        yield from self._messages()
+
+    def notes(self) -> Iterator[str]:
+        """What whoever reads the figures should know."""
+        asked, rate = self.assumed.batch, self.assumed.uploads / self.prices.seconds_a_month
+        if asked > self.batch and self.buffered:
+            yield (
+                f"{self.name}: {self.batch.normalize():f} to a batch are counted, not "
+                f"{asked.normalize():f}: no more come together at this rate, or fit."
+            )
+        elif self.buffered and self._full() >= 2 and asked == 1:
+            yield (
+                f"{self.name}: one to a batch is counted; uploads that come evenly would make up "
+                f"to {self._full():.0f}: try --batch."
+            )
+        if not self.runs or (self.mapping.type and not self.reads_buffer):
+            yield f"{self.name} is paused: what comes is kept or fails, and is not recorded."
+        units = self.table.number("write_capacity")
+        if not on_demand(self.table) and rate * self._records() > units > 0:
+            yield (
+                f"{self.name}: {units} write units take {units} records a second, and this is "
+                "more: writes would be refused. Raise table.write_units."
+            )
+        if not self._first("aws_cloudwatch_log_group").number("retention_in_days"):
+            yield f"{self.name} keeps its logs for ever: a year of them is counted."
+        if self._first("aws_s3_bucket_logging").type:
+            yield f"{self.name}: access logs cost S3 storage, which is not counted."
+
+    def _deliveries(self) -> tuple[int, int]:
+        notification = self._first("aws_s3_bucket_notification")
+        target = self._first("aws_cloudwatch_event_target")
+        direct = int(bool(notification.blocks("lambda_function")))
+        buffered = int(bool(notification.blocks("queue")))
+        if target.type:
+            arn = target.values.get("arn")
+            queue = ":sqs:" in str(arn) if arn else bool(self.mapping.type)
+            direct, buffered = direct + (not queue), buffered + queue
+        return direct, buffered
+
+    def _full(self) -> Decimal:
+        """How many messages come together: one that opens the window, and what comes in it."""
+        rate = self.assumed.uploads / self.prices.seconds_a_month
+        window = self.mapping.number("maximum_batching_window_in_seconds")
+        return min(self.mapping.number("batch_size", 10), 1 + rate * window)
+
+    def _batch(self) -> Decimal:
+        return max(Decimal(1), min(self.assumed.batch, self._full()))
+
+    def _invokes(self) -> Decimal:
+        """Invokes of the function for each upload."""
+        direct = self.direct if self.runs else 0
+        return direct + (self.buffered / self.batch if self.reads_buffer else Decimal(0))
+
+    def _records(self) -> int:
+        """Records written for each upload; a second delivery writes the same one again."""
+        direct = self.direct if self.runs else 0
+        return direct + (self.buffered if self.reads_buffer else 0)
+
+    def _each(self) -> dict[str, Decimal]:
+        """Quantities for each upload that nothing bounds."""
+        invokes = self._invokes()
+        gb = self.function.number("memory_size", 128) / 1024
+        architectures = self.function.values.get("architectures")
+        arm = isinstance(architectures, list) and "arm64" in architectures
+        month = self.prices.seconds_a_month
+        logged = self._log_bytes() / GB
+        days = self._first("aws_cloudwatch_log_group").number("retention_in_days") or Decimal(365)
+        copies = 1 + len(self.table.blocks("global_secondary_index"))
+        stored = self._stored_bytes() / GB
+        recovery = self.table.block("point_in_time_recovery").get("enabled") is True
+        found = {
+            "lambda_requests": invokes,
+            "lambda_arm64" if arm else "lambda_x86_64": invokes
+            * self.assumed.milliseconds
+            / 1000
+            * gb,
+            "dynamodb_writes": Decimal(self._records() * copies if on_demand(self.table) else 0),
+            "dynamodb_storage": stored * copies,
+            "dynamodb_recovery": stored if recovery else Decimal(0),
+            "cloudwatch_ingestion": logged,
+            "cloudwatch_archive": logged * days * DAY / month,
+            "sqs_requests": self._queue_requests(),
+            "eventbridge_events": Decimal(self._emits()),
+            "s3_puts": Decimal(1),
+            "s3_storage": self.assumed.object_bytes * self.assumed.keep_days * DAY / month / GB,
+        }
+        return {item: quantity for item, quantity in found.items() if quantity}
+
+    def _emits(self) -> bool:
+        """Whether S3 sends the bucket's events to EventBridge."""
+        notification = self._first("aws_s3_bucket_notification")
+        rule = self._first("aws_cloudwatch_event_rule")
+        return notification.values.get("eventbridge") is True or bool(rule.type)
+
+    def _queue_requests(self) -> Decimal:
+        """Sends, and where the buffer is read, receives and deletes, beside the idle ones."""
+        together = min(self.batch, Decimal(MESSAGES_A_REQUEST))
+        reads = 2 * self.buffered / together if self.reads_buffer else Decimal(0)
+        # What a paused function never took goes to the failure queue.
+        return self.buffered + reads + (0 if self.runs else self.direct)
+
+    def _log_bytes(self) -> Decimal:
+        """What an upload has written to the log, Lambda's own lines included."""
+        logging = self.function.block("logging_config")
+        level = _LEVELS.get(str(logging.get("application_log_level") or "INFO"))
+        quiet = logging.get("system_log_level") == "WARN"
+        # Lines of an invoke whose batch is one cost most, so that the names beyond 25 don't matter.
+        names = min(Decimal(LOG_RECORDS) / self.batch, Decimal(1)) * LOG_BYTES_A_RECORD
+        line = LOG_BYTES * self._invokes() + names * self._records()
+        own = (line if level else Decimal(0)) + (
+            DEBUG_BYTES * self._records() if level == "all" else 0
+        )
+        return own + (0 if quiet else LAMBDA_LOG_BYTES * self._invokes())
+
+    def _stored_bytes(self) -> Decimal:
+        """Bytes that an upload's record takes on a month's average."""
+        if not self._records():
+            return Decimal(0)
+        variables = self.function.block("environment").get("variables")
+        told = variables.get("TTL_SECONDS") if isinstance(variables, Mapping) else None
+        seconds = as_number(told, DAY) + EXPIRY_SECONDS
+        return (RECORD_BYTES + RECORD_OVERHEAD) * seconds / self.prices.seconds_a_month
+
+    def _traces(self) -> Iterator[Use]:
+        if self.function.block("tracing_config").get("mode") == "Active":
+            invokes = self._invokes()
+            yield Use("xray_traces", each=TRACED * invokes)
+            most = (1 - TRACED) * self.prices.seconds_a_month
+            yield Use("xray_traces", each=(1 - TRACED) * invokes, most=most)
+
+    def _key_requests(self) -> Iterator[Use]:
+        """Requests to KMS at most: one for each upload and place, until data keys are reused."""
+        if self.table.block("server_side_encryption").get("enabled") is not True:
+            return
+        # Table and log; a queue's senders count twice, its reader once (AWS's own formula).
+        places = 2 + bool(self._first("aws_s3_bucket").type)
+        places += 2 * self.buffered + (1 if self.buffered and self.reads_buffer else 0)
+        most = places * self.prices.seconds_a_month / KEY_SECONDS
+        yield Use("kms_requests", each=Decimal(places), most=most)
+
+    def _messages(self) -> Iterator[Use]:
+        """What the alarms say, and to whom; to queues and functions it costs nothing."""
+        told = Decimal(self.assumed.alarm_messages)
+        if not self._first("aws_cloudwatch_metric_alarm").type:
+            return
+        yield Use("sns_publishes", told)
+        for one in self.resources:
+            if one.type == "aws_sns_topic_subscription":
+                item = _DELIVERIES.get(str(one.values.get("protocol")))
+                if item is not None:
+                    yield Use(item, told)
+
+    def _first(self, kind: str) -> Resource:
+        """The pipeline's resource of that type; an empty one, of no type, where it has none."""
+        return next((one for one in self.resources if one.type == kind), _NOTHING)
+
+
+_NOTHING = Resource("", "", {})

@@ -1,0 +1,313 @@
+"""Read what lies in the failure queue, whichever of the three ways it came there.
+
+destination  Lambda gave up on an asynchronous invoke: an invocation record, with the event in its
+             `requestPayload`.
+             https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+rule         EventBridge could not hand the event over: the event itself, and message attributes
+             that say why. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+buffer       SQS moved it on after too many receives (or somebody put it there by hand): the event
+             itself, as S3, EventBridge or SNS sent it. Why is in the function's log only.
+"""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import batched
+from typing import Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.handler import events, records
+
+# What a killed command held comes back after so long, however long the queue itself hides it.
+_HOLD_SECONDS = 30
+# SQS hides for twelve hours at most.
+_LONGEST_HOLD_SECONDS = 6 * 3600
+# What ChangeMessageVisibilityBatch takes.
+_BATCH = 10
+# Enough to tell what waits there, and little to hide from others meanwhile.
+_TAKE_AT_MOST = 50
+_PEEK_SECONDS = 60
+
+How = Literal["destination", "rule", "buffer"]
+
+
+@dataclass(frozen=True)
+class FailedEvent:
+    """One message that holds an event.
+
+    `event` is the original one, ready to be handed to the function again. `reason` is why it
+    failed, None where nobody said. `attempts` counts every try that failed, the first included; of
+    a `buffer` message every earlier receive, by whomever. `failed_at` is in epoch seconds: when
+    Lambda or EventBridge gave up; of a `buffer` message when it was first sent, since SQS keeps
+    that time.
+
+    `objects` holds bucket, key (decoded) and event name of each record that the function can read,
+    `object_ids` the keys of these records in the table, each once, and `refusals` why the other
+    records can't be read.
+    """
+
+    message_id: str
+    receipt_handle: str
+    event: Any
+    how: How
+    reason: str | None
+    attempts: int | None
+    failed_at: float | None
+    objects: tuple[tuple[str, str, str], ...]
+    object_ids: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """One message that holds no event: its `body` as it is, and the `reason` why not.
+
+    `failed_at` is when it was sent, in epoch seconds.
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    reason: str
+    failed_at: float | None
+
+
+Failure = FailedEvent | Unreadable
+
+
+def receive(
+    sqs: Any, queue_url: str, at_most: int, wait_seconds: int, hidden_seconds: int
+) -> list[Failure]:
+    """Up to `at_most` (1 to 10) messages, hidden from others for `hidden_seconds`.
+
+    Waits up to `wait_seconds` for the first one (1 to 20: from 1 on SQS asks all its servers, so
+    that an empty answer means an empty queue). Raises botocore's ClientError and BotoCoreError.
+    """
+    answer = sqs.receive_message(
+        QueueUrl=queue_url,
+        MaxNumberOfMessages=at_most,
+        WaitTimeSeconds=wait_seconds,
+        VisibilityTimeout=hidden_seconds,
+        MessageAttributeNames=["All"],
+        MessageSystemAttributeNames=["All"],
+    )
+    return [read(message) for message in answer.get("Messages", [])]
+
+
+def read(message: Mapping[str, Any]) -> Failure:
+    """What a message of SQS's ReceiveMessage holds; raises nothing, whatever that is."""
+    body = message.get("Body", "")
+    message_id, handle = message.get("MessageId", ""), message.get("ReceiptHandle", "")
+    system = message.get("Attributes") or {}
+    milliseconds = _number(system.get("SentTimestamp"))
+    sent_at = None if milliseconds is None else milliseconds / 1000
+    document = _document(body)
+    if isinstance(document, str):
+        return Unreadable(message_id, handle, body, document, sent_at)
+    event, how, reason, attempts, failed_at = _unwrap(document, message)
+    delivery = events.read(event)
+    found = [one for _, one in delivery.events]
+    return FailedEvent(
+        message_id,
+        handle,
+        event,
+        how,
+        reason,
+        attempts,
+        failed_at or sent_at,
+        tuple((one.bucket, one.key, one.name) for one in found),
+        tuple(dict.fromkeys(map(records.object_id, found))),
+        tuple(refusal.reason for refusal in delivery.refusals),
+    )
+
+
+def _document(body: str) -> dict[str, Any] | str:
+    """The JSON object in `body`, out of its SNS envelope if it has one; or why there is none."""
+    try:
+        document = json.loads(body)
+        if isinstance(document, dict) and document.get("Type") == "Notification":
+            document = json.loads(document["Message"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return f"the message holds no JSON document: {error!r:.200}"
+    if isinstance(document, dict):
+        return document
+    return f"a JSON object was expected, not {type(document).__name__}"
+
+
+def _unwrap(
+    document: dict[str, Any], message: Mapping[str, Any]
+) -> tuple[Any, How, str | None, int | None, float | None]:
+    """The event, how it came here, why, after how many attempts, and when if that is said."""
+    if "requestPayload" in document:
+        context, answer = (_mapping(document, n) for n in ("requestContext", "responsePayload"))
+        # No answer where the function was never invoked, as when it is paused.
+        parts = context.get("condition"), answer.get("errorType"), answer.get("errorMessage")
+        attempts = _number(context.get("approximateInvokeCount"))
+        failed_at = _moment(document.get("timestamp"))
+        return document["requestPayload"], "destination", _joined(parts), attempts, failed_at
+
+    attributes = {
+        name: value.get("StringValue")
+        for name, value in (message.get("MessageAttributes") or {}).items()
+    }
+    if "RULE_ARN" in attributes or "ERROR_CODE" in attributes:
+        # The condition is absent where EventBridge did not try again.
+        names = "EXHAUSTED_RETRY_CONDITION", "ERROR_CODE", "ERROR_MESSAGE"
+        retries = _number(attributes.get("RETRY_ATTEMPTS"))
+        attempts = None if retries is None else retries + 1
+        return document, "rule", _joined(map(attributes.get, names)), attempts, None
+
+    receives = _number((message.get("Attributes") or {}).get("ApproximateReceiveCount"))
+    # The last one was ours, just now.
+    attempts = None if receives is None else max(0, receives - 1)
+    return document, "buffer", None, attempts, None
+
+
+def _joined(parts: Iterable[Any]) -> str | None:
+    return ": ".join(str(part) for part in parts if part) or None
+
+
+def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = parent.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _moment(time: Any) -> float | None:
+    try:
+        moment = datetime.fromisoformat(time)
+        # Lambda's have their Z; without one, the reader's own time zone must not count.
+        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def depth(sqs: Any, queue_url: str) -> tuple[int, int]:
+    """About how many messages can be had of a queue, and how many are hidden. ClientError."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    waiting, hidden = (int(answer[name]) for name in names)
+    return waiting, hidden
+
+
+def take(
+    sqs: Any, queue_url: str, ours: Callable[[FailedEvent], bool]
+) -> tuple[int, Failure | None]:
+    """Delete the events of a failure queue that are `ours`; how many, and one that is not.
+
+    Reads at most 50 messages; all others are visible again afterwards.
+    """
+    removed, others = 0, dict[str, Failure]()
+    try:
+        for _ in range(_TAKE_AT_MOST // _BATCH):
+            # Without any waiting SQS asks some of its servers only.
+            received = receive(sqs, queue_url, _BATCH, 1, _HOLD_SECONDS)
+            for message in received:
+                if isinstance(message, FailedEvent) and ours(message):
+                    sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.receipt_handle)
+                    removed += 1
+                else:
+                    others[message.message_id] = message
+            if not received:
+                break
+    finally:
+        _show_again(sqs, queue_url, others.values())
+    return removed, next(iter(others.values()), None)
+
+
+def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
+    """All messages of a failure queue, which stay in it and are visible again afterwards.
+
+    Of a queue in AWS, some only without a `wait_seconds` of 1 to 20: then it asks all its servers.
+    """
+    found: dict[str, Failure] = {}
+    while page := receive(sqs, queue_url, _BATCH, wait_seconds, _PEEK_SECONDS):
+        found |= {message.message_id: message for message in page}
+    _show_again(sqs, queue_url, found.values())
+    return list(found.values())
+
+
+def _show_again(sqs: Any, queue_url: str, messages: Iterable[Failure]) -> None:
+    for message in messages:
+        # It comes back by itself soon.
+        with contextlib.suppress(ClientError):
+            sqs.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=0
+            )
+
+
+@dataclass
+class Hold:
+    """What one command holds of a queue, for `seconds` at a time, until the end of its block.
+
+    `handles` are the newest receipt handles, by message id, of all that it hides; `working` are the
+    ids of those whose hold is renewed.
+    """
+
+    sqs: Any
+    queue_url: str
+    seconds: int
+    handles: dict[str, str] = field(default_factory=dict)
+    working: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Renews in a thread of its own."""
+        self._over = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name="hold", daemon=True)
+
+    def receive(self, at_most: int, wait_seconds: int) -> list[Failure]:
+        """Up to `at_most` messages, hidden from now on. Raises botocore's errors."""
+        return receive(self.sqs, self.queue_url, at_most, wait_seconds, self.seconds)
+
+    def hide(self, message: Failure, seconds: float = 0.0) -> None:
+        """Hide the message for that long from now on, and no shorter than others are."""
+        self._hide([message.message_id], min(max(self.seconds, seconds), _LONGEST_HOLD_SECONDS))
+
+    def __enter__(self) -> "Hold":
+        """Begin to renew the hold on what is worked on."""
+        self._renewing.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End that, and let others receive what is hidden still."""
+        self._over.set()
+        self._renewing.join()
+        self._hide(list(self.handles), 0)
+
+    def _renew(self) -> None:
+        while not self._over.wait(self.seconds / 3):
+            self._hide(list(self.working), self.seconds)
+
+    def _hide(self, message_ids: list[str], seconds: float) -> None:
+        # Where that fails they come back by themselves, perhaps twice, which is harmless.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            handles = [self.handles[one] for one in message_ids if one in self.handles]
+            for batch in batched(handles, _BATCH):
+                self.sqs.change_message_visibility_batch(
+                    QueueUrl=self.queue_url,
+                    Entries=[
+                        {
+                            "Id": str(number),
+                            "ReceiptHandle": handle,
+                            "VisibilityTimeout": round(seconds),
+                        }
+                        for number, handle in enumerate(batch)
+                    ],
+                )
+
+
+def hold(sqs: Any, queue_url: str) -> Hold:
+    """A hold on a queue's messages. Raises botocore's ClientError and BotoCoreError."""
+    answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
+    theirs = int(answer["Attributes"]["VisibilityTimeout"])
+    return Hold(sqs, queue_url, max(1, min(theirs, _HOLD_SECONDS)))

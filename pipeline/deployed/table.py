@@ -1,0 +1,227 @@
+"""Read and write a table's records politely: throttled, wait, and say what it took."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import batched, count
+from typing import Any, NamedTuple
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pipeline.deployed import aws
+from pipeline.errors import PipelineError
+
+Item = Mapping[str, Mapping[str, str]]
+
+# About 300 KB: a bite that a table of 5 read units has saved up within seconds.
+_SCAN_PAGE = 1000
+# What BatchGetItem takes.
+_READ_BATCH = 100
+_PATIENCE_SECONDS = 300.0
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 10.0
+_EXISTS = "ConditionalCheckFailedException"
+_THROTTLED = re.compile("throttl|ThroughputExceeded|RequestLimitExceeded|LimitExceeded", re.I)
+_ATTRIBUTES = (
+    "objectId",
+    "bucket",
+    "objectKey",
+    "versionId",
+    "eventName",
+    "timestamp",
+    "ttl",
+    "sequencer",
+    "eTag",
+    "size",
+)
+
+
+class Record(NamedTuple):
+    """A record as far as it is compared; what it lacks is empty, a `ttl` or `size` None.
+
+    `timestamp` and `ttl` are in epoch seconds, `size` in bytes, `name` is the event's.
+    """
+
+    object_id: str
+    bucket: str
+    key: str
+    version_id: str
+    name: str
+    timestamp: int
+    ttl: int | None
+    sequencer: str
+    etag: str
+    size: int | None
+
+    @property
+    def family(self) -> str:
+        """The event's name without its last word: `ObjectCreated`."""
+        return self.name.partition(":")[0]
+
+
+def read(item: Item) -> Record | None:
+    """The record that an item holds; None for what another program wrote."""
+    try:
+        return Record(
+            item["objectId"]["S"],
+            item["bucket"]["S"],
+            item["objectKey"]["S"],
+            item.get("versionId", {}).get("S", ""),
+            item["eventName"]["S"],
+            int(item["timestamp"]["N"]),
+            int(item["ttl"]["N"]) if "ttl" in item else None,
+            item.get("sequencer", {}).get("S", ""),
+            item.get("eTag", {}).get("S", ""),
+            int(item["size"]["N"]) if "size" in item else None,
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+@dataclass
+class Table:
+    """A table by `name`, through boto3's client; what was asked so far has cost so many units.
+
+    `stopped` ends the waiting for a throttled table. Every method raises PipelineError where the
+    table can't be used, and when it was throttled for five minutes.
+    """
+
+    dynamodb: Any
+    name: str
+    read_units: float = 0.0
+    write_units: float = 0.0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def description(self) -> Mapping[str, Any]:
+        """What DescribeTable tells."""
+        with self._asking():
+            described: Mapping[str, Any] = self.dynamodb.describe_table(TableName=self.name)
+        told: Mapping[str, Any] = described["Table"]
+        return told
+
+    def scan(self, prefix: str = "", *, consistent: bool = False) -> Iterator[list[Item]]:
+        """All items, of keys with `prefix` only, a page at a time.
+
+        The whole table is read and paid for, whatever the prefix.
+        """
+        asked: dict[str, Any] = {
+            "TableName": self.name,
+            "ConsistentRead": consistent,
+            "Limit": _SCAN_PAGE,
+            "ReturnConsumedCapacity": "TOTAL",
+            **_PROJECTION,
+        }
+        if prefix:
+            asked["FilterExpression"] = "begins_with(#objectKey, :prefix)"
+            asked["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
+        while True:
+            answer = self._patiently(lambda: self.dynamodb.scan(**asked))
+            self._count_read([answer.get("ConsumedCapacity", {})])
+            yield answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def get(self, object_ids: Iterable[str], *, consistent: bool = False) -> list[Item]:
+        """Those of these items that are there: half a read unit each, a whole one if consistent."""
+        found: list[Item] = []
+        for batch in batched(object_ids, _READ_BATCH):
+            keys: list[Any] = [{"objectId": {"S": one}} for one in batch]
+            for attempt in count():
+                answer = self._batch_get(keys, consistent)
+                self._count_read(answer.get("ConsumedCapacity", ()))
+                found += answer.get("Responses", {}).get(self.name, [])
+                keys = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                if not keys:
+                    break
+                self._pause(attempt)
+        return found
+
+    def put_new(self, item: Item) -> bool:
+        """Write an item unless there is one with its `objectId`: whether it was written.
+
+        A refusal costs a write unit too. Raises botocore's ClientError where this one item is
+        refused (ValidationException).
+        """
+
+        def put() -> Any:
+            try:
+                return self.dynamodb.put_item(
+                    TableName=self.name,
+                    Item=item,
+                    ConditionExpression="attribute_not_exists(objectId)",
+                    ReturnConsumedCapacity="TOTAL",
+                )
+            except ClientError as error:
+                if aws.code(error) in (_EXISTS, "ValidationException"):
+                    return error
+                raise
+
+        answer = self._patiently(put)
+        if isinstance(answer, ClientError):
+            if aws.code(answer) != _EXISTS:
+                raise answer
+            self._count_write(1.0)
+            return False
+        self._count_write(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 1.0))
+        return True
+
+    def _batch_get(self, keys: Sequence[Any], consistent: bool) -> Any:
+        asked = {self.name: {"Keys": keys, "ConsistentRead": consistent, **_PROJECTION}}
+        return self._patiently(
+            lambda: self.dynamodb.batch_get_item(RequestItems=asked, ReturnConsumedCapacity="TOTAL")
+        )
+
+    def _patiently(self, call: Callable[[], Any]) -> Any:
+        """The answer, however long the table is throttled, as far as that is bearable."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        for attempt in count():
+            with self._asking():
+                try:
+                    return call()
+                except ClientError as error:
+                    if not _THROTTLED.search(aws.code(error)) or self.stopped.is_set():
+                        raise
+                    if time.monotonic() > deadline:
+                        raise PipelineError(
+                            f"The table {self.name} was throttled for {_PATIENCE_SECONDS:.0f} s: "
+                            "give it more units, or try again when less is going on."
+                        ) from error
+            self._pause(attempt)
+        raise AssertionError("unreachable")
+
+    def _pause(self, attempt: int) -> None:
+        span = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
+        self.stopped.wait(span * random.uniform(0.5, 1))  # noqa: S311  (nothing secret)
+
+    def _asking(self) -> Any:
+        fix = "take table_name from the stack's outputs, and its account and region"
+        return aws.asking(f"the table {self.name}", fix)
+
+    def _count_read(self, told: Iterable[Mapping[str, Any]]) -> None:
+        self.read_units += sum(float(one.get("CapacityUnits", 0)) for one in told)
+
+    def _count_write(self, units: float) -> None:
+        with self._lock:
+            self.write_units += units
+
+
+def client(parallel: int = 1, **settings: Any) -> Any:
+    """A DynamoDB client that suits a `Table`; `settings` are boto3's. Raises PipelineError."""
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=max(10, parallel),
+    )
+    return aws.client("dynamodb", config, **settings)
+
+
+# Most of these names are reserved words.
+_PROJECTION: Mapping[str, Any] = {
+    "ProjectionExpression": ", ".join(f"#{name}" for name in _ATTRIBUTES),
+    "ExpressionAttributeNames": {f"#{name}": name for name in _ATTRIBUTES},
+}

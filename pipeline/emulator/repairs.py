@@ -1,0 +1,360 @@
+"""Start ministack with the few answers mended that stand between Terraform and the truth.
+
+`python -I lab/ministack_repairs.py TMPDIR [--tied] [--unrepaired]` runs ministack as its
+environment says and deletes TMPDIR at the end. `--tied`: until stdin closes, which is when whoever
+started it is gone.
+
+Every repair wraps one function of ministack and has a test that fails as soon as the unrepaired
+one answers right: then the repair goes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+Response = tuple[int, dict[str, str], bytes]
+_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_STOP_SECONDS = 20.0
+# A carriage return is taken, and read back as a line feed.
+_NO_XML = [one for one in range(0x20) if one not in b"\t\n"]
+
+
+def stand_behind_tls() -> None:
+    """Requests count as made over TLS, unless they say `X-Forwarded-Proto: http`.
+
+    No fault of ministack's: it enforces `aws:SecureTransport`, and we speak plain HTTP on loopback
+    with policies that refuse that. ministack knows proxies that end TLS; this plays one.
+    """
+    from ministack import app
+    from ministack.core import iam_evaluator
+
+    inner = app.app
+
+    async def behind_tls(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope | {"scheme": "https"}, receive, send)
+
+    app.app = behind_tls
+    # For what ministack delivers by itself, outside any request.
+    iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
+
+
+def describe_alarms_in_full() -> None:
+    """The Query (XML) answer to DescribeAlarms names as many fields as the JSON answer.
+
+    Provider 5.x speaks Query: without period, dimensions, actions, description and the rest it
+    plans a change to every alarm that it has just made.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._describe_alarms
+
+    def describe(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Response:
+        if is_cbor or is_json:
+            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
+        status, _headers, body = original(params, _query_values(params), False, True)
+        if status != 200:
+            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
+        inner = _query_xml("DescribeAlarmsResult", json.loads(body))
+        return cloudwatch._xml(200, "DescribeAlarmsResponse", inner)  # type: ignore[no-any-return]
+
+    cloudwatch._describe_alarms = describe
+
+
+def list_versions_as_asked() -> None:
+    """ListObjectVersions honours `encoding-type=url`, which the provider and boto3 always send.
+
+    Without it both decode keys that were never encoded, so that `a+b` and `100%` can't be deleted
+    and `force_destroy` never ends. Keys may hold what no XML takes, which is why S3 encodes them.
+    """
+    from ministack.services import s3
+
+    original = s3._list_object_versions
+
+    def list_versions(bucket_name: str, query_params: Any) -> Response:
+        status, headers, body = original(bucket_name, query_params)
+        if status != 200 or s3._qp(query_params, "encoding-type", "") != "url":
+            return status, headers, body
+        ElementTree.register_namespace("", _S3_NAMESPACE)
+        # Out of the way of the parser, in characters that have no meaning of their own.
+        text = body.decode().translate({one: 0xE000 + one for one in _NO_XML})
+        root = ElementTree.fromstring(text)  # noqa: S314 - ministack's own answer
+        for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker", "Key"):
+            for element in root.iter(f"{{{_S3_NAMESPACE}}}{name}"):
+                key = (element.text or "").translate({0xE000 + one: one for one in _NO_XML})
+                element.text = s3._url_encode(key)
+        ElementTree.SubElement(root, f"{{{_S3_NAMESPACE}}}EncodingType").text = "url"
+        return status, headers, ElementTree.tostring(root, "utf-8", xml_declaration=True)
+
+    s3._list_object_versions = list_versions
+
+
+def alarms_watch_their_own_metric() -> None:
+    """An alarm counts the datapoints that have exactly its dimensions, as in AWS.
+
+    Without this a table's alarm goes off for another table, and a function's for another function.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._evaluate_alarm
+
+    def evaluate(alarm: Mapping[str, Any]) -> None:
+        # The same code over a view of the metrics: other threads go on writing to the real ones.
+        view = {"_metrics": _datapoints_of(cloudwatch, alarm)}
+        FunctionType(original.__code__, {**vars(cloudwatch), **view})(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
+def silence_counts_as_the_alarm_says() -> None:
+    """An alarm without recent datapoints takes the state that `treat_missing_data` gives it.
+
+    Evaluated, as ministack does it, whenever any datapoint or the alarm itself is put.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._evaluate_alarm
+    states = {"notBreaching": "OK", "breaching": "ALARM"}
+
+    def evaluate(alarm: dict[str, Any]) -> None:
+        since = time.time() - (alarm.get("Period") or 60) * alarm.get("EvaluationPeriods", 1)
+        known = _datapoints_of(cloudwatch, alarm).values()
+        new = states.get(alarm.get("TreatMissingData", ""))
+        old = alarm["StateValue"]
+        if new is None or any(point["Timestamp"] >= since for points in known for point in points):
+            original(alarm)
+        elif alarm.get("MetricName") and old != new:
+            reason = f"no datapoints were received, and missing is {alarm['TreatMissingData']}"
+            alarm |= {"StateValue": new, "StateReason": reason}
+            alarm["StateUpdatedTimestamp"] = int(time.time())
+            cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
+            cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
+            cloudwatch._evaluate_parent_alarms(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate
+
+
+def alarms_keep_their_metrics() -> None:
+    """An alarm on an expression keeps it, and has no metric, period or statistic of its own.
+
+    Kept and told, not evaluated. Without this the plan after an apply changes every such alarm.
+    """
+    from ministack.services import cloudwatch
+
+    original = cloudwatch._put_metric_alarm
+
+    def put(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Response:
+        asked = data if is_cbor or is_json else _query_values(params)
+        status, headers, body = original(params, data, is_cbor, is_json)
+        if status == 200 and asked.get("Metrics"):
+            alarm = cloudwatch._alarms[asked["AlarmName"]]
+            own = ("MetricName", "Namespace", "Statistic", "Period")
+            alarm |= {"Metrics": asked["Metrics"], **dict.fromkeys(own)}
+        return status, headers, body
+
+    cloudwatch._put_metric_alarm = put
+
+
+def rules_invoke_as_notifications_do() -> None:
+    """A rule invokes a function asynchronously: two retries, then the on-failure destination.
+
+    Without this an event that a function failed on is gone. A rule's own retries and dead-letter
+    queue, for when it could not invoke at all, stay missing.
+    """
+    from ministack.services import eventbridge, lambda_svc
+
+    def dispatch(arn: str, payload: str) -> None:
+        function, configuration, _name = lambda_svc._get_func_record_for_ref(arn)
+        if function and configuration:
+            record = lambda_svc._execution_record_for_config(function, configuration)
+            lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+    eventbridge._dispatch_to_lambda = dispatch
+
+
+def rules_learn_the_version() -> None:
+    """S3's events by EventBridge carry `version-id` as its notifications carry `versionId`.
+
+    Without this one upload that comes both ways leaves two records.
+    """
+    from ministack.services import eventbridge, s3
+
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    version: ContextVar[str | None] = ContextVar("version", default=None)
+
+    def fire_with_version(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
+        version.set(version_id)
+        fire(*arguments, version_id=version_id, **more)
+
+    def dispatch_with_version(event: dict[str, Any], view: Any = None) -> None:
+        if event.get("Source") == "aws.s3" and (known := version.get()):
+            detail = json.loads(event["Detail"])
+            detail["object"].setdefault("version-id", known)
+            event = event | {"Detail": json.dumps(detail)}
+        dispatch(event, view)
+
+    s3._fire_s3_event = fire_with_version
+    eventbridge._dispatch_event = dispatch_with_version
+
+
+def updates_let_invokes_end() -> None:
+    """An invoke that is under way when its function changes ends in peace, with the old code.
+
+    Without this it is killed, and when it is tried again it runs the old code once more, in a
+    process that stays and goes on answering: the update is lost.
+    """
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    kill, acquire, release = (
+        lambda_runtime.kill_workers,
+        lambda_runtime.acquire_worker,
+        lambda_runtime.release_worker,
+    )
+    updating: ContextVar[bool] = ContextVar("updating", default=False)
+    retired: set[Any] = set()
+
+    def kill_or_retire(workers: Any) -> None:
+        busy = [worker for worker in workers if updating.get() and worker.in_use]
+        retired.update(busy)
+        kill([worker for worker in workers if worker not in busy])
+
+    def in_peace(update: Callable[..., Response]) -> Callable[..., Response]:
+        def run(*arguments: Any) -> Response:
+            before = updating.set(True)
+            try:
+                return update(*arguments)
+            finally:
+                updating.reset(before)
+
+        return run
+
+    def acquire_current(
+        name: str, config: Any, code: Any, qualifier: str = "$LATEST", **more: Any
+    ) -> Any:
+        # What waits to be tried again holds the function as it was when the event came.
+        if qualifier == "$LATEST" and (function := lambda_svc._functions.get(name)):
+            code = function["code_zip"]
+        return acquire(name, config, code, qualifier=qualifier, **more)
+
+    def release_or_kill(worker: Any) -> None:
+        release(worker)
+        if worker in retired:
+            retired.discard(worker)
+            kill([worker])
+
+    lambda_runtime.kill_workers = kill_or_retire
+    lambda_svc._update_code = in_peace(lambda_svc._update_code)
+    lambda_svc._update_config = in_peace(lambda_svc._update_config)
+    lambda_svc.acquire_worker = acquire_current
+    lambda_svc.release_worker = release_or_kill
+
+
+REPAIRS: tuple[Callable[[], None], ...] = (
+    stand_behind_tls,
+    describe_alarms_in_full,
+    list_versions_as_asked,
+    alarms_watch_their_own_metric,
+    silence_counts_as_the_alarm_says,
+    alarms_keep_their_metrics,
+    rules_invoke_as_notifications_do,
+    rules_learn_the_version,
+    updates_let_invokes_end,
+)
+
+
+def _datapoints_of(cloudwatch: ModuleType, alarm: Mapping[str, Any]) -> dict[Any, list[Any]]:
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
+    key = (alarm.get("Namespace"), alarm.get("MetricName"), dimensions)
+    points = cloudwatch._metrics.get(key)
+    return {key: list(points)} if points else {}
+
+
+def _query_values(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Query parameters as the JSON protocol has them.
+
+    `Names.member.1=a&Metric.Name=b` is `{"Names": ["a"], "Metric": {"Name": "b"}}`; every value
+    stays a string.
+    """
+    values: dict[str, Any] = {}
+    for name, given in params.items():
+        *path, last = name.split(".")
+        inner = values
+        for part in path:
+            inner = inner.setdefault(part, {})
+        inner[last] = given[0] if isinstance(given, list) else given
+    return {name: _with_lists(value) for name, value in values.items()}
+
+
+def _with_lists(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if list(value) == ["member"]:
+        members = value["member"]
+        return [_with_lists(members[number]) for number in sorted(members, key=int)]
+    return {name: _with_lists(inner) for name, inner in value.items()}
+
+
+def _query_xml(name: str, value: Any) -> str:
+    """A JSON value as the Query protocol writes it; what has no value is left out."""
+    if value is None:
+        return ""
+    if isinstance(value, dict):
+        inner = "".join(_query_xml(key, item) for key, item in value.items())
+    elif isinstance(value, list):
+        inner = "".join(_query_xml("member", item) for item in value)
+    elif isinstance(value, bool):
+        inner = str(value).lower()
+    elif name.endswith("Timestamp"):
+        inner = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(float(value)))
+    else:
+        inner = escape(str(value))
+    return f"<{name}>{inner}</{name}>"
+
+
+def _end_when_orphaned() -> None:
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_SECONDS)
+    os.killpg(0, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    """Mend ministack, then run it until it is told to stop."""
+    private_tmp, *options = arguments
+    if "--tied" in options:
+        threading.Thread(target=_end_when_orphaned, daemon=True).start()
+    if "--unrepaired" not in options:
+        for repair in REPAIRS:
+            repair()
+    # Isolated, this file does not find its neighbours; last, so that they hide nothing.
+    sys.path.append(str(Path(__file__).resolve().parents[2]))
+    from pipeline.emulator.saves import keep_saving
+
+    keep_saving()
+    from ministack import app
+
+    # ministack reads a command line of its own.
+    sys.argv = ["ministack"]
+    try:
+        app.main()
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir("/")
+        shutil.rmtree(private_tmp, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

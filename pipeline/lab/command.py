@@ -1,0 +1,73 @@
+"""`pipeline lab …`: the options of the embedded lab's commands."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.options import Json, Port, WorkDir
+
+app = typer.Typer(
+    help="The embedded lab: the module as it is, on an emulator on this machine.",
+    no_args_is_help=True,
+)
+
+
+@app.command()
+def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """See to it that a lab runs on this machine, as the module is now, and leave it running.
+
+    One that runs already stays, and gets what has changed in the module. One that was stopped, or
+    whose emulator died, comes back with its objects, records, messages and alarms: what it holds is
+    saved every second or two, so that a crash costs the newest writes. Otherwise a new one is made,
+    in about a minute.
+    """
+    from pipeline.lab import folder as stack
+    from pipeline.lab import lifecycle as command
+
+    raise typer.Exit(command.up(work_dir or stack.FOLDER, port=port, as_json=as_json))
+
+
+@app.command()
+def status(work_dir: WorkDir = None, as_json: Json = False) -> None:
+    """Tell whether the lab runs, since when, what is in it, and whether the module has changed.
+
+    Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
+    """
+    from pipeline.lab import folder as stack
+    from pipeline.lab import status as command
+
+    raise typer.Exit(command.run(work_dir or stack.FOLDER, as_json=as_json))
+
+
+@app.command()
+def down(
+    keep_state: Annotated[
+        bool, typer.Option("--keep-state", help="Only stop it; `up` brings it back as it was.")
+    ] = False,
+    work_dir: WorkDir = None,
+    as_json: Json = False,
+) -> None:
+    """Destroy the lab that `up` or `demo --keep` left, running or stopped.
+
+    With it go stacks of your own that you made in its emulator.
+    """
+    from pipeline.lab import folder as stack
+    from pipeline.lab import lifecycle as command
+
+    folder = work_dir or stack.FOLDER
+    raise typer.Exit(command.down(folder, keep_state=keep_state, as_json=as_json))
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
+    port: Port = None,
+    work_dir: WorkDir = None,
+    as_json: Json = False,
+) -> None:
+    """Apply the module on an emulator, upload files, show each step, destroy it all."""
+    from pipeline.lab import demo as command
+    from pipeline.lab import folder as stack
+
+    folder = work_dir or stack.FOLDER
+    raise typer.Exit(command.run(folder, keep=keep, as_json=as_json, port=port))

@@ -1,0 +1,262 @@
+"""The embedded lab's own folder: its root module, who uses it now, and whether it was kept.
+
+Everything lies in one ignored folder, so that nothing of the operator's is ever read or written:
+`root/` (generated, with Terraform's state), and logs; of a lab that stays also `kept.json`, `env`
+and `state/`, which is what its emulator holds.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pipeline.emulator.ports import free_port, is_free
+from pipeline.emulator.process import (
+    PRIVATE,
+    Emulator,
+    answers,
+    client_environment,
+    emulator,
+    emulators_in,
+    start_detached,
+    stop_detached,
+)
+from pipeline.errors import PipelineError
+from pipeline.lab import root
+from pipeline.paths import WORK, fingerprint
+from pipeline.program import command_line
+
+FOLDER = WORK / "demo"
+# Says that what lies beside it was made here, and may be deleted.
+_MARK = ".lab"
+# All that is deleted of a folder; `module` and `env` are what other commands put there.
+_FILES = "kept.json", "env", "terraform.tfrc"
+_FOLDERS = "root", "tmp", "state", "module"
+_LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
+# An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
+_BUSY_SECONDS = 15.0
+
+
+State = Literal["none", "unfinished", "running", "stopped", "died"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A lab that outlives the command that made it; not `ready` while it is being made.
+
+    `pid` is its emulator's, 0 when that was stopped on purpose; `since` when it was started, epoch
+    seconds; `module` the fingerprint of what was applied, empty while that is changing.
+    """
+
+    endpoint: str
+    port: int
+    pid: int
+    ready: bool
+    since: float = 0.0
+    module: str = ""
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process.
+
+    Raises PipelineError while another process holds it, and where it has something of somebody
+    else's that would be deleted.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(
+            f"{folder} can't be used ({error.strerror}): give --work-dir a folder to write to."
+        ) from error
+    lock = folder.with_name(f"{folder.name}.lock")
+    with lock.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise PipelineError(
+                f"Another lab command (process {holder}) works in {folder}: wait for it to end, "
+                "end it, or give another folder with --work-dir."
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        _claim(folder)
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def _claim(folder: Path) -> None:
+    """Mark the folder as a lab's. Raises PipelineError where a name that the lab uses is taken."""
+    # A lab of 1.0.0 has no mark, but it is noted or lies where nobody else's things do.
+    ours = (folder / _MARK).exists() or folder.is_relative_to(WORK) or read_kept(folder)
+    taken = [name for name in (*_FILES, *_FOLDERS, *_LOGS) if (folder / name).exists()]
+    if taken and not ours:
+        raise PipelineError(
+            f"{folder} holds {', '.join(taken)}, which no lab made, and a lab would replace "
+            "that: give --work-dir a new or empty folder."
+        )
+    (folder / _MARK).touch()
+
+
+def look(folder: Path) -> tuple[State, Kept | None]:
+    """What is in the folder.
+
+    `unfinished`: being made, or whoever made it was killed. `died`: the emulator ended without
+    having been told to.
+    """
+    kept = read_kept(folder)
+    if kept is None:
+        return "none", None
+    if not kept.ready:
+        return "unfinished", kept
+    if kept.pid in emulators_in(folder):
+        return "running", kept
+    return ("died" if kept.pid else "stopped"), kept
+
+
+def expect_answer(folder: Path, kept: Kept) -> None:
+    """Raise PipelineError where the emulator of a lab that runs does not answer."""
+    if not answers(kept.endpoint, _BUSY_SECONDS):
+        raise PipelineError(
+            f"The lab's emulator, process {kept.pid}, does not answer on {kept.endpoint}: wait if "
+            "this machine is busy, or stop it with "
+            f"`{command('lab down --keep-state', folder)}`, then bring it back with "
+            f"`{command('lab up', folder)}`."
+        )
+
+
+def saved_at(folder: Path) -> float | None:
+    """When the emulator's state was last saved, epoch seconds; None where there is none."""
+    times = [file.stat().st_mtime for file in (folder / "state").glob("*.json")]
+    return max(times, default=None)
+
+
+def forget(folder: Path) -> None:
+    """Delete what a lab leaves that is gone; its logs stay until the next one."""
+    # First, so that a folder that is deleted in part holds no lab.
+    for name in _FILES:
+        (folder / name).unlink(missing_ok=True)
+    for made in (*(folder / name for name in _FOLDERS), *folder.glob(f"{PRIVATE}*")):
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def make_room(folder: Path) -> None:
+    """Clear the folder for a new lab. Raises PipelineError while one is kept there."""
+    state, kept = look(folder)
+    if kept is not None and state == "running":
+        raise PipelineError(
+            f"A lab is kept in {folder} at {kept.endpoint}: look around after "
+            f"`. {shlex.quote(str(folder / 'env'))}`, or end it with "
+            f"`{command('lab down', folder)}`."
+        )
+    if state in ("stopped", "died"):
+        raise PipelineError(
+            f"A lab is kept in {folder}, but does not run: bring it back with "
+            f"`{command('lab up', folder)}`, or delete it with `{command('lab down', folder)}`."
+        )
+    # Left over by a command that was killed while it made a lab.
+    end_emulators(folder)
+    forget(folder)
+    for name in _LOGS:
+        (folder / name).unlink(missing_ok=True)
+
+
+def end_emulators(folder: Path) -> None:
+    """End what emulators run in the folder, also one that a killed command could not note."""
+    for pid in emulators_in(folder):
+        stop_detached(pid)
+
+
+@contextlib.contextmanager
+def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[Emulator]:
+    """An emulator that ends with the block, or with `keep` only if the block fails.
+
+    In the block the folder's root is to be applied.
+    """
+    if not keep:
+        with emulator(folder, port=port) as running:
+            yield running
+        return
+    applied = fingerprint(folder / "root")
+    running = start_detached(folder, state_dir=folder / "state", port=port)
+    try:
+        making = Kept(running.endpoint, running.port, running.pid, ready=False, since=time.time())
+        write_kept(folder, making)
+        yield running
+        write_kept(folder, replace(making, ready=True, module=applied))
+    except BaseException:
+        stop_detached(running.pid)
+        raise
+
+
+def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
+    """Start the emulator of a lab that does not run, with what it held, and note it.
+
+    On its old port unless another is given, or that is taken. Raises PipelineError.
+    """
+    end_emulators(folder)
+    for left in folder.glob(f"{PRIVATE}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    chosen = port or (kept.port if is_free(kept.port) else free_port())
+    root.move(folder, chosen)
+    running = start_detached(folder, state_dir=folder / "state", port=chosen)
+    try:
+        # After a crash, or on another port, nobody knows that all is as it was applied.
+        known = kept.pid == 0 and chosen == kept.port
+        module = kept.module if known else ""
+        restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
+        write_kept(folder, restarted)
+    except BaseException:
+        stop_detached(running.pid)
+        raise
+    return restarted
+
+
+def command(name: str, folder: Path) -> str:
+    """The command line that does `name` in this folder, to be typed in this shell, where it is."""
+    place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
+    return f"{command_line()} {name}{place}"
+
+
+def read_kept(folder: Path) -> Kept | None:
+    """What was noted about a kept lab, whether or not it still runs. Raises PipelineError."""
+    file = folder / "kept.json"
+    try:
+        return Kept(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise PipelineError(
+            f"{file} can't be read ({error}): delete it, and the lab with it."
+        ) from error
+
+
+def write_kept(folder: Path, kept: Kept) -> None:
+    """Note it, all at once."""
+    new = folder / "kept.json.new"
+    new.write_text(json.dumps(asdict(kept)), encoding="utf-8")
+    new.replace(folder / "kept.json")
+
+
+def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> Path:
+    """Write a file for shells to source, after which `aws` and `terraform` talk to the lab."""
+    variables = dict(client_environment(endpoint))
+    if "TF_CLI_CONFIG_FILE" in terraform:
+        variables["TF_CLI_CONFIG_FILE"] = terraform["TF_CLI_CONFIG_FILE"]
+    lines = ["unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN"]
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    file = folder / "env"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file

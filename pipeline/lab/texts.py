@@ -1,0 +1,122 @@
+"""What the embedded lab's commands print."""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from pipeline.emulator.process import REGION
+from pipeline.lab.folder import command
+from pipeline.lab.observe import Alarm
+from pipeline.terminal import fields, heading, moment, note
+
+
+def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
+    """A record with all its attributes; times also as people read them."""
+    shown = {}
+    for name in sorted(item, key=lambda name: (name != "objectId", name)):
+        kind, value = next(iter(item[name].items()))
+        read = f"  ({moment(value)})" if name in ("timestamp", "ttl") else ""
+        shown[name] = f"{kind}  {value}{read}"
+    fields(console, shown)
+
+
+def log_line(console: Console, line: str) -> None:
+    """A log line; JSON is spread over its fields."""
+    try:
+        parsed = json.loads(line)
+    except ValueError:
+        note(console, line)
+        return
+    shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()}
+    fields(console, shown)
+
+
+def alarms(console: Console, found: Iterable[Alarm]) -> None:
+    """Alarms with their states."""
+    colours = {"OK": "green", "ALARM": "red"}
+    for alarm in found:
+        colour = colours.get(alarm.state, "yellow")
+        console.print(f"  [bold {colour}]{alarm.state:5}[/] {escape(alarm.name)}", soft_wrap=True)
+        watched = f"{alarm.metric} over {alarm.period} s, threshold {alarm.threshold:g}"
+        console.print(f"        {escape(watched)}", style="dim", soft_wrap=True)
+        console.print(f"        {escape(alarm.reason)}", style="dim", soft_wrap=True)
+
+
+def durations(console: Console, seconds: Mapping[str, float]) -> None:
+    """How long each part took."""
+    heading(console, "How long it took")
+    fields(console, {name: f"{value:7.2f} s" for name, value in seconds.items()})
+
+
+def next_steps(
+    console: Console,
+    folder: Path,
+    outputs: Mapping[str, Any],
+    subscriber: str,
+    endpoint: str | None = None,
+) -> None:
+    """How to use a lab that runs at `endpoint`, or, without one, what to try after it is gone.
+
+    `subscriber` is the URL of the queue that gets the alarms.
+    """
+    if endpoint is None:
+        heading(console, "What to try next")
+        note(
+            console, f"Watch it on a page, drop a file, see it travel: {command('console', folder)}"
+        )
+        note(console, f"Keep it running and look around: {command('lab demo --keep', folder)}")
+        note(console, "Read how it works: docs/how-it-works.md; how it is built: main.tf, modules/")
+        return
+    bucket, table, group = (
+        outputs[name] for name in ("bucket_name", "table_name", "log_group_name")
+    )
+    heading(console, f"The lab runs at {endpoint}")
+    note(console, f"Region {REGION}, access key test, secret key test. Only this machine gets in.")
+    source = {f". {shlex.quote(f'{folder}/env')}": "this shell's aws and terraform talk to the lab"}
+    _commands(console, source)
+    note(console, "From Python, with boto3:")
+    for line in (
+        "import boto3",
+        f'lab = boto3.Session("test", "test", region_name="{REGION}")',
+        f'print(lab.client("s3", endpoint_url="{endpoint}").list_buckets()["Buckets"])',
+    ):
+        console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
+    heading(console, "What to try next")
+    note(console, "The aws commands need AWS's command line, version 2, and the file above.")
+    _commands(
+        console,
+        {
+            f"aws s3 cp README.md s3://{bucket}/": "upload something of your own",
+            f"aws dynamodb scan --table-name {table}": "read the records",
+            f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
+            f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
+            f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
+                "change main.tf there, and see what would change"
+            ),
+            command("console", folder): "watch it on a page: drop a file, see it travel",
+            command("verify", folder): "check that every part does what it should",
+            command("load", folder): "upload many files, and count their records",
+            command("replay", folder): "look into the failure queue, and put it through again",
+            command("reconcile", folder): "compare the objects with their records",
+            command("lab status", folder): "what is in it, and whether the module has changed",
+            command("lab up", folder): "apply what has changed in the module",
+            command("lab down --keep-state", folder): "stop it; `up` brings it back as it was",
+            command("lab down", folder): "destroy everything, stacks of your own in it too",
+        },
+    )
+    note(
+        console,
+        "The emulator has no metrics of asynchronous invokes and SQS: alarms on these change only "
+        "while the page is open, which publishes what it sees.",
+    )
+
+
+def _commands(console: Console, lines: Mapping[str, str]) -> None:
+    for line, why in lines.items():
+        console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
+        console.print(f"      {escape(why)}", style="dim", soft_wrap=True)

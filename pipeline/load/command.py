@@ -1,0 +1,77 @@
+"""`pipeline load`: its options."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.options import Json, Named, about_a_pipeline
+
+
+@about_a_pipeline
+def load(
+    named: Named,
+    *,
+    uploads: Annotated[int, typer.Option(min=1, help="How many.")] = 100,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PER_SECOND", min=0.001, help="Uploads begun a second; a burst if not given."
+        ),
+    ] = None,
+    size: Annotated[str, typer.Option(help="Bytes of each, or a range, as 1KiB-1MiB.")] = "1KiB",
+    keys: Annotated[
+        Literal["plain", "odd", "nested"],
+        typer.Option(help="Keys that are plain, hard to encode, or deep in folders."),
+    ] = "plain",
+    prefix: Annotated[
+        str | None, typer.Option(help="What keys begin with; the first filter's if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same sizes and contents again.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=500, help="Uploads at a time.")] = 8,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, help="To wait for records after the last upload, at most."
+        ),
+    ] = 60.0,
+    poll: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.01,
+            help="How often to read the stream; every 0.2 in AWS, every 0.02 on an emulator.",
+        ),
+    ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Remove the objects and the records at the end.")
+    ] = False,
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png or .svg; both under .work/load if not given."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="More than 10,000 uploads are meant.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upload to a deployed pipeline; tell how long records take, and whether any is lost.
+
+    Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
+    tried.
+    """
+    from pipeline.load import measure
+
+    asked = measure.Asked(
+        uploads=uploads,
+        rate=rate,
+        size=size,
+        keys=keys,
+        prefix=prefix,
+        seed=seed,
+        parallel=parallel,
+        timeout=timeout,
+        poll=poll,
+        clean=clean,
+        picture=picture,
+        yes=yes,
+    )
+    raise typer.Exit(measure.run(named.find(), asked, as_json=as_json))

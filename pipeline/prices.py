@@ -1,0 +1,86 @@
+"""AWS's always-free amounts and prices, from prices.json, which Terraform reads too."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.paths import ROOT
+
+FILE = ROOT / "prices.json"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that AWS bills: `price` dollars for every `per` of its `unit`.
+
+    `free` is what every account has each month, None where there is nothing; items of one `pool`
+    share it. A `price` of None is told by the `note`; an `hourly` one is for each unit and hour.
+    """
+
+    service: str
+    unit: str
+    free: Decimal | None
+    price: Decimal | None
+    per: Decimal
+    source: str
+    hourly: bool = False
+    pool: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """The whole table; a month has `hours_a_month` for prices, `seconds_a_month` for rates."""
+
+    region: str
+    date: str
+    currency: str
+    hours_a_month: Decimal
+    seconds_a_month: Decimal
+    items: Mapping[str, Item]
+
+
+def load(file: Path = FILE) -> Prices:
+    """Read the table. Raises PipelineError naming the file when it is not one."""
+    try:
+        read = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
+        items = {key: Item(**item) for key, item in read.pop("items").items()}
+        return Prices(**read, items=items)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise PipelineError(
+            f"{file} is no table of prices ({error}): take it from the module."
+        ) from error
+
+
+def money(dollars: Decimal) -> str:
+    """`$5`, `$0.10` or `$0.00065`: cents at least, where it is not whole."""
+    whole = dollars == dollars.to_integral_value()
+    places = max(0 if whole else 2, -int(dollars.normalize().as_tuple().exponent))
+    return f"${dollars:,.{places}f}"
+
+
+def table(prices: Prices) -> str:
+    """The Markdown table of everything that costs."""
+    rows = [
+        f"| [{item.service}]({item.source}) | {item.unit} | {_free(item)} | {_beyond(item)} |"
+        for item in prices.items.values()
+    ]
+    head = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def _free(item: Item) -> str:
+    if item.free is None:
+        return "nothing"
+    return f"{item.free:,}" + (" in all" if item.pool else "")
+
+
+def _beyond(item: Item) -> str:
+    if item.price is None:
+        return item.note
+    each = "each" if item.per == 1 else f"per {item.per:,}"
+    price = f"{money(item.price)} {each}{' and hour' if item.hourly else ''}"
+    return f"{price}; {item.note}" if item.note else price

@@ -1,0 +1,114 @@
+"""How things look on a terminal, and as plain lines where there is none."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+# Where no bar can move.
+_LINE_SECONDS = 5.0
+
+
+@contextlib.contextmanager
+def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
+
+    It is moved by what it yields: called with what is being done, how much of it is done, and of
+    how much in all, 0 where nobody knows.
+    """
+    said = -_LINE_SECONDS
+    with bar(console) as shown:
+        task = shown.add_task(escape(title), total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            nonlocal said
+            now = time.monotonic()
+            if not console.is_terminal and now - said >= _LINE_SECONDS:
+                of_all = f" of {total}" if total else ""
+                console.print(f"  {escape(title)}: {done}{of_all} {what}", soft_wrap=True)
+                said = now
+            description = escape(f"{title}: {what}")
+            shown.update(task, description=description, completed=done, total=total or None)
+
+        yield tell
+
+
+@contextlib.contextmanager
+def interruptible(sentence: str) -> Iterator[None]:
+    """Answer Ctrl-C at once, with what is waited for; the next one ends it without waiting."""
+
+    def interrupted(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        # Not print: it may be what was interrupted.
+        os.write(2, f"\n{sentence}\n".encode())
+        signal.default_int_handler(signum, frame)
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def printable(text: str, at_most: int | None = None) -> str:
+    """`text` in one line that does nothing to a terminal, cut after `at_most` characters."""
+    cut = text if at_most is None or len(text) <= at_most else text[: at_most - 1] + "…"
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+    )
+
+
+def moment(epoch: float | str) -> str:
+    """Epoch seconds as people read them."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(epoch)))
+
+
+def heading(console: Console, text: str) -> None:
+    """A line that opens a part."""
+    console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+
+
+def note(console: Console, text: str) -> None:
+    """A plain sentence."""
+    console.print(f"  {escape(text)}", soft_wrap=True)
+
+
+def fields(console: Console, values: Mapping[str, object]) -> None:
+    """Names and values, one a line; folded to the width only where there is one."""
+    if not console.is_terminal:
+        width = max(map(len, values))
+        for name, value in values.items():
+            console.print(f"  {escape(name):{width}}  {escape(str(value))}", soft_wrap=True)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="cyan")
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        table.add_row(escape(name), escape(str(value)))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def bar(console: Console) -> Progress:
+    """A progress bar that shows on a terminal only, and is gone at its end."""
+    return Progress(
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        # A narrow terminal cuts the name, not the figures.
+        TextColumn(
+            "{task.description}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        expand=True,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

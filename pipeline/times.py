@@ -1,0 +1,42 @@
+"""Durations and moments, as options take them."""
+
+import re
+from datetime import UTC, datetime
+
+from pipeline.errors import PipelineError
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+
+def seconds(text: str, option: str) -> float:
+    """A duration like `90s`, `15m`, `6h` or `2d` in seconds.
+
+    Raises PipelineError naming `option`.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise PipelineError(f"{option} is {text!r}: write a duration like 90s, 15m, 6h or 2d.")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def moment(text: str, now: float, option: str) -> float:
+    """Epoch seconds of so long before `now`, or of an ISO time, in UTC unless it names a zone.
+
+    Raises PipelineError naming `option`.
+    """
+    if _DURATION.fullmatch(text):
+        return now - seconds(text, option)
+    try:
+        parsed = datetime.fromisoformat(text)
+        return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise PipelineError(
+            f"{option} is {text!r}: write how long ago (90s, 15m, 6h, 2d), or a time like "
+            "2026-11-22T09:40:00Z."
+        ) from error
+
+
+def iso(epoch: float) -> str:
+    """Epoch seconds as records spell times: `2026-11-22T09:40:00Z`."""
+    return datetime.fromtimestamp(int(epoch // 1), UTC).isoformat()[:19] + "Z"

@@ -1,0 +1,36 @@
+"""What a long run remembers of itself."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.backfill import checkpoint
+from pipeline.backfill.checkpoint import Place
+from pipeline.errors import PipelineError
+
+ABOUT = {"bucket": "b", "filters": [["", "", ["Put"]]]}
+PLACE = Place("ü/", "ü/[x]\n%.txt")
+
+
+def test_a_place_is_found_again_by_the_same_work_only(tmp_path: Path) -> None:
+    saved = checkpoint.of(tmp_path / "made", ABOUT)
+    assert saved.load() is None
+    saved.save(PLACE)
+    assert checkpoint.of(tmp_path / "made", ABOUT).load() == PLACE
+    assert checkpoint.of(tmp_path / "made", ABOUT | {"bucket": "c"}).load() is None
+    saved.remove()
+    assert saved.load() is None
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"about": {}}', '{"place": {"prefix": 1}}'])
+def test_a_file_that_holds_no_place_is_none(tmp_path: Path, text: str) -> None:
+    saved = checkpoint.of(tmp_path, ABOUT)
+    saved.file.write_text(text)
+    assert saved.load() is None
+
+
+def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(PipelineError, match="can't be written"):
+        checkpoint.of(tmp_path / "file", ABOUT).save(PLACE)

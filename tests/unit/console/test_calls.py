@@ -1,0 +1,150 @@
+"""Which calls a page makes: reads, counted, and the few writes that were asked for."""
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline.console.sources.calls import READS, WRITES, Calls, ReadOnlyError, Watched, watched
+from pipeline.deployed.target import Target
+from pipeline.errors import PipelineError
+
+with warnings.catch_warnings():
+    # Of setuptools' own, which parliament finds its data with.
+    warnings.simplefilter("ignore")
+    import parliament
+
+SERVICES = ("cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sns", "sqs", "sts")
+# An operation whose right is called otherwise.
+RIGHTS = {"GetBucketNotificationConfiguration": "GetBucketNotification"}
+TARGET = Target({}, "The test", (), "eu-west-1")
+
+Make = Callable[[bool], Watched]
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    """What reached AWS."""
+    return []
+
+
+@pytest.fixture
+def make(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes what is watched, of an AWS that refuses everything."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def refuse(self) -> None:
+            asked.append(self.headers.get("X-Amz-Target") or f"{self.command} {self.path}")
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b"<ErrorResponse><Error><Code>No</Code></Error></ErrorResponse>"
+            self.send_response(400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = refuse  # noqa: N815
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    thread = threading.Thread(target=functools.partial(server.serve_forever, 0.02))
+    thread.start()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    yield lambda write: Watched(TARGET, "123456789012", write=write)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+WRITING: list[tuple[str, str, dict[str, Any]]] = [
+    ("s3", "put_object", {"Bucket": "b", "Key": "k"}),
+    ("s3", "delete_object", {"Bucket": "b", "Key": "k"}),
+    ("sqs", "delete_message", {"QueueUrl": "http://127.0.0.1/q", "ReceiptHandle": "h"}),
+    (
+        "sqs",
+        "change_message_visibility",
+        {"QueueUrl": "http://127.0.0.1/q", "ReceiptHandle": "h", "VisibilityTimeout": 0},
+    ),
+    ("dynamodb", "put_item", {"TableName": "t", "Item": {}}),
+    ("lambda", "invoke", {"FunctionName": "f"}),
+    ("cloudwatch", "set_alarm_state", {"AlarmName": "a", "StateValue": "OK", "StateReason": "x"}),
+    ("sns", "publish", {"TopicArn": "t", "Message": "m"}),
+]
+
+
+@pytest.mark.parametrize(("service", "method", "arguments"), WRITING)
+def test_a_page_that_looks_raises_before_anything_that_writes_is_sent(
+    make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
+) -> None:
+    session = make(False)
+    with pytest.raises(ReadOnlyError, match="is nothing that this page may call"):
+        getattr(session.client(service), method)(**arguments)
+    assert asked == []
+    assert session.calls.so_far() == {}
+
+
+@pytest.mark.parametrize(("service", "method", "arguments"), WRITING[1:])
+def test_a_page_that_may_write_uploads_and_nothing_else(
+    make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
+) -> None:
+    session = make(True)
+    with pytest.raises(ReadOnlyError):
+        getattr(session.client(service), method)(**arguments)
+    assert asked == []
+    with pytest.raises(ClientError):
+        session.client("s3").put_object(Bucket="b", Key="k")
+    assert asked == ["PUT /b/k"]
+    assert session.calls.so_far() == {"PutObject": 1}
+
+
+def test_every_call_is_counted_of_all_clients_together(make: Make, asked: list[str]) -> None:
+    session = make(False)
+    for one in session, session.afresh():
+        with pytest.raises(ClientError):
+            one.client("dynamodb").scan(TableName="t")
+    with pytest.raises(ClientError):
+        session.client("sts").get_caller_identity()
+    assert session.calls.so_far() == {"Scan": 2, "GetCallerIdentity": 1}
+    assert len(asked) == 3
+
+
+def test_asking_whose_account_it_is_counts_too(make: Make) -> None:
+    calls = Calls()
+    with pytest.raises(PipelineError):
+        watched(TARGET, write=False, calls=calls)
+    assert calls.so_far() == {"GetCallerIdentity": 1}
+
+
+def test_calls_of_many_threads_are_all_counted() -> None:
+    calls = Calls()
+
+    def count() -> None:
+        for _ in range(500):
+            calls.count("Scan")
+
+    threads = [threading.Thread(target=count) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls.so_far() == {"Scan": 4000}
+
+
+def test_all_that_looking_asks_for_is_a_read_by_awss_own_word() -> None:
+    levels: dict[str, set[str]] = {}
+    for service in parliament.iam_definition:
+        if service["prefix"] in SERVICES:
+            for right in service["privileges"]:
+                levels.setdefault(right["privilege"], set()).add(right["access_level"])
+    told = {name: levels[RIGHTS.get(name, name)] for name in READS}
+    assert {name: found for name, found in told.items() if not found <= {"Read", "List"}} == {}
+    assert all("Write" in levels[name] for name in WRITES)

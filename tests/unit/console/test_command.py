@@ -1,0 +1,88 @@
+"""`pipeline console` from its link to its end."""
+
+import http.client
+import json
+import signal
+import socket
+import urllib.parse
+from collections.abc import Iterator
+from subprocess import Popen
+
+import pytest
+
+from pipeline.console.serve import choose
+from pipeline.emulator.ports import HOST
+from pipeline.emulator.process import client_environment
+from pipeline.options import Named
+from tests.support.kept import start
+
+GIVEN = {
+    "bucket_name": "b",
+    "table_name": "t",
+    "function_name": "f",
+    "failure_queue_url": "http://127.0.0.1/111122223333/q",
+}
+STACK = [part for name, value in GIVEN.items() for part in ("--set", f"{name}={value}")]
+
+
+@pytest.fixture
+def nobody() -> Iterator[dict[str, str]]:
+    """The environment of an account that does not answer: nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        yield client_environment(f"http://{HOST}:{taken.getsockname()[1]}") | {
+            "AWS_MAX_ATTEMPTS": "1"
+        }
+
+
+def console(environment: dict[str, str], *arguments: str) -> "Popen[str]":
+    return start("console", *STACK, *arguments, **environment)
+
+
+def test_the_link_works_as_soon_as_it_is_printed_and_ctrl_c_ends_it_with_pages_open(
+    nobody: dict[str, str],
+) -> None:
+    process = console(nobody, "--json")
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["write"] is False
+        link = urllib.parse.urlsplit(told["url"])
+        assert link.hostname == HOST
+        assert len(link.path.strip("/")) >= 32
+        page = http.client.HTTPConnection(HOST, link.port or 0, timeout=30)
+        page.request("GET", f"{link.path}events")
+        answer = page.getresponse()
+        assert answer.readline() == b"retry: 1000\n"
+        process.send_signal(signal.SIGINT)
+        assert answer.read().endswith(b"\n\n")
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, out) == (0, "")
+    assert "The page has ended." in err
+    assert "Traceback" not in err
+    assert "ERROR" not in err
+    # It is told once, to whoever started it.
+    assert err.count(link.path) == 1
+
+
+def test_a_port_that_is_taken_is_said_so(nobody: dict[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = console(nobody, "--port", str(port))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert f"Port {port} on 127.0.0.1 is taken" in " ".join(err.split())
+
+
+def test_what_names_a_stack_is_no_lab_and_a_lab_is_one() -> None:
+    given = [f"{name}={value}" for name, value in GIVEN.items()]
+    find, lab = choose(Named(None, None, None, given, None))
+    assert lab is None
+    assert find().bucket_name == "b"
+    _, lab = choose(Named(None, None, None, None, None))
+    assert lab is not None

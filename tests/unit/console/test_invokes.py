@@ -1,0 +1,262 @@
+"""Log lines become invokes, whichever format they have and however they are mixed."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from pipeline.console.board.invokes import Invoke, Invokes, Refused
+
+ONE = "11111111-1111-4111-8111-111111111111"
+TWO = "22222222-2222-4222-8222-222222222222"
+AT = 1_795_600_000_000
+
+
+def line(text: object, at: int = 0, stream: str = "s", event_id: str | None = None) -> Any:
+    """An event of FilterLogEvents, `at` in milliseconds after the first; an object becomes JSON."""
+    told = text if isinstance(text, str) else json.dumps(text)
+    event = {"logStreamName": stream, "timestamp": AT + at, "message": told}
+    return event if event_id is None else event | {"eventId": event_id}
+
+
+def done(request: str, **fields: Any) -> dict[str, Any]:
+    """The function's own last line."""
+    return {
+        "timestamp": "2026-11-25T10:00:00.123+00:00",
+        "level": "INFO",
+        "message": "Invoke done",
+        "received": 1,
+        "stored": 1,
+        "failed": 0,
+        "milliseconds": 12.5,
+        "coldStart": True,
+        "requestId": request,
+        "objectIds": ["a"],
+    } | fields
+
+
+def platform(kind: str, request: str, **record: Any) -> dict[str, Any]:
+    """One of Lambda's lines in its JSON format."""
+    return {
+        "time": "2026-11-25T10:00:00.123Z",
+        "type": f"platform.{kind}",
+        "record": {"requestId": request, **record},
+    }
+
+
+def only(invokes: Invokes) -> Invoke:
+    (invoke,) = invokes.newest()
+    return invoke
+
+
+def test_an_invoke_in_lambdas_text_format_is_put_together() -> None:
+    invokes = Invokes()
+    changed = invokes.take(
+        [
+            line("INIT_START Runtime Version: python:3.12.v38\n"),
+            line(f"START RequestId: {ONE} Version: $LATEST\n", 1),
+            line("a line of the function", 2),
+            line(f"END RequestId: {ONE}\n", 3),
+            line(
+                f"REPORT RequestId: {ONE}\tDuration: 102.25 ms\tBilled Duration: 103 ms\t"
+                "Memory Size: 256 MB\tMax Memory Used: 40 MB\tInit Duration: 80.12 ms\t\n",
+                4,
+            ),
+        ]
+    )
+    invoke = only(invokes)
+    assert changed == [invoke]
+    assert (invoke.request, invoke.milliseconds, invoke.ended) == (ONE, 102.25, True)
+    assert (invoke.level, invoke.broken, invoke.at) == ("INFO", False, AT + 4)
+    assert [text.split()[0] for _, _, text in invoke.lines] == [
+        "INIT_START",
+        "START",
+        "a",
+        "END",
+        "REPORT",
+    ]
+
+
+def test_an_invoke_in_lambdas_json_format_is_put_together() -> None:
+    invokes = Invokes()
+    init = {"time": "2026-11-25T10:00:00.000Z", "type": "platform.initStart", "record": {}}
+    report = platform("report", ONE, status="success", metrics={"durationMs": 33.5})
+    invokes.take([line(init), line(platform("start", ONE)), line("{}"), line(report)])
+    invoke = only(invokes)
+    assert (invoke.request, invoke.milliseconds, invoke.ended) == (ONE, 33.5, True)
+    assert len(invoke.lines) == 4
+    assert not invoke.broken
+
+
+def test_the_functions_own_line_tells_what_became_of_the_records() -> None:
+    invokes = Invokes()
+    refused = {
+        "level": "ERROR",
+        "message": "Record not stored",
+        "reason": "throttled",
+        "bucket": "b",
+        "key": "<script>",
+        "objectId": "x",
+    }
+    invokes.take([line(refused), line(done(ONE, failed=1, stored=0, objectIds=["a", "b"]))])
+    invoke = only(invokes)
+    assert (invoke.received, invoke.stored, invoke.failed, invoke.cold) == (1, 0, 1, True)
+    assert (invoke.object_ids, invoke.milliseconds) == (["a", "b"], 12.5)
+    assert invoke.refused == [Refused("b", "<script>", "x", "throttled")]
+    assert invoke.broken
+    assert invoke.done_at == 1_795_600_800_123
+    # It ended by its own word only when Lambda says so too.
+    assert not invoke.ended
+
+
+def test_what_the_function_says_it_took_counts_more_than_what_lambda_says() -> None:
+    invokes = Invokes()
+    report = f"REPORT RequestId: {ONE}\tDuration: 99.00 ms\t"
+    invokes.take([line(done(ONE)), line(report)])
+    assert only(invokes).milliseconds == 12.5
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"2026-11-25T10:00:30.012Z {ONE} Task timed out after 30.03 seconds\n"],
+        [f"REPORT RequestId: {ONE}\tDuration: 30000.00 ms\tStatus: timeout"],
+        [f"REPORT RequestId: {ONE}\tDuration: 9.00 ms\tStatus: error\tError Type: Runtime.Exit"],
+        [f"START RequestId: {ONE}", "[ERROR] KeyError: 'x'\nTraceback (most recent call last):"],
+        [f"[CRITICAL] {ONE} told", f"START RequestId: {ONE}"],
+        [platform("report", ONE, status="timeout", metrics={"durationMs": 30000})],
+        [platform("runtimeDone", ONE, status="failure")],
+        [{"level": "CRITICAL", "requestId": ONE}],
+        [{"log_level": "error", "requestId": ONE}],
+    ],
+)
+def test_an_invoke_that_failed_is_broken_however_that_is_said(lines: list[Any]) -> None:
+    invokes = Invokes()
+    invokes.take([line(one, number) for number, one in enumerate(lines)])
+    assert only(invokes).broken
+
+
+@pytest.mark.parametrize("told", ["[WARNING] careful", {"level": "WARNING"}, {"level": "warn"}])
+def test_a_warning_is_one_and_breaks_nothing(told: Any) -> None:
+    invokes = Invokes()
+    invokes.take([line(f"START RequestId: {ONE}"), line(told, 1)])
+    assert (only(invokes).level, only(invokes).broken) == ("WARN", False)
+
+
+def test_lines_without_a_request_belong_to_what_their_own_stream_is_busy_with() -> None:
+    invokes = Invokes()
+    invokes.take(
+        [
+            line(f"START RequestId: {ONE}", 0, "left"),
+            line(f"START RequestId: {TWO}", 1, "right"),
+            line("of one", 2, "left"),
+            line("of two", 3, "right"),
+            line(f"REPORT RequestId: {ONE}\tDuration: 1.00 ms", 4, "left"),
+            line("of nobody yet", 5, "left"),
+            line("of two too", 6, "right"),
+        ]
+    )
+    told = {one.request: [text for _, _, text in one.lines] for one in invokes.newest()}
+    assert "of one" in told[ONE]
+    assert told[TWO][1:] == ["of two", "of two too"]
+    third = "33333333-3333-4333-8333-333333333333"
+    invokes.take([line(f"START RequestId: {third}", 7, "left")])
+    assert invokes.newest()[-1].lines[0][2] == "of nobody yet"
+
+
+def test_lines_of_a_second_attempt_belong_to_it_and_not_to_the_next_request() -> None:
+    invokes = Invokes()
+    attempt = [
+        line(f"START RequestId: {ONE}", 0),
+        line(f"REPORT RequestId: {ONE}\tDuration: 5.00 ms", 1),
+    ]
+    again = [
+        line(f"START RequestId: {ONE}", 60_000),
+        line("[ERROR] ValueError", 60_001),
+        line(f"REPORT RequestId: {ONE}\tDuration: 7.00 ms", 60_002),
+    ]
+    invokes.take([*attempt, *again, line(f"START RequestId: {TWO}", 60_003)])
+    first, second = invokes.newest()
+    assert (first.request, first.broken, first.milliseconds) == (ONE, True, 7.0)
+    assert (second.request, second.broken) == (TWO, False)
+
+
+def test_an_event_that_comes_again_changes_nothing() -> None:
+    invokes = Invokes()
+    with_id = [line(done(ONE), 0, event_id="1"), line("x", 0, event_id="2")]
+    without = [line(done(TWO), 1, "other")]
+    assert len(invokes.take([*with_id, *without])) == 2
+    assert invokes.take([*with_id, *without]) == []
+    # AWS's ids tell lines apart that are alike in all else.
+    assert len(invokes.take([line("x", 0, event_id="3")])) == 1
+
+
+def test_only_the_newest_invokes_lines_and_streams_are_kept() -> None:
+    invokes = Invokes(limit=10)
+    for number in range(200):
+        request = f"{number:08x}-0000-4000-8000-000000000000"
+        changed = invokes.take(
+            [line(done(request), number, f"s{number}")]
+            + [line(f"{request}{n}", number, f"s{number}") for n in range(100)]
+            + [line("nameless", number, f"n{number}"), line("x" * 9000, number, f"s{number}")]
+        )
+        assert len(changed) == 1
+    known = invokes.newest()
+    assert [one.at - AT for one in known] == list(range(190, 200))
+    assert all(len(one.lines) == 60 for one in known)
+    assert len(known[-1].lines[-1][2]) == 4000
+    kept = vars(invokes)
+    assert all(len(kept[name]) <= 10 for name in ("_busy", "_nameless"))
+    assert all(len(kept[name]) <= 40 * 10 for name in ("_seen", "_order"))
+
+
+WRONG = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+FIELDS = [
+    *("timestamp", "level", "log_level", "message", "type", "record", "requestId", "objectIds"),
+    *("received", "stored", "failed", "milliseconds", "coldStart"),
+    *("bucket", "key", "objectId", "reason"),
+]
+LINE = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(FIELDS, WRONG)
+    | {
+        "message": st.sampled_from(["Invoke done", "Record not stored"]) | WRONG,
+        "type": st.sampled_from(["platform.report", "platform.start"]) | WRONG,
+        "record": st.fixed_dictionaries(
+            {}, optional={"requestId": st.just(ONE) | WRONG, "status": WRONG, "metrics": WRONG}
+        )
+        | WRONG,
+        "requestId": st.sampled_from([ONE, TWO]) | WRONG,
+    },
+)
+
+
+@given(st.lists(LINE.map(json.dumps) | st.text() | WRONG.map(json.dumps), max_size=6))
+@example([json.dumps(done(ONE, milliseconds=float("nan"), received=float("inf")))])
+@example([json.dumps(done(ONE, objectIds=5, received=10**400, milliseconds=10**400))])
+@example([f'{{"requestId":"{ONE}","message":"Invoke done","milliseconds":1e999}}'])
+@example([f"REPORT RequestId: {ONE}\tDuration: 1.2.3 ms", "[" * 100_000, '{"a":' * 100_000])
+@example([json.dumps({"type": "platform.report", "record": ONE, "requestId": ONE})])
+@example([json.dumps(platform("report", ONE, metrics=[1]))])
+@example([json.dumps(done(ONE, timestamp="0001-01-01T00:00:00+14:00", level=["x"]))])
+def test_whatever_a_function_prints_becomes_something_that_a_page_can_read(
+    messages: list[str],
+) -> None:
+    invokes = Invokes()
+    changed = invokes.take([line(one, number) for number, one in enumerate(messages)])
+    for invoke in changed:
+        json.dumps(asdict(invoke), allow_nan=False)
+        assert invoke.broken in (True, False)
+
+
+def test_a_request_that_is_no_id_names_nothing() -> None:
+    invokes = Invokes()
+    invokes.take([line({"requestId": "x" * 5000}), line({"requestId": 5}), line({"requestId": ""})])
+    assert invokes.newest() == []

@@ -1,0 +1,45 @@
+"""What AWS's own library makes of a configuration, in a sentence."""
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from pipeline.deployed import aws
+from pipeline.errors import PipelineError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "nonsense"),
+        ("AWS_MAX_ATTEMPTS", "many"),
+        ("AWS_DEFAULT_REGION", "not a region"),
+    ],
+)
+def test_a_variable_that_makes_no_sense_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with pytest.raises(PipelineError, match=r"configuration makes no sense .*: check AWS_REGION"):
+        aws.client("sqs")
+
+
+@pytest.mark.parametrize(
+    ("code", "operation", "right"),
+    [
+        ("AuthorizationError", "GetTopicAttributes", "GetTopicAttributes"),
+        ("AccessDenied", "ListObjectVersions", "s3:ListBucketVersions"),
+        ("KMS.AccessDeniedException", "SendMessage", "SendMessage"),
+    ],
+)
+def test_a_refused_call_names_the_right_that_it_needs(
+    code: str, operation: str, right: str
+) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
+    assert aws.sentence(error, "the topic t", "apply") == (
+        f"The topic t is closed to you: whoever runs this needs the right to {right} (no)."
+    )

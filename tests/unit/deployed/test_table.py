@@ -1,0 +1,112 @@
+"""A table is read and written through throttling, and each refusal is told."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pipeline.deployed.table import Table, read
+from pipeline.errors import PipelineError
+from tests.support.faulty_dynamodb import (
+    Fault,
+    FaultyDynamoDB,
+    error,
+    faulty_dynamodb,
+    message,
+    raw,
+)
+
+THROTTLED = error(400, "ProvisionedThroughputExceededException")
+COST = {"ConsumedCapacity": {"CapacityUnits": 2.5}}
+
+
+def says(**document: Any) -> Fault:
+    return raw(message(200, json.dumps(document).encode()))
+
+
+def item(object_id: str) -> dict[str, dict[str, str]]:
+    return {"objectId": {"S": object_id}}
+
+
+@pytest.fixture
+def dynamodb() -> Iterator[FaultyDynamoDB]:
+    with faulty_dynamodb() as running:
+        yield running
+
+
+@pytest.fixture
+def table(dynamodb: FaultyDynamoDB) -> Table:
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=dynamodb.url,
+        region_name="eu-central-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    return Table(client, "records")
+
+
+def test_a_throttled_write_is_tried_until_it_is_in(dynamodb: FaultyDynamoDB, table: Table) -> None:
+    dynamodb.script.extend([THROTTLED, THROTTLED])
+    assert table.put_new(item("a"))
+    assert list(dynamodb.items) == ["a"]
+    asked = [one.payload["ConditionExpression"] for one in dynamodb.requests]
+    assert asked == ["attribute_not_exists(objectId)"] * 3
+
+
+def test_a_record_that_is_there_costs_a_unit_and_is_no_failure(
+    dynamodb: FaultyDynamoDB, table: Table
+) -> None:
+    dynamodb.script.extend([error(400, "ConditionalCheckFailedException"), says(**COST)])
+    assert not table.put_new(item("a"))
+    assert table.put_new(item("b"))
+    assert table.write_units == 3.5
+
+
+def test_a_scan_goes_on_through_throttling_page_by_page(
+    dynamodb: FaultyDynamoDB, table: Table
+) -> None:
+    dynamodb.script.extend(
+        [
+            THROTTLED,
+            says(Items=[item("a")], LastEvaluatedKey=item("a"), **COST),
+            THROTTLED,
+            says(Items=[item("b")], **COST),
+        ]
+    )
+    assert list(table.scan("ü/", consistent=True)) == [[item("a")], [item("b")]]
+    assert table.read_units == 5
+    assert dynamodb.requests[-1].payload["ExclusiveStartKey"] == item("a")
+
+
+def test_what_a_batch_left_unread_is_asked_for_again(
+    dynamodb: FaultyDynamoDB, table: Table
+) -> None:
+    left = {"records": {"Keys": [item("b")]}}
+    dynamodb.script.extend(
+        [
+            says(Responses={"records": [item("a")]}, UnprocessedKeys=left),
+            says(Responses={"records": [item("b")]}, ConsumedCapacity=[{"CapacityUnits": 1}]),
+        ]
+    )
+    assert table.get(["a", "b", "c"]) == [item("a"), item("b")]
+    assert table.read_units == 1
+
+
+def test_a_closed_table_is_told_and_a_refused_item_is_its_own(
+    dynamodb: FaultyDynamoDB, table: Table
+) -> None:
+    dynamodb.script.extend([error(400, "AccessDeniedException"), error(400, "ValidationException")])
+    with pytest.raises(PipelineError, match=r"table records is closed to you: .* right to PutItem"):
+        table.put_new(item("a"))
+    with pytest.raises(ClientError, match="ValidationException"):
+        table.put_new(item("a"))
+
+
+def test_what_another_program_wrote_is_no_record() -> None:
+    assert read(item("a")) is None

@@ -1,0 +1,289 @@
+"""Where Terraform and the provider come from, whatever the user's machine looks like."""
+
+import os
+import re
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.terraform import provider
+
+PLATFORM = "linux_amd64"
+REPOSITORY = Path(__file__).parents[3]
+
+
+def fake_terraform(folder: Path, version: str = "1.11.4", platform: str = PLATFORM) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "terraform"
+    answer = f'{{"terraform_version": "{version}", "platform": "{platform}"}}'
+    script.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    script.chmod(0o755)
+    return script
+
+
+def unpacked(mirror: Path, version: str, platform: str = PLATFORM) -> Path:
+    folder = mirror / provider.PROVIDER / version / platform
+    folder.mkdir(parents=True)
+    executable = folder / f"terraform-provider-aws_v{version}_x5"
+    executable.write_text("#!/bin/sh\n")
+    executable.chmod(0o755)
+    return executable
+
+
+def packed(mirror: Path, version: str, platform: str = PLATFORM) -> Path:
+    folder = mirror / provider.PROVIDER
+    folder.mkdir(parents=True, exist_ok=True)
+    package = folder / f"terraform-provider-aws_{version}_{platform}.zip"
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr(f"terraform-provider-aws_v{version}_x5", "")
+    return package
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine with Terraform, a home and nothing else; returns the folder for all of it."""
+    fake_terraform(tmp_path / "bin")
+    (tmp_path / "home").mkdir()
+    for name in list(os.environ):
+        if name.startswith(("TF_", "AWS_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
+    monkeypatch.setattr(provider, "_ADDON_FOLDER", tmp_path / "opt")
+    return tmp_path
+
+
+def test_without_terraform_the_error_tells_what_to_install(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(bare / "empty"))
+    with pytest.raises(PipelineError, match=r"not found on PATH: install Terraform 1\.9"):
+        provider.terraform_environment(bare / "work")
+
+
+def test_terraform_1_8_is_refused_by_version_and_path(bare: Path) -> None:
+    script = fake_terraform(bare / "bin", "1.8.5")
+    with pytest.raises(PipelineError, match=re.escape(f"{script} is Terraform 1.8.5")):
+        provider.find_terraform()
+
+
+def test_a_terraform_that_does_not_run_is_named(bare: Path) -> None:
+    script = fake_terraform(bare / "bin")
+    script.write_text("#!/bin/sh\nexit 3\n")
+    with pytest.raises(PipelineError, match=re.escape(str(script))):
+        provider.find_terraform()
+
+
+def test_nothing_of_the_operators_settings_reaches_terraform(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaking = {
+        "AWS_PROFILE": "production",
+        "AWS_CA_BUNDLE": "/etc/ssl/bundle.pem",
+        "AWS_ACCESS_KEY_ID": "AKIAREAL",
+        "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
+        "AWS_CONFIG_FILE": "/home/me/.aws/config",
+        "AWS_SHARED_CREDENTIALS_FILE": "/home/me/.aws/credentials",
+        "TF_VAR_table": "{}",
+        "TF_CLI_ARGS_apply": "-target=x",
+        "TF_WORKSPACE": "production",
+        "TF_DATA_DIR": "/home/me/data",
+        "TF_LOG": "trace",
+        "TF_REATTACH_PROVIDERS": "{}",
+    }
+    for name, value in leaking.items():
+        monkeypatch.setenv(name, value)
+    environment = provider.terraform_environment(bare / "work")
+    assert not {n: v for n, v in leaking.items() if environment.get(n) == v}
+    assert environment["AWS_SHARED_CREDENTIALS_FILE"] == os.devnull
+    assert environment["AWS_CONFIG_FILE"] == os.devnull
+    assert environment["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert environment["CHECKPOINT_DISABLE"] == environment["TF_IN_AUTOMATION"] == "1"
+
+
+def test_without_any_mirror_the_registry_is_left_to_terraform(bare: Path) -> None:
+    assert "TF_CLI_CONFIG_FILE" not in provider.terraform_environment(bare / "work")
+
+
+def test_a_configuration_file_that_is_not_there_is_not_passed_on(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(bare / "nowhere"))
+    assert "TF_CLI_CONFIG_FILE" not in provider.terraform_environment(bare / "work")
+
+
+@pytest.mark.parametrize("layout", [packed, unpacked])
+def test_the_given_mirror_is_used_packed_or_unpacked(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, layout: object
+) -> None:
+    assert callable(layout)
+    layout(bare / "mir ror", "6.10.0")
+    monkeypatch.setenv("TF_PLUGIN_MIRROR", str(bare / "mir ror"))
+    configuration = Path(provider.terraform_environment(bare / "work")["TF_CLI_CONFIG_FILE"])
+    assert configuration.parent == bare / "work"
+    assert f'path    = "{bare}/mir ror"' in configuration.read_text()
+
+
+def test_a_given_folder_without_the_provider_is_an_error_that_names_it(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_PLUGIN_MIRROR", str(bare / "typo"))
+    with pytest.raises(PipelineError, match=re.escape(f"TF_PLUGIN_MIRROR is {bare / 'typo'}")):
+        provider.terraform_environment(bare / "work")
+
+
+def test_an_implied_mirror_needs_no_configuration(bare: Path) -> None:
+    unpacked(bare / "home/.terraform.d/plugins", "5.100.0")
+    unpacked(bare / "opt/addon", "5.100.0")
+    assert "TF_CLI_CONFIG_FILE" not in provider.terraform_environment(bare / "work")
+
+
+def test_a_mirror_below_the_addon_folder_is_found(bare: Path) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    configuration = provider.terraform_environment(bare / "work")["TF_CLI_CONFIG_FILE"]
+    assert str(bare / "opt/addon") in Path(configuration).read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "platform"),
+    [("5.99.1", PLATFORM), ("7.0.0", PLATFORM), ("6.0.0-beta1", PLATFORM), ("6.1.0", "darwin_x")],
+)
+def test_a_provider_outside_our_range_or_platform_does_not_count(
+    bare: Path, version: str, platform: str
+) -> None:
+    packed(bare / "opt/addon", version, platform)
+    unpacked(bare / "opt/addon", version, platform)
+    assert provider.find_mirror(PLATFORM) is None
+
+
+def test_the_users_own_installation_settings_win(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    own = bare / "own.tfrc"
+    own.write_text("provider_installation {\n  direct {}\n}\n")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(own))
+    assert provider.terraform_environment(bare / "work")["TF_CLI_CONFIG_FILE"] == str(own)
+
+
+def test_a_home_configuration_with_development_overrides_wins(bare: Path) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    own = bare / "home/.terraformrc"
+    own.write_text('provider_installation {\n  dev_overrides {\n    "a/b" = "/c"\n  }\n}\n')
+    assert "TF_CLI_CONFIG_FILE" not in provider.terraform_environment(bare / "work")
+
+
+def test_a_home_configuration_that_only_speaks_of_other_things_does_not_win(bare: Path) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    own = bare / "home/.terraformrc"
+    own.write_text("# provider_installation {}\ndisable_checkpoint = true\n")
+    assert "TF_CLI_CONFIG_FILE" in provider.terraform_environment(bare / "work")
+
+
+def test_no_users_file_is_written(bare: Path) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    before = sorted(p for p in bare.rglob("*") if "work" not in p.parts)
+    provider.terraform_environment(bare / "work")
+    assert sorted(p for p in bare.rglob("*") if "work" not in p.parts) == before
+
+
+def test_the_missing_provider_is_explained_with_where_it_was_looked_for(bare: Path) -> None:
+    message = str(provider.no_provider_error("no such host", "5.100.0"))
+    assert "no such host" in message
+    assert "TF_PLUGIN_MIRROR" in message
+    assert str(bare / "home/.terraform.d/plugins") in message
+    assert str(bare / "opt") in message
+
+
+def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path) -> None:
+    executable = unpacked(bare / "opt/addon", "5.100.0")
+    executable.write_text("#!/bin/sh\necho \"  TF_REATTACH_PROVIDERS='5.100.0'\"\nexec sleep 600\n")
+    unpacked(bare / "opt/addon", "6.41.0")
+    environment = provider.terraform_environment(bare / "work")
+    with provider.shared_provider(environment, bare / "work") as attached:
+        assert attached == {"TF_REATTACH_PROVIDERS": "5.100.0"}
+
+
+@pytest.mark.parametrize(
+    ("held", "asked", "chosen"),
+    [
+        (["5.100.0", "5.101.0", "6.41.0"], None, "5.100.0"),
+        (["5.101.0", "6.41.0", "7.0.0"], None, "6.41.0"),
+        (["5.100.0", "6.41.0"], "6.41.0", "6.41.0"),
+        ([], None, "5.100.0"),
+        ([], "6.61.0", "6.61.0"),
+    ],
+    ids=["the-one-that-was-run", "the-newest-in-range", "asked", "registry", "registry-asked"],
+)
+def test_roots_of_the_tooling_ask_for_one_provider(
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    held: list[str],
+    asked: str | None,
+    chosen: str,
+) -> None:
+    for number, version in enumerate(held):
+        (packed if number % 2 else unpacked)(bare / "opt/addon", version)
+    if asked:
+        monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
+    assert provider.terraform_environment(bare / "work")["PIPELINE_AWS_PROVIDER"] == chosen
+
+
+def test_of_two_mirrors_the_one_with_the_provider_that_was_run_is_taken(bare: Path) -> None:
+    unpacked(bare / "home/.terraform.d/plugins", "6.41.0")
+    unpacked(bare / "opt/addon", "5.100.0")
+    environment = provider.terraform_environment(bare / "work")
+    assert environment["PIPELINE_AWS_PROVIDER"] == "5.100.0"
+    assert str(bare / "opt/addon") in Path(environment["TF_CLI_CONFIG_FILE"]).read_text()
+
+
+@pytest.mark.parametrize("asked", ["6", "~> 6.0", "7.0.0", "5.99.1", "6.0.0-beta1", "newest"])
+def test_what_is_no_release_in_the_range_is_refused(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
+    with pytest.raises(PipelineError, match=re.escape(f"PIPELINE_AWS_PROVIDER is '{asked}'")):
+        provider.terraform_environment(bare / "work")
+
+
+def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_holds(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(bare / "opt/addon", "5.100.0")
+    packed(bare / "opt/addon", "6.41.0")
+    monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
+    with pytest.raises(PipelineError, match=r"is 6\.61\.0, but .* holds 5\.100\.0, 6\.41\.0 of"):
+        provider.terraform_environment(bare / "work")
+
+
+def test_a_shared_provider_that_does_not_start_says_why(bare: Path) -> None:
+    executable = unpacked(bare / "opt/addon", "5.100.0")
+    executable.write_text("#!/bin/sh\necho unable to add custom RootCAs >&2\nexit 1\n")
+    environment = provider.terraform_environment(bare / "work")
+    with (
+        pytest.raises(PipelineError, match="unable to add custom RootCAs"),
+        provider.shared_provider(environment, bare / "work"),
+    ):
+        pass
+
+
+def test_a_shared_provider_ends_with_its_block(bare: Path) -> None:
+    executable = unpacked(bare / "opt/addon", "5.100.0")
+    executable.write_text(
+        "#!/bin/sh\necho $$ > pid\necho \"  TF_REATTACH_PROVIDERS='{}'\"\nexec sleep 600\n"
+    )
+    environment = provider.terraform_environment(bare / "work")
+    with provider.shared_provider(environment, bare / "work") as attached:
+        assert attached == {"TF_REATTACH_PROVIDERS": "{}"}
+        pid = (bare / "work/pid").read_text().strip()
+        assert Path(f"/proc/{pid}").exists()
+    assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
+
+
+def test_the_range_is_the_one_in_versions_tf() -> None:
+    versions = REPOSITORY / "versions.tf"
+    assert f'"{provider.PROVIDER_RANGE}"' in versions.read_text()

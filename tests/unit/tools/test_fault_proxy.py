@@ -1,0 +1,103 @@
+"""The fault proxy is not there until it is told to be."""
+
+import contextlib
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.poll import until
+from tools.faults.endpoint import Hold, refuses, throttle
+from tools.faults.proxy import FaultProxy, fault_proxy
+
+
+@pytest.fixture
+def table() -> Iterator[FaultyDynamoDB]:
+    with faulty_dynamodb() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def proxy(table: FaultyDynamoDB) -> Iterator[FaultProxy]:
+    with fault_proxy(table.url) as one:
+        yield one
+
+
+def put(url: str, key: str, operation: str = "PutItem") -> tuple[int, Any]:
+    """Status and answer of a write as the function makes it."""
+    item = {"objectId": {"S": key}, "objectKey": {"S": key}}
+    payload: Any = {"TableName": "events", "Item": item}
+    if operation == "BatchWriteItem":
+        payload = {"RequestItems": {"events": [{"PutRequest": {"Item": item}}]}}
+    place = urlsplit(url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+    headers = {"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Authorization": "signed"}
+    with contextlib.closing(connection):
+        connection.request("POST", "/", json.dumps(payload), headers)
+        answer = connection.getresponse()
+        return answer.status, json.load(answer)
+
+
+def test_a_request_goes_on_as_it_was_signed(proxy: FaultProxy, table: FaultyDynamoDB) -> None:
+    assert put(proxy.url, "a") == (200, {})
+    (arrived,) = table.requests
+    assert arrived.headers["host"] == proxy.url.removeprefix("http://")
+    assert arrived.headers["authorization"] == "signed"
+    assert arrived.body == proxy.requests[0].body
+    assert list(table.items) == ["a"]
+
+
+def test_a_refused_key_stops_at_the_proxy_and_its_neighbour_does_not(
+    proxy: FaultProxy, table: FaultyDynamoDB
+) -> None:
+    proxy.rule = refuses("bad")
+    status, answer = put(proxy.url, "bad")
+    assert (status, answer["__type"].rpartition("#")[2]) == (400, "ValidationException")
+    assert put(proxy.url, "good")[0] == 200
+    assert list(table.items) == ["good"]
+
+
+def test_a_throttled_batch_comes_back_unprocessed(proxy: FaultProxy, table: FaultyDynamoDB) -> None:
+    proxy.rule = lambda request: throttle
+    status, answer = put(proxy.url, "a", "BatchWriteItem")
+    assert status == 200
+    assert answer["UnprocessedItems"]["events"][0]["PutRequest"]["Item"]["objectId"] == {"S": "a"}
+    assert table.items == {}
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_held_write_is_stored_before_or_after_it_is_released(
+    proxy: FaultProxy, table: FaultyDynamoDB, stored: bool
+) -> None:
+    hold = Hold(stored=stored)
+    proxy.rule = lambda request: hold
+    client = threading.Thread(target=put, args=(proxy.url, "a"))
+    client.start()
+    until(lambda: table.items if stored else proxy.requests)
+    assert list(table.items) == ["a"] * stored
+    hold.release()
+    client.join(10)
+    assert not client.is_alive()
+    assert list(table.items) == ["a"]
+
+
+def test_a_held_write_that_is_given_up_is_never_stored(
+    proxy: FaultProxy, table: FaultyDynamoDB
+) -> None:
+    hold = Hold()
+    hold.release(carry_out=False)
+    proxy.rule = lambda request: hold
+    with pytest.raises(OSError, match=r"closed connection|reset"):
+        put(proxy.url, "a")
+    assert table.items == {}
+
+
+def test_without_its_target_the_proxy_drops_the_connection(proxy: FaultProxy) -> None:
+    proxy.target = "http://127.0.0.1:9"
+    with pytest.raises(OSError, match=r"closed connection|reset"):
+        put(proxy.url, "a")

@@ -1,0 +1,87 @@
+"""`python -m tools`: what maintainers of this repository run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline import cli
+from pipeline.options import Check, Json
+
+app = cli.typer_app("Package, document, check and break the module; for its maintainers.")
+
+
+@app.command()
+def package(check: Check = False, as_json: Json = False) -> None:
+    """Build the function's package, lambda_src/dist/lambda.zip, and those of the examples."""
+    from tools import package as command
+
+    raise typer.Exit(command.run_all(check, as_json))
+
+
+@app.command()
+def docs(check: Check = False, as_json: Json = False) -> None:
+    """Write the inputs and outputs tables of every README from the HCL."""
+    from tools import docs as command
+
+    raise typer.Exit(command.run(check, as_json))
+
+
+@app.command()
+def validate(as_json: Json = False) -> None:
+    """Run `terraform validate` on the root, every submodule and every example."""
+    from tools import validate as command
+
+    raise typer.Exit(command.run(as_json))
+
+
+@app.command()
+def scan() -> None:
+    """Scan the HCL and its plans for insecure settings."""
+    from tools import scan as command
+
+    raise typer.Exit(command.run())
+
+
+@app.command()
+def faults(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME|all", help="What to break; an unknown name lists them all."),
+    ],
+    uploads: Annotated[
+        int | None,
+        typer.Option(min=1, help="In each run; 100 if not given, 2,000 in a burst."),
+    ] = None,
+    via: Annotated[
+        Literal["notification", "eventbridge"], typer.Option(help="Where events come from.")
+    ] = "notification",
+    buffered: Annotated[
+        bool, typer.Option("--buffered", help="Put a queue between source and function.")
+    ] = False,
+    work_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder for everything that is made; .work/faults if not given."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Upload to the module on an emulator while something is broken, and count what became of it.
+
+    Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
+    tried.
+    """
+    from tools.faults import command
+
+    status = command.faults(
+        names,
+        via=via,
+        buffered=buffered,
+        uploads=uploads,
+        folder=work_dir or command.FOLDER,
+        as_json=as_json,
+    )
+    raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    cli.run(app, "python -m tools")
