@@ -162,7 +162,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     assert not any(one["in_failure_queue"] for one in told["missing"])
     assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
     first = told["missing"][0]["uploaded"]
-    assert f"-m lab backfill --prefix {desk.prefix} --since {first}" in desk.said
+    assert f"-m pipeline backfill --prefix {desk.prefix} --since {first}" in desk.said
 
     assert desk.backfill(dry_run=True)["absent"] == 6
     assert len(desk.items()) == 24
@@ -224,8 +224,8 @@ def test_an_event_in_the_failure_queue_is_told_so_and_stays_there(
     told = {one["key"]: one["in_failure_queue"] for one in desk.reconcile(1)["missing"]}
 
     assert told == {f"{desk.prefix}a b+%": True, f"{desk.prefix}lost": False}
-    assert "-m lab replay --all" in desk.said
-    assert "-m lab backfill --prefix" in desk.said
+    assert "-m pipeline replay --all" in desk.said
+    assert "-m pipeline backfill --prefix" in desk.said
     status, out, _ = embedded.lab("replay", "--key", f"{desk.prefix}*", "--json")
     assert (status, json.loads(out)["done"]) == (0, 1)
     assert [one["key"] for one in desk.reconcile(1)["missing"]] == [f"{desk.prefix}lost"]

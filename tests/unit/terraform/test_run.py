@@ -136,7 +136,7 @@ def test_who_asked_for_a_provider_gets_no_other(
 def test_nothing_but_init_initialises_a_root() -> None:
     places = [
         file.relative_to(ROOT)
-        for folder in ("lab", "tests", "bench")
+        for folder in ("pipeline", "tools", "tests", "bench")
         for file in (ROOT / folder).rglob("*.py")
         if re.search(r'"init"[,\]]', file.read_text(encoding="utf-8"))
     ]
@@ -201,7 +201,7 @@ def test_giving_up_interrupts_terraform_once_and_waits_for_its_state(root: Path)
 def test_terraform_ends_when_whoever_started_it_dies(root: Path, signum: signal.Signals) -> None:
     environment = playing(root, "echo $$ > pid.new; mv pid.new pid; exec sleep 600")
     script = (
-        "import sys; from pathlib import Path; from lab import terraform\n"
+        "import sys; from pathlib import Path; from pipeline.terraform import run as terraform\n"
         "terraform.run(Path(sys.argv[1]), {'PATH': sys.argv[2]}, 'plan')\n"
     )
     with subprocess.Popen(

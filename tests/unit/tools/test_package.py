@@ -72,7 +72,7 @@ def test_neither_time_nor_mode_nor_place_of_a_source_shows(source: Path, tmp_pat
 def test_another_interpreter_with_another_locale_and_time_zone_builds_the_same_bytes(
     source: Path,
 ) -> None:
-    code = "import sys; from pathlib import Path; from lab import package\n"
+    code = "import sys; from pathlib import Path; from tools import package\n"
     code += "sys.stdout.buffer.write(package.build(Path(sys.argv[1])).content)"
     other = {
         "PATH": os.environ["PATH"],
@@ -159,7 +159,7 @@ def test_a_folder_without_a_handler_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_line_checks_the_package() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "package", "--check"],
+        [sys.executable, "-m", "tools", "package", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
