@@ -1,0 +1,1 @@
+"""The maintainers' tools, which no wheel holds."""
