@@ -10,6 +10,8 @@ from lab.errors import LabError
 from lab.module import ROOT
 from tests.support.provider_schema import misfits
 from tools import schema
+from tools.bindings import Bindings
+from tools.deprecations import Deprecations
 from tools.hcl import Use, used_here, used_in
 
 SCHEMA = json.loads(schema.FILE.read_text())
@@ -52,8 +54,6 @@ resource "aws_sqs_queue_policy" "this" {
   policy    = data.aws_iam_policy_document.this.json
 }
 """
-# Described here alone, since the module sets a queue's policy in the queue itself.
-QUEUE_POLICY = {"arguments": {"policy": "string", "queue_url": "string"}}
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,7 @@ def use() -> Use:
 def found(tmp_path: Path, text: str) -> list[tuple[str, str]]:
     file = tmp_path / "main.tf"
     file.write_text(text)
-    resources = SCHEMA["resource"] | {"aws_sqs_queue_policy": QUEUE_POLICY}
-    wrong = misfits(used_in([file], tmp_path), SCHEMA | {"resource": resources})
-    return [(each.path, each.what) for each in wrong]
+    return [(each.path, each.what) for each in misfits(used_in([file], tmp_path), SCHEMA)]
 
 
 def test_the_hcl_fits_the_newest_provider_6(use: Use) -> None:
@@ -155,6 +153,88 @@ def test_what_is_deprecated_is_named_where_it_is_set_and_where_it_is_read(tmp_pa
     assert said[1].startswith("deprecated: ")
     (said,) = found(tmp_path, f"{bucket}locals {{\n  x = aws_s3_bucket.this.website_endpoint\n}}")
     assert said[0] == "aws_s3_bucket.website_endpoint"
+
+
+# As the two packages have it, cut down to what the reader must tell apart.
+BINDINGS = """
+class KmsKeySome(_cdktn.TerraformResource):
+    @builtins.property
+    def arn(self) -> builtins.str: ...
+    @builtins.property
+    def id(self) -> builtins.str: ...
+    @builtins.property
+    def key_input(self) -> typing.Optional[builtins.str]: ...
+    @builtins.property
+    def rotation(self) -> "KmsKeySomeRotationList": ...
+
+class KmsKeySomeConfig(_cdktn.TerraformMetaArguments):
+    def __init__(self, *, count: typing.Optional[jsii.Number] = None, key: builtins.str,
+        rotation: typing.Union[_cdktn.IResolvable, typing.Sequence[
+            typing.Union["KmsKeySomeRotation", typing.Dict[builtins.str, typing.Any]]]],
+        id: typing.Optional[builtins.str] = None,
+        multi_region: typing.Optional[typing.Union[builtins.bool, "_cdktn.IResolvable"]] = None,
+        tags: typing.Optional[typing.Mapping[builtins.str, builtins.str]] = None) -> None:
+        '''
+        :param key: See {@link https://example.com/docs/resources/kms_key#lambda KmsKey#lambda}.
+        '''
+
+class KmsKeySomeRotation:
+    def __init__(self, *, days: typing.Optional[typing.Sequence[jsii.Number]] = None) -> None: ...
+
+class KmsKeySomeRotationList(_cdktn.ComplexList): ...
+"""
+PULUMI = """
+class KeyArgs:
+    @_builtins.property
+    @pulumi.getter(name="lambda")
+    @_utilities.deprecated('lambda is deprecated.')
+    def lambda_(self) -> pulumi.Input[_builtins.str]: ...
+    @_builtins.property
+    def rotations(self) -> pulumi.Input[Sequence[pulumi.Input['KeyRotationArgs']]]: ...
+
+class Key(pulumi.CustomResource):
+    @_builtins.property
+    def arn(self) -> pulumi.Output[_builtins.str]: ...
+    @_builtins.property
+    def rotations(self) -> pulumi.Output[Sequence['outputs.KeyRotation']]: ...
+"""
+PULUMI_INPUTS = """
+class KeyRotationArgs:
+    @_builtins.property
+    @_utilities.deprecated('Use period.')
+    def days(self) -> pulumi.Input[Sequence[_builtins.int]]: ...
+"""
+
+
+def test_a_type_is_read_out_of_the_two_wheels(tmp_path: Path) -> None:
+    one, two = tmp_path / "bindings.whl", tmp_path / "pulumi.whl"
+    with zipfile.ZipFile(one, "w") as archive:
+        about = "Name: cdktn-provider-aws\nVersion: 1.2.3\n\nhashicorp/aws provider version 6.7.8\n"
+        archive.writestr("cdktn_provider_aws-1.2.3.dist-info/METADATA", about)
+        archive.writestr("cdktn_provider_aws/kms_key/__init__.py", BINDINGS)
+    with zipfile.ZipFile(two, "w") as archive:
+        archive.writestr("pulumi_aws-7.8.9.dist-info/METADATA", "")
+        archive.writestr("pulumi_aws/kms/key.py", PULUMI)
+        archive.writestr("pulumi_aws/kms/_inputs.py", PULUMI_INPUTS)
+    described = Bindings(one)
+    assert (described.provider, described.version) == ("6.7.8", "1.2.3")
+    key = described.type("resource", "aws_kms_key")
+    Deprecations(two).mark("resource", "aws_kms_key", key)
+    assert key == {
+        "arguments": {"lambda": "string", "multi_region": "bool", "tags": "map(string)"},
+        "attributes": {"arn": "string", "id": "string"},
+        "blocks": {
+            "rotation": {
+                "arguments": {"days": "list(number)"},
+                "deprecated": {"days": "Use period."},
+                "many": True,
+            }
+        },
+        "deprecated": {"lambda": "lambda is deprecated."},
+        "required": ["lambda", "rotation"],
+    }
+    with pytest.raises(LabError, match=r"data aws_kms_key is not in provider 6\.7\.8"):
+        described.type("data", "aws_kms_key")
 
 
 def test_the_command_names_a_file_that_is_not_the_bindings_wheel(tmp_path: Path) -> None:
