@@ -1,5 +1,6 @@
 """What HCL sets and reads of the AWS provider."""
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ _META = frozenset(
         _BLOCK,
     ]
 )
-_READ = re.compile(r"(?<![\w.])(data\.)?(aws_\w+)\.\w+((?:\[[^\]]*\]|\.\w+)+)")
+_READ = re.compile(r"(?<![\w.])(data\.)?(aws_\w+)\.\w+((?:\.\w+)+)")
+_INNERMOST_INDEX = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True)
@@ -120,19 +122,24 @@ def used_in(files: Iterable[Path], root: Path) -> Use:
                 declared = str(body.get("type", "")).removeprefix("${").removesuffix("}")
                 variables[name.rpartition("/")[0], _unquoted(label)] = declared
         for text in _texts(parsed):
-            for data, type_, rest in _READ.findall(text):
-                path = tuple(re.findall(r"\.([a-z_]\w*)", re.sub(r"\[[^\]]*\]", "", rest)))
+            for data, type_, attributes in _reads(text):
+                path = tuple(attributes.strip(".").split("."))
                 reads.add(Read("data" if data else "resource", type_, path, name))
     return Use(tuple(instances), tuple(sorted(reads, key=str)), variables)
 
 
 def _parse(file: Path) -> dict[str, Any]:
     try:
-        text = file.read_text(encoding="utf-8")
-        return dict(hcl2.loads(text, serialization_options=_OPTIONS))
+        return _loaded(file.read_text(encoding="utf-8"))
     except Exception as error:  # the parser's own are many
         first = str(error).splitlines()[0]
         raise LabError(f"{file} is no HCL ({first}): run `terraform validate`.") from error
+
+
+# The parser is slow, and more than one test looks at the same files.
+@functools.cache
+def _loaded(text: str) -> dict[str, Any]:
+    return dict(hcl2.loads(text, serialization_options=_OPTIONS))
 
 
 def _labelled(block: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -158,6 +165,16 @@ def _block(body: Mapping[str, Any]) -> Block:
         else:
             arguments[name] = value
     return Block(arguments, {name: tuple(found) for name, found in blocks.items()})
+
+
+def _reads(text: str) -> Iterator[tuple[str, str, str]]:
+    # Indexes are taken out from within, after what they read themselves was found.
+    while True:
+        yield from _READ.findall(text)
+        shorter = _INNERMOST_INDEX.sub("", text)
+        if shorter == text:
+            return
+        text = shorter
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -50,7 +50,7 @@ resource "aws_sqs_queue" "this" {
 
 resource "aws_sqs_queue_policy" "this" {
   count     = 1
-  queue_url = aws_sqs_queue.this["a"].url
+  queue_url = aws_sqs_queue.this[var.keys[aws_sns_topic.this[0].name]].url
   policy    = data.aws_iam_policy_document.this.json
 }
 """
@@ -113,7 +113,8 @@ def test_hcl_that_fits_is_not_objected_to(tmp_path: Path) -> None:
             "required",
         ),
         ("this.arn", "this.anr", "aws_sqs_queue.anr", "unknown"),
-        ('this["a"].url', 'this["a"].ulr', "aws_sqs_queue.ulr", "unknown"),
+        ("this[0].name", "this[0].nmae", "aws_sns_topic.nmae", "unknown"),
+        ("]].url", "]].ulr", "aws_sqs_queue.ulr", "unknown"),
         ("this.json", "this.jsn", "aws_iam_policy_document.jsn", "unknown"),
         ('"aws_sqs_queue" "this"', '"aws_sqs_qeue" "this"', "aws_sqs_qeue", "unknown"),
         ("= true", '= "true"', "aws_sqs_queue.sqs_managed_sse_enabled", "bool, not string"),
