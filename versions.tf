@@ -4,7 +4,8 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 5.100, < 7.0"
+      # 6.29.0 crashes on the table's dynamic block; what to know of others: docs/compatibility.md.
+      version = ">= 5.100, != 6.29.0, < 7.0"
     }
   }
 }

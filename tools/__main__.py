@@ -44,6 +44,22 @@ def scan() -> None:
 
 
 @app.command()
+def schema(
+    bindings: Annotated[
+        Path | None, typer.Option(metavar="WHEEL", help="Of cdktn-provider-aws; downloaded if none.")
+    ] = None,
+    deprecations: Annotated[
+        Path | None, typer.Option(metavar="WHEEL", help="Of pulumi-aws; downloaded if none.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what the newest AWS provider says of the types that the HCL uses."""
+    from tools import schema as command
+
+    raise typer.Exit(command.run(bindings, deprecations, as_json))
+
+
+@app.command()
 def faults(
     names: Annotated[
         list[str],

@@ -28,8 +28,8 @@ PROVIDER_RUN = "5.100.0"
 # Names another one for somebody to try.
 PROVIDER_VARIABLE = "PIPELINE_AWS_PROVIDER"
 # As versions.tf has it; a unit test compares the two.
-PROVIDER_RANGE = ">= 5.100, < 7.0"
-_PROVIDER_FROM, _PROVIDER_BELOW = (5, 100, 0), (7, 0, 0)
+PROVIDER_RANGE = ">= 5.100, != 6.29.0, < 7.0"
+_PROVIDER_FROM, _PROVIDER_BELOW, _PROVIDER_NOT = (5, 100, 0), (7, 0, 0), {(6, 29, 0)}
 
 _ADDON_FOLDER = Path("/opt")
 _PROVIDER_START_SECONDS = 60.0
@@ -348,8 +348,10 @@ def _addon_mirrors() -> list[Path]:
 
 def _in_range(text: str) -> bool:
     # As for Terraform, a pre-release satisfies no range.
-    return bool(re.fullmatch(r"[\d.]+", text)) and (
-        _PROVIDER_FROM <= _version(text) < _PROVIDER_BELOW
+    return (
+        bool(re.fullmatch(r"[\d.]+", text))
+        and _PROVIDER_FROM <= _version(text) < _PROVIDER_BELOW
+        and _version(text) not in _PROVIDER_NOT
     )
 
 

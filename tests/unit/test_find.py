@@ -285,7 +285,9 @@ def test_a_missing_terraform_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_without_a_lab_that_runs_it_is_told_how_to_start_one(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"No lab runs in .*: start one with `.* -m pipeline lab up"):
+    with pytest.raises(
+        PipelineError, match=r"No lab runs in .*: start one with `.* -m pipeline lab up"
+    ):
         find(lab=tmp_path)
     kept = stack.Kept("http://127.0.0.1:9", 9, 0, ready=False)
     (tmp_path / "kept.json").write_text(json.dumps(vars(kept)))
@@ -293,7 +295,9 @@ def test_without_a_lab_that_runs_it_is_told_how_to_start_one(tmp_path: Path) -> 
         find(lab=tmp_path)
     stopped = stack.Kept("http://127.0.0.1:9", 9, 0, ready=True)
     (tmp_path / "kept.json").write_text(json.dumps(vars(stopped)))
-    with pytest.raises(PipelineError, match=r"No lab runs in .*: bring it back with `.* -m pipeline lab up"):
+    with pytest.raises(
+        PipelineError, match=r"No lab runs in .*: bring it back with `.* -m pipeline lab up"
+    ):
         find(lab=tmp_path)
 
 

@@ -59,7 +59,7 @@ def test_the_aws_provider_is_the_only_one_and_in_the_same_range(folder: Path) ->
     (settings,) = files(folder)["versions.tf"]["terraform"]
     assert settings["required_version"] == ">= 1.9"
     (required,) = settings["required_providers"]
-    assert required == {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, < 7.0"}}
+    assert required == {"aws": {"source": "hashicorp/aws", "version": ">= 5.100, != 6.29.0, < 7.0"}}
 
 
 @pytest.mark.parametrize("folder", EVERYWHERE, ids=named)

@@ -150,7 +150,13 @@ def test_a_mirror_below_the_addon_folder_is_found(bare: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "platform"),
-    [("5.99.1", PLATFORM), ("7.0.0", PLATFORM), ("6.0.0-beta1", PLATFORM), ("6.1.0", "darwin_x")],
+    [
+        ("5.99.1", PLATFORM),
+        ("6.29.0", PLATFORM),
+        ("7.0.0", PLATFORM),
+        ("6.0.0-beta1", PLATFORM),
+        ("6.1.0", "darwin_x"),
+    ],
 )
 def test_a_provider_outside_our_range_or_platform_does_not_count(
     bare: Path, version: str, platform: str
