@@ -46,7 +46,7 @@ def scan() -> None:
 @app.command()
 def schema(
     bindings: Annotated[
-        Path | None, typer.Option(metavar="WHEEL", help="Of cdktn-provider-aws; downloaded if none.")
+        Path | None, typer.Option(metavar="WHEEL", help="cdktn-provider-aws; downloaded if none.")
     ] = None,
     deprecations: Annotated[
         Path | None, typer.Option(metavar="WHEEL", help="Of pulumi-aws; downloaded if none.")

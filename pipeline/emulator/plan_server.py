@@ -1,7 +1,9 @@
-"""Answer the one remote call that a plan makes, so that plans need no account and no network."""
+"""Answer the remote calls that a plan makes, so that plans need no account and no network."""
 
 import contextlib
+import json
 import threading
+import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
@@ -15,35 +17,53 @@ _IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/
 <GetCallerIdentityResult><Arn>arn:aws:iam::{ACCOUNT_ID}:root</Arn><UserId>{ACCOUNT_ID}</UserId>
 <Account>{ACCOUNT_ID}</Account></GetCallerIdentityResult>
 <ResponseMetadata><RequestId>plan</RequestId></ResponseMetadata></GetCallerIdentityResponse>"""
-_REFUSAL = """<ErrorResponse><Error><Type>Sender</Type><Code>OnlyPlans</Code>
-<Message>a plan is expected to call sts:GetCallerIdentity alone, not {}</Message>
+_REFUSAL = "a plan is expected to call sts:GetCallerIdentity and dynamodb:DescribeTable, not {}"
+_XML_REFUSAL = f"""<ErrorResponse><Error><Type>Sender</Type><Code>OnlyPlans</Code>
+<Message>{_REFUSAL}</Message>
 </Error></ErrorResponse>"""
+# Newer 6.x providers look for indexes of the table that is there, if one is.
+_DESCRIBE_TABLE = "DynamoDB_20120810.DescribeTable"
+_NOT_FOUND = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
+_NO_TABLE = "Requested resource not found: Table: {} not found"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        action = parse_qs(body).get("Action", [self.headers.get("X-Amz-Target", self.path)])[0]
-        known = action == "GetCallerIdentity"
-        self._answer(200, _IDENTITY) if known else self._answer(400, _REFUSAL.format(action))
+        target = self.headers.get("X-Amz-Target")
+        if target == _DESCRIBE_TABLE:
+            self._answer_json(_NOT_FOUND, _NO_TABLE.format(json.loads(body)["TableName"]))
+        elif target:
+            self._answer_json("OnlyPlans", _REFUSAL.format(target))
+        elif (action := parse_qs(body).get("Action", [self.path])[0]) == "GetCallerIdentity":
+            self._answer(200, _IDENTITY)
+        else:
+            self._answer(400, _XML_REFUSAL.format(action))
 
     def do_GET(self) -> None:
-        self._answer(400, _REFUSAL.format(self.path.partition("?")[0]))
+        self._answer(400, _XML_REFUSAL.format(self.path.partition("?")[0]))
 
     def log_message(self, *_arguments: object) -> None:
         pass
 
-    def _answer(self, status: int, text: str) -> None:
+    def _answer_json(self, kind: str, message: str) -> None:
+        text = json.dumps({"__type": kind, "message": message})
+        self._answer(400, text, "application/x-amz-json-1.0")
+
+    def _answer(self, status: int, text: str, media_type: str = "text/xml") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Type", media_type)
         self.send_header("Content-Length", str(len(text)))
+        self.send_header("x-amzn-RequestId", "plan")
+        # DynamoDB sends it, and its clients compare.
+        self.send_header("x-amz-crc32", str(zlib.crc32(text.encode())))
         self.end_headers()
         self.wfile.write(text.encode())
 
 
 @contextlib.contextmanager
 def plan_server() -> Iterator[dict[str, str]]:
-    """Serve `sts:GetCallerIdentity` on loopback; yields the environment that points AWS there."""
+    """Serve them on loopback as an account with nothing in it; yields the environment for that."""
     with ThreadingHTTPServer((HOST, 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

@@ -117,8 +117,11 @@ def answers(endpoint: str, seconds: float = 2.0) -> bool:
 def client_environment(endpoint: str) -> dict[str, str]:
     """What an AWS client needs to talk to `endpoint` with an emulator's root keys."""
     given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
-    bypass = ",".join(dict.fromkeys([*filter(None, given.split(",")), HOST]))
-    return {
+    names = [name for name in given.split(",") if name]
+    # `*` would spare our own proxy, too: so no proxy is the user's, which is what it meant.
+    own = {} if "*" not in names else {"HTTPS_PROXY": "", "https_proxy": ""}
+    bypass = ",".join(dict.fromkeys([*(name for name in names if name != "*"), HOST]))
+    return own | {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -128,6 +131,10 @@ def client_environment(endpoint: str) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "3",
+        # S3 Control puts the account before the endpoint's host, a name that nobody resolves; the
+        # provider goes through this proxy then, and to an IP of loopback always directly. Only in
+        # capitals: curl, wget and apt read the other one, and are to reach the internet.
+        "HTTP_PROXY": endpoint,
         # botocore sends even loopback through a proxy.
         "NO_PROXY": bypass,
         "no_proxy": bypass,

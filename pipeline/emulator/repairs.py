@@ -50,6 +50,35 @@ def stand_behind_tls() -> None:
     iam_evaluator._request_origin = ContextVar("origin", default=("127.0.0.1", True))
 
 
+def take_a_proxys_requests() -> None:
+    """The URL of a request may be absolute, as a client writes it for a proxy.
+
+    Provider 6.23 and newer read a bucket's tags at `<account>.<host of the endpoint>`, a name that
+    no resolver knows for an IP address: they get there with us as their `HTTP_PROXY`. Without this
+    the URL counts as a bucket. Whatever is not ours is refused, since we forward nothing.
+    """
+    from ministack import app
+
+    inner = app.app
+    ours = f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"
+
+    async def in_origin_form(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("http://"):
+            await inner(scope, receive, send)
+            return
+        host, _, path = scope["path"].removeprefix("http://").partition("/")
+        if host == ours or host.endswith(f".{ours}"):
+            raw = b"/" + scope["raw_path"].removeprefix(b"http://").partition(b"/")[2]
+            await inner(scope | {"path": f"/{path}", "raw_path": raw}, receive, send)
+            return
+        refusal = f"{host} can't be reached from here: the emulator at {ours} is no proxy.\n"
+        headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 502, "headers": headers})
+        await send({"type": "http.response.body", "body": refusal.encode()})
+
+    app.app = in_origin_form
+
+
 def describe_alarms_in_full() -> None:
     """The Query (XML) answer to DescribeAlarms names as many fields as the JSON answer.
 
@@ -263,6 +292,7 @@ def updates_let_invokes_end() -> None:
 
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
+    take_a_proxys_requests,
     describe_alarms_in_full,
     list_versions_as_asked,
     alarms_watch_their_own_metric,

@@ -1,6 +1,8 @@
 """Apply, second plan, outputs and destroy, against moto's control plane."""
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from pipeline.terraform import run as terraform
 from tests.support.clients import client
@@ -77,6 +79,23 @@ def test_failures_go_to_the_failure_queue(
         FunctionName=outputs["function_name"]
     )
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": outputs["failure_queue_arn"]}
+
+
+def test_the_buckets_tags_are_told_under_the_accounts_own_host_name(
+    stacks: dict[str, Stack], moto_environment: dict[str, str]
+) -> None:
+    # As provider 6.23 and newer read them; the name does not resolve.
+    control = boto3.client(
+        "s3control",
+        endpoint_url=moto_environment["AWS_ENDPOINT_URL"],
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(proxies={"http": moto_environment["HTTP_PROXY"]}),
+    )
+    arn = stacks["minimal"].outputs["bucket_arn"]
+    tags = control.list_tags_for_resource(AccountId=ACCOUNT, ResourceArn=arn)["Tags"]
+    assert tags == [{"Key": "Environment", "Value": "Lab"}]
 
 
 def test_destroy_leaves_nothing(

@@ -11,7 +11,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlencode
+from urllib.request import ProxyHandler, build_opener
 
 import boto3
 import pytest
@@ -22,7 +24,9 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from pipeline.emulator.process import Emulator, emulator
+from pipeline.emulator.process import ACCOUNT_ID, Emulator, emulator
+from pipeline.terraform import run as terraform
+from pipeline.terraform.provider import PROVIDER_RANGE, terraform_environment
 from tests.support.poll import until
 
 ALARM: dict[str, Any] = {
@@ -41,6 +45,8 @@ ALARM: dict[str, Any] = {
     "OKActions": ["arn:aws:sns:us-east-1:000000000000:alerts"],
     "ActionsEnabled": True,
 }
+
+OLD = {"Key": "Old", "Value": ""}
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +87,57 @@ def raw(service: str, running: Emulator, method: str, path: str, body: str = "")
 def mends(probe: Callable[[Emulator], bool], repaired: Emulator, untouched: Emulator) -> None:
     assert probe(repaired), "the repair does not repair"
     assert not probe(untouched), "upstream has caught up: remove this repair"
+
+
+def test_a_buckets_tags_are_told_under_the_accounts_own_host_name(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        s3 = client("s3", running)
+        s3.create_bucket(Bucket="tagged")
+        asked = {"AccountId": ACCOUNT_ID, "ResourceArn": "arn:aws:s3:::tagged"}
+        # A name that does not resolve, so that boto3 would not get there without the proxy.
+        proxies = {"http": running.environment["HTTP_PROXY"]}
+        control = client("s3control", running, proxies=proxies)
+        try:
+            control.tag_resource(**asked, Tags=[{"Key": "Team", "Value": "müller"}, OLD])
+            control.untag_resource(**asked, TagKeys=[OLD["Key"]])
+            tags = control.list_tags_for_resource(**asked)["Tags"]
+        except ClientError:
+            return False
+        assert s3.get_bucket_tagging(Bucket="tagged")["TagSet"] == tags
+        return bool(tags == [{"Key": "Team", "Value": "müller"}])
+
+    mends(probe, repaired, untouched)
+
+
+def test_terraform_gets_to_the_accounts_own_host_name(repaired: Emulator, tmp_path: Path) -> None:
+    # Of S3 Control whatever the provider's version is; newer ones read a bucket's tags there, too.
+    bucket = {"bucket": "with-access-point", "tags": {"Team": "ours"}}
+    point = {"bucket": "${aws_s3_bucket.this.id}", "name": "point"}
+    aws = {"source": "hashicorp/aws", "version": PROVIDER_RANGE}
+    root = terraform.write_root(
+        tmp_path / "root",
+        {
+            "terraform": {"required_providers": {"aws": aws}},
+            "resource": {
+                "aws_s3_bucket": {"this": bucket},
+                "aws_s3_access_point": {"this": point},
+            },
+        },
+    )
+    environment = terraform_environment(tmp_path) | repaired.environment
+    terraform.init(root, environment)
+    terraform.apply(root, environment)
+    points = client("s3control", repaired, proxies={"http": repaired.endpoint})
+    assert points.get_access_point(AccountId=ACCOUNT_ID, Name="point")["Bucket"] == bucket["bucket"]
+
+
+def test_a_request_for_another_host_is_refused_and_not_forwarded(repaired: Emulator) -> None:
+    opener = build_opener(ProxyHandler({"http": repaired.endpoint}))
+    with pytest.raises(HTTPError, match="502") as raised:
+        opener.open("http://example.com/bucket")
+    assert "example.com can't be reached" in raised.value.read().decode()
 
 
 def test_the_query_answer_to_describe_alarms_is_complete(

@@ -14,6 +14,7 @@ import boto3
 import pytest
 
 from pipeline.emulator.process import (
+    client_environment,
     emulator,
     emulators_in,
     is_emulator,
@@ -52,6 +53,28 @@ def s3(environment: dict[str, str]) -> Any:
         aws_secret_access_key="test",
         region_name="us-east-1",
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "bypass", "https"),
+    [
+        ("", "127.0.0.1", "http://proxy:3128"),
+        ("example.com,127.0.0.1", "example.com,127.0.0.1", "http://proxy:3128"),
+        # It would spare the emulator as a proxy, too, without which S3 Control is out of reach.
+        ("*", "127.0.0.1", ""),
+    ],
+)
+def test_plain_http_goes_to_the_emulator_and_https_where_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, given: str, bypass: str, https: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", given)
+    monkeypatch.delenv("no_proxy", raising=False)
+    environment = os.environ | client_environment("http://127.0.0.1:4566")
+    assert environment["HTTP_PROXY"] == "http://127.0.0.1:4566"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == bypass
+    assert environment["HTTPS_PROXY"] == https
 
 
 def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:
