@@ -1,0 +1,164 @@
+"""Upgrade 1.0.0 to the module of this tree, in each delivery, while uploads go on."""
+
+import contextlib
+import itertools
+import json
+import tarfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import terraform
+from lab.module import copy_module
+from tests.support.clients import client
+from tests.support.poll import until
+from tests.support.ways import AT_ONCE, VIA, Way, root
+
+# What a consumer got with 1.0.0:
+#   git archive 2c3be2f ':(glob)*.tf' ':(glob)modules/*/*.tf' prices.json lambda_src/dist |
+#     gzip -9n > tests/fixtures/module-1.0.0.tar.gz
+RELEASE = Path(__file__).parents[1] / "fixtures" / "module-1.0.0.tar.gz"
+INSTANCES = [
+    *(Way(via, buffered, False, False) for via in VIA for buffered in (False, True)),
+    # As much of what encrypts as one instance can have.
+    Way("eventbridge", buffered=True, existing=False, own_key=True),
+]
+# A key's first part says when it was uploaded; each phase has so many uploads at least.
+PHASES = ("before", "while", "after")
+ENOUGH = 5
+# One upload to each instance, then a pause: each of their functions has a process of its own.
+_PAUSE_SECONDS = 0.8
+
+Items = Mapping[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """What the upgrade did, by the instance's name where it is one instance's.
+
+    `planned` is what the applied plan does with each resource, by address, and names also those
+    that it leaves alone; `second_plan` has the actions that are left after the apply. Each instance
+    got all that is in `uploaded`. `code_before` and `code_after` are the hashes of the functions'
+    packages.
+    """
+
+    outputs_before: Mapping[str, Mapping[str, Any]]
+    outputs_after: Mapping[str, Mapping[str, Any]]
+    code_before: Mapping[str, str]
+    code_after: Mapping[str, str]
+    planned: Mapping[str, Mapping[str, Any]]
+    second_plan: Mapping[str, list[str]]
+    uploaded: list[str]
+    items_before: Items
+    items_after: Items
+
+
+def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Upgraded:
+    """Apply 1.0.0, then this tree's module; `account` is what clients need to reach it."""
+    with tarfile.open(RELEASE) as archive:
+        archive.extractall(folder / "1.0.0", filter="data")
+    copy_module(folder / "current")
+    place = folder / "root"
+    _take(place, "../1.0.0", environment)
+    _apply(place, environment)
+    outputs = terraform.outputs(place, environment)
+
+    s3 = client("s3", account)
+    uploaded: list[str] = []
+    phase, *later = PHASES
+    stop = threading.Event()
+
+    def upload() -> None:
+        for number in itertools.count():
+            key = f"{phase}/{number:05}"
+            for instance in INSTANCES:
+                s3.put_object(Bucket=outputs[instance.name]["bucket_name"], Key=key, Body=b"x")
+            uploaded.append(key)
+            if stop.wait(_PAUSE_SECONDS):
+                return
+
+    def await_uploads() -> None:
+        wanted = f"{phase}/"
+        until(lambda: sum(key.startswith(wanted) for key in uploaded) >= ENOUGH or ended.done())
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(upload)
+        try:
+            await_uploads()
+            until(lambda: all(len(found) >= ENOUGH for found in _items(outputs, account).values()))
+            items_before = _items(outputs, account)
+            code_before = _code(outputs, account)
+            phase = later.pop(0)
+            _take(place, "../current", environment)
+            planned = _apply(place, environment)
+            phase = later.pop(0)
+            second_plan = terraform.changes(terraform.plan(place, environment))
+            await_uploads()
+        finally:
+            stop.set()
+        ended.result()
+
+    def all_recorded() -> bool:
+        return all(len(found) >= len(uploaded) for found in _items(outputs, account).values())
+
+    # What never comes is the tests' to tell.
+    with contextlib.suppress(AssertionError):
+        until(all_recorded, seconds=60)
+    return Upgraded(
+        outputs,
+        terraform.outputs(place, environment),
+        code_before,
+        _code(outputs, account),
+        planned,
+        second_plan,
+        uploaded,
+        items_before,
+        _items(outputs, account),
+    )
+
+
+def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
+    """Have every instance come from `source`, and change nothing else."""
+    configuration = root(INSTANCES, source)
+    for call in configuration["module"].values():
+        call["alarm_emails"] = ["ops@example.com"]
+    terraform.write_root(place, configuration)
+    terraform.init(place, environment)
+
+
+def _apply(place: Path, environment: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
+    """Plan, and apply just that; returns the plan's changes of resources by address."""
+    terraform.run(place, environment, "plan", "-input=false", "-out=tfplan", AT_ONCE)
+    shown = json.loads(terraform.run(place, environment, "show", "-json", "tfplan").stdout)
+    terraform.run(place, environment, "apply", "-input=false", AT_ONCE, "tfplan")
+    return {
+        change["address"]: change
+        for change in shown["resource_changes"]
+        if change["mode"] == "managed"
+    }
+
+
+def _items(outputs: Mapping[str, Mapping[str, Any]], account: Mapping[str, str]) -> Items:
+    """Every record of each instance."""
+    scan = client("dynamodb", account).get_paginator("scan")
+    return {
+        name: [
+            item
+            for page in scan.paginate(TableName=values["table_name"], ConsistentRead=True)
+            for item in page["Items"]
+        ]
+        for name, values in outputs.items()
+    }
+
+
+def _code(
+    outputs: Mapping[str, Mapping[str, Any]], account: Mapping[str, str]
+) -> Mapping[str, str]:
+    aws = client("lambda", account)
+    return {
+        name: aws.get_function_configuration(FunctionName=values["function_name"])["CodeSha256"]
+        for name, values in outputs.items()
+    }
