@@ -13,7 +13,7 @@ import pytest
 
 from lab.module import ROOT
 from lab.package import PACKAGE
-from tests.support.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded
+from tests.support.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded, ended
 from tests.support.ways import Way
 
 # What is deleted or replaced on the way from 1.0.0, as the changelog says: addresses without the
@@ -24,7 +24,7 @@ every_instance = pytest.mark.parametrize("instance", INSTANCES, ids=str)
 
 
 def inside(address: str, instance: Way) -> str:
-    """An address inside this instance, without what the consumer calls it; else nothing."""
+    """An address without what the consumer calls this instance; empty outside of it."""
     _, _, found = address.partition(f"module.{instance.name}.")
     return found
 
@@ -33,13 +33,8 @@ def inside(address: str, instance: Way) -> str:
 def test_nothing_is_deleted_or_replaced_but_what_the_changelog_names(
     upgraded: Upgraded, instance: Way
 ) -> None:
-    ended = {
-        inside(address, instance): change["change"]["actions"]
-        for address, change in upgraded.planned.items()
-        # Terraform forgets what a `removed` block leaves alone.
-        if inside(address, instance) and {"delete", "forget"} & {*change["change"]["actions"]}
-    }
-    assert {name: actions for name, actions in ended.items() if name not in DELETED} == {}
+    gone = {inside(address, instance): what for address, what in ended(upgraded.planned).items()}
+    assert {address: what for address, what in gone.items() if address not in {"", *DELETED}} == {}
 
 
 @every_instance

@@ -23,7 +23,7 @@ from tests.support.ways import AT_ONCE, VIA, Way, root
 RELEASE = Path(__file__).parents[1] / "fixtures" / "module-1.0.0.tar.gz"
 INSTANCES = [
     *(Way(via, buffered, False, False) for via in VIA for buffered in (False, True)),
-    # As much of what encrypts as one instance can have.
+    # In this delivery the key has the most users.
     Way("eventbridge", buffered=True, existing=False, own_key=True),
 ]
 # A key's first part says when it was uploaded; each phase has so many uploads at least.
@@ -31,7 +31,11 @@ PHASES = ("before", "while", "after")
 ENOUGH = 5
 # One upload to each instance, then a pause: each of their functions has a process of its own.
 _PAUSE_SECONDS = 0.8
+# For what takes a few seconds, on a machine that is busy with other stacks.
+_PATIENCE_SECONDS = 120
 
+Outputs = Mapping[str, Mapping[str, Any]]
+Planned = Mapping[str, Mapping[str, Any]]
 Items = Mapping[str, list[dict[str, Any]]]
 
 
@@ -45,11 +49,11 @@ class Upgraded:
     packages.
     """
 
-    outputs_before: Mapping[str, Mapping[str, Any]]
-    outputs_after: Mapping[str, Mapping[str, Any]]
+    outputs_before: Outputs
+    outputs_after: Outputs
     code_before: Mapping[str, str]
     code_after: Mapping[str, str]
-    planned: Mapping[str, Mapping[str, Any]]
+    planned: Planned
     second_plan: Mapping[str, list[str]]
     uploaded: list[str]
     items_before: Items
@@ -63,8 +67,9 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
     copy_module(folder / "current")
     place = folder / "root"
     _take(place, "../1.0.0", environment)
+    _plan(place, environment)
     _apply(place, environment)
-    outputs = terraform.outputs(place, environment)
+    before = terraform.outputs(place, environment)
 
     s3 = client("s3", account)
     uploaded: list[str] = []
@@ -75,49 +80,65 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         for number in itertools.count():
             key = f"{phase}/{number:05}"
             for instance in INSTANCES:
-                s3.put_object(Bucket=outputs[instance.name]["bucket_name"], Key=key, Body=b"x")
+                s3.put_object(Bucket=before[instance.name]["bucket_name"], Key=key, Body=b"x")
             uploaded.append(key)
             if stop.wait(_PAUSE_SECONDS):
                 return
 
+    def enough() -> bool:
+        return sum(key.startswith(f"{phase}/") for key in uploaded) >= ENOUGH
+
     def await_uploads() -> None:
-        wanted = f"{phase}/"
-        until(lambda: sum(key.startswith(wanted) for key in uploaded) >= ENOUGH or ended.done())
+        until(lambda: enough() or uploads.done(), _PATIENCE_SECONDS)
+        if uploads.done():
+            uploads.result()
+
+    def recorded(outputs: Outputs, count: int) -> bool:
+        return all(len(found) >= count for found in _items(outputs, account).values())
 
     with ThreadPoolExecutor(1) as pool:
-        ended = pool.submit(upload)
+        uploads = pool.submit(upload)
         try:
             await_uploads()
-            until(lambda: all(len(found) >= ENOUGH for found in _items(outputs, account).values()))
-            items_before = _items(outputs, account)
-            code_before = _code(outputs, account)
+            until(lambda: recorded(before, ENOUGH), _PATIENCE_SECONDS)
+            items_before = _items(before, account)
+            code_before = _code(before, account)
             phase = later.pop(0)
             _take(place, "../current", environment)
-            planned = _apply(place, environment)
-            phase = later.pop(0)
-            second_plan = terraform.changes(terraform.plan(place, environment))
-            await_uploads()
+            planned = _plan(place, environment)
+            try:
+                _apply(place, environment)
+                phase = later.pop(0)
+                second_plan = terraform.changes(terraform.plan(place, environment))
+                await_uploads()
+            except Exception as error:
+                error.add_note(f"The upgrade deletes or replaces {sorted(ended(planned))}")
+                raise
         finally:
             stop.set()
-        ended.result()
-
-    def all_recorded() -> bool:
-        return all(len(found) >= len(uploaded) for found in _items(outputs, account).values())
+        uploads.result()
+    after = terraform.outputs(place, environment)
 
     # What never comes is the tests' to tell.
     with contextlib.suppress(AssertionError):
-        until(all_recorded, seconds=60)
+        until(lambda: recorded(after, len(uploaded)), _PATIENCE_SECONDS)
     return Upgraded(
-        outputs,
-        terraform.outputs(place, environment),
+        before,
+        after,
         code_before,
-        _code(outputs, account),
+        _code(after, account),
         planned,
         second_plan,
         uploaded,
         items_before,
-        _items(outputs, account),
+        _items(after, account),
     )
+
+
+def ended(planned: Planned) -> dict[str, list[str]]:
+    """What a plan deletes, replaces or leaves to itself, as actions by address."""
+    actions = {address: change["change"]["actions"] for address, change in planned.items()}
+    return {address: what for address, what in actions.items() if {"delete", "forget"} & {*what}}
 
 
 def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
@@ -129,11 +150,10 @@ def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
     terraform.init(place, environment)
 
 
-def _apply(place: Path, environment: Mapping[str, str]) -> Mapping[str, Mapping[str, Any]]:
-    """Plan, and apply just that; returns the plan's changes of resources by address."""
+def _plan(place: Path, environment: Mapping[str, str]) -> Planned:
+    """Plan for `_apply`."""
     terraform.run(place, environment, "plan", "-input=false", "-out=tfplan", AT_ONCE)
     shown = json.loads(terraform.run(place, environment, "show", "-json", "tfplan").stdout)
-    terraform.run(place, environment, "apply", "-input=false", AT_ONCE, "tfplan")
     return {
         change["address"]: change
         for change in shown["resource_changes"]
@@ -141,7 +161,11 @@ def _apply(place: Path, environment: Mapping[str, str]) -> Mapping[str, Mapping[
     }
 
 
-def _items(outputs: Mapping[str, Mapping[str, Any]], account: Mapping[str, str]) -> Items:
+def _apply(place: Path, environment: Mapping[str, str]) -> None:
+    terraform.run(place, environment, "apply", "-input=false", AT_ONCE, "tfplan")
+
+
+def _items(outputs: Outputs, account: Mapping[str, str]) -> Items:
     """Every record of each instance."""
     scan = client("dynamodb", account).get_paginator("scan")
     return {
@@ -154,9 +178,7 @@ def _items(outputs: Mapping[str, Mapping[str, Any]], account: Mapping[str, str])
     }
 
 
-def _code(
-    outputs: Mapping[str, Mapping[str, Any]], account: Mapping[str, str]
-) -> Mapping[str, str]:
+def _code(outputs: Outputs, account: Mapping[str, str]) -> Mapping[str, str]:
     aws = client("lambda", account)
     return {
         name: aws.get_function_configuration(FunctionName=values["function_name"])["CodeSha256"]
