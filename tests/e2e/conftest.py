@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
-from tests.support import adopting, examples, failing, kept, switching
+from tests.support import adopting, examples, failing, kept, switching, upgrading
 from tests.support import browser as browsers
 from tests.support import ways as every
 from tests.support.clients import client
@@ -72,6 +72,12 @@ def _switched(work: Path, owner: Owner) -> switching.Report:
     return switching.run(work / "module", environment, running.environment)
 
 
+def _upgraded(work: Path, owner: Owner) -> upgrading.Upgraded:
+    running = owner.enter_context(emulator(work))
+    environment = terraform_environment(work) | running.environment | ROOMY
+    return upgrading.run(work, environment, running.environment)
+
+
 def _adopted(work: Path, owner: Owner) -> adopting.Adopted:
     running = owner.enter_context(emulator(work))
     environment = terraform_environment(work) | running.environment | ROOMY
@@ -92,6 +98,7 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "adopted": _adopted,
     "watched": _kept,
     "switched": _switched,
+    "upgraded": _upgraded,
     "shown": _shown,
     "ways": _every_way,
     "sites": _sites,
@@ -145,6 +152,12 @@ def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, f
 def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
     """What became of uploads while delivery changed."""
     return made["switched"].result()
+
+
+@pytest.fixture(scope="session")
+def upgraded(made: Mapping[str, Future[upgrading.Upgraded]]) -> upgrading.Upgraded:
+    """What an upgrade from 1.0.0 did to each delivery."""
+    return made["upgraded"].result()
 
 
 @pytest.fixture(scope="session")

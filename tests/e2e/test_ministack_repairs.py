@@ -26,7 +26,7 @@ from botocore.httpsession import URLLib3Session
 
 from pipeline.emulator.process import ACCOUNT_ID, Emulator, emulator
 from pipeline.terraform import run as terraform
-from pipeline.terraform.provider import PROVIDER_RANGE, terraform_environment
+from pipeline.terraform.provider import terraform_environment
 from tests.support.poll import until
 
 ALARM: dict[str, Any] = {
@@ -115,11 +115,9 @@ def test_terraform_gets_to_the_accounts_own_host_name(repaired: Emulator, tmp_pa
     # Of S3 Control whatever the provider's version is; newer ones read a bucket's tags there, too.
     bucket = {"bucket": "with-access-point", "tags": {"Team": "ours"}}
     point = {"bucket": "${aws_s3_bucket.this.id}", "name": "point"}
-    aws = {"source": "hashicorp/aws", "version": PROVIDER_RANGE}
     root = terraform.write_root(
         tmp_path / "root",
         {
-            "terraform": {"required_providers": {"aws": aws}},
             "resource": {
                 "aws_s3_bucket": {"this": bucket},
                 "aws_s3_access_point": {"this": point},

@@ -11,7 +11,7 @@ from tools.module import copy_module
 
 VIA = ("notification", "eventbridge")
 # As many of Terraform's resources at a time as there are: they wait, and hardly work.
-_AT_ONCE = "-parallelism=200"
+AT_ONCE = "-parallelism=200"
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ EVERY_WAY = [
 ]
 
 
-def root(ways: list[Way]) -> dict[str, Any]:
+def root(ways: list[Way], source: str = "../") -> dict[str, Any]:
     """A root module with an instance for each way, and the buckets that are not the module's."""
     theirs = {way.name: way.via for way in ways if way.existing}
     switched_on = '${{for name, via in local.theirs : name => via if via == "eventbridge"}}'
     return {
         "provider": {"aws": {}},
         "locals": {"theirs": theirs},
-        "module": {way.name: {"source": "../", **way.variables} for way in ways},
+        "module": {way.name: {"source": source, **way.variables} for way in ways},
         "resource": {
             "aws_s3_bucket": {
                 "theirs": {"for_each": "${local.theirs}", "bucket": "theirs-${each.key}"}
@@ -106,6 +106,6 @@ def apply(ways: list[Way], folder: Path, environment: Mapping[str, str]) -> Appl
     place = copy_module(folder) / "root"
     terraform.write_root(place, root(ways))
     terraform.init(place, environment)
-    terraform.run(place, environment, "apply", "-auto-approve", "-input=false", _AT_ONCE)
+    terraform.run(place, environment, "apply", "-auto-approve", "-input=false", AT_ONCE)
     outputs = terraform.outputs(place, environment)
     return Applied(outputs, terraform.changes(terraform.plan(place, environment)))

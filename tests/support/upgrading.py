@@ -1,0 +1,186 @@
+"""Upgrade 1.0.0 to the module of this tree, in each delivery, while uploads go on."""
+
+import contextlib
+import itertools
+import json
+import tarfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.terraform import run as terraform
+from tests.support.clients import client
+from tests.support.poll import until
+from tests.support.ways import AT_ONCE, VIA, Way, root
+from tools.module import copy_module
+
+# What a consumer got with 1.0.0:
+#   git archive 2c3be2f ':(glob)*.tf' ':(glob)modules/*/*.tf' prices.json lambda_src/dist |
+#     gzip -9n > tests/fixtures/module-1.0.0.tar.gz
+RELEASE = Path(__file__).parents[1] / "fixtures" / "module-1.0.0.tar.gz"
+INSTANCES = [
+    *(Way(via, buffered, False, False) for via in VIA for buffered in (False, True)),
+    # In this delivery the key has the most users.
+    Way("eventbridge", buffered=True, existing=False, own_key=True),
+]
+# A key's first part says when it was uploaded; each phase has so many uploads at least.
+PHASES = ("before", "while", "after")
+ENOUGH = 5
+# One upload to each instance, then a pause: each of their functions has a process of its own.
+_PAUSE_SECONDS = 0.8
+# For what takes a few seconds, on a machine that is busy with other stacks.
+_PATIENCE_SECONDS = 120
+
+Outputs = Mapping[str, Mapping[str, Any]]
+Planned = Mapping[str, Mapping[str, Any]]
+Items = Mapping[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """What the upgrade did, by the instance's name where it is one instance's.
+
+    `planned` is what the applied plan does with each resource, by address, and names also those
+    that it leaves alone; `second_plan` has the actions that are left after the apply. Each instance
+    got all that is in `uploaded`. `code_before` and `code_after` are the hashes of the functions'
+    packages.
+    """
+
+    outputs_before: Outputs
+    outputs_after: Outputs
+    code_before: Mapping[str, str]
+    code_after: Mapping[str, str]
+    planned: Planned
+    second_plan: Mapping[str, list[str]]
+    uploaded: list[str]
+    items_before: Items
+    items_after: Items
+
+
+def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Upgraded:
+    """Apply 1.0.0, then this tree's module; `account` is what clients need to reach it."""
+    with tarfile.open(RELEASE) as archive:
+        archive.extractall(folder / "1.0.0", filter="data")
+    copy_module(folder / "current")
+    place = folder / "root"
+    _take(place, "../1.0.0", environment)
+    _plan(place, environment)
+    _apply(place, environment)
+    before = terraform.outputs(place, environment)
+
+    s3 = client("s3", account)
+    uploaded: list[str] = []
+    phase, *later = PHASES
+    stop = threading.Event()
+
+    def upload() -> None:
+        for number in itertools.count():
+            key = f"{phase}/{number:05}"
+            for instance in INSTANCES:
+                s3.put_object(Bucket=before[instance.name]["bucket_name"], Key=key, Body=b"x")
+            uploaded.append(key)
+            if stop.wait(_PAUSE_SECONDS):
+                return
+
+    def enough() -> bool:
+        return sum(key.startswith(f"{phase}/") for key in uploaded) >= ENOUGH
+
+    def await_uploads() -> None:
+        until(lambda: enough() or uploads.done(), _PATIENCE_SECONDS)
+        if uploads.done():
+            uploads.result()
+
+    def recorded(outputs: Outputs, count: int) -> bool:
+        return all(len(found) >= count for found in _items(outputs, account).values())
+
+    with ThreadPoolExecutor(1) as pool:
+        uploads = pool.submit(upload)
+        try:
+            await_uploads()
+            until(lambda: recorded(before, ENOUGH), _PATIENCE_SECONDS)
+            items_before = _items(before, account)
+            code_before = _code(before, account)
+            phase = later.pop(0)
+            _take(place, "../current", environment)
+            planned = _plan(place, environment)
+            try:
+                _apply(place, environment)
+                phase = later.pop(0)
+                second_plan = terraform.changes(terraform.plan(place, environment))
+                await_uploads()
+            except Exception as error:
+                error.add_note(f"The upgrade deletes or replaces {sorted(ended(planned))}")
+                raise
+        finally:
+            stop.set()
+        uploads.result()
+    after = terraform.outputs(place, environment)
+
+    # What never comes is the tests' to tell.
+    with contextlib.suppress(AssertionError):
+        until(lambda: recorded(after, len(uploaded)), _PATIENCE_SECONDS)
+    return Upgraded(
+        before,
+        after,
+        code_before,
+        _code(after, account),
+        planned,
+        second_plan,
+        uploaded,
+        items_before,
+        _items(after, account),
+    )
+
+
+def ended(planned: Planned) -> dict[str, list[str]]:
+    """What a plan deletes, replaces or leaves to itself, as actions by address."""
+    actions = {address: change["change"]["actions"] for address, change in planned.items()}
+    return {address: what for address, what in actions.items() if {"delete", "forget"} & {*what}}
+
+
+def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
+    """Have every instance come from `source`, and change nothing else."""
+    configuration = root(INSTANCES, source)
+    for call in configuration["module"].values():
+        call["alarm_emails"] = ["ops@example.com"]
+    terraform.write_root(place, configuration)
+    terraform.init(place, environment)
+
+
+def _plan(place: Path, environment: Mapping[str, str]) -> Planned:
+    """Plan for `_apply`."""
+    terraform.run(place, environment, "plan", "-input=false", "-out=tfplan", AT_ONCE)
+    shown = json.loads(terraform.run(place, environment, "show", "-json", "tfplan").stdout)
+    return {
+        change["address"]: change
+        for change in shown["resource_changes"]
+        if change["mode"] == "managed"
+    }
+
+
+def _apply(place: Path, environment: Mapping[str, str]) -> None:
+    terraform.run(place, environment, "apply", "-input=false", AT_ONCE, "tfplan")
+
+
+def _items(outputs: Outputs, account: Mapping[str, str]) -> Items:
+    """Every record of each instance."""
+    scan = client("dynamodb", account).get_paginator("scan")
+    return {
+        name: [
+            item
+            for page in scan.paginate(TableName=values["table_name"], ConsistentRead=True)
+            for item in page["Items"]
+        ]
+        for name, values in outputs.items()
+    }
+
+
+def _code(outputs: Outputs, account: Mapping[str, str]) -> Mapping[str, str]:
+    aws = client("lambda", account)
+    return {
+        name: aws.get_function_configuration(FunctionName=values["function_name"])["CodeSha256"]
+        for name, values in outputs.items()
+    }
