@@ -72,6 +72,11 @@ def test_a_release_whose_changelog_says_nothing_is_refused(tmp_path: Path) -> No
     assert _compare(tmp_path, f"v{PROJECT['project']['version']}", "# Changelog\n") == 1
 
 
+def test_every_workflow_is_linted() -> None:
+    linted = re.findall(r"\.github/workflows/(\S+)", (ROOT / "tox.ini").read_text())
+    assert sorted(linted) == sorted(file.name for file in (ROOT / ".github/workflows").iterdir())
+
+
 def test_a_wheel_is_built_with_what_the_lock_holds() -> None:
     assert PROJECT["build-system"]["requires"] == PROJECT["dependency-groups"]["build"]
 
