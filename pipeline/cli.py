@@ -3,9 +3,7 @@
 Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143 SIGTERM.
 """
 
-import signal
 import sys
-from types import FrameType
 
 import typer
 
@@ -13,7 +11,6 @@ from pipeline import program
 from pipeline.backfill.command import backfill
 from pipeline.console.command import console
 from pipeline.cost.command import cost
-from pipeline.errors import PipelineError
 from pipeline.lab import command as lab
 from pipeline.load.command import load
 from pipeline.reconcile.command import reconcile
@@ -27,18 +24,7 @@ RENAMED = {
 }
 
 
-def typer_app(about: str) -> typer.Typer:
-    """A command line as all of ours are."""
-    return typer.Typer(
-        help=about,
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-
-
-app = typer_app("Look after a deployed event-driven pipeline, or run one on this machine.")
+app = program.typer_app("Look after a deployed event-driven pipeline, or run one on this machine.")
 for function in (verify, console, replay, reconcile, backfill, load, cost):
     app.command()(function)
 app.add_typer(lab.app, name="lab")
@@ -49,7 +35,7 @@ def main() -> None:
     if (name := " ".join(sys.argv[1:2])) in RENAMED:
         typer.secho(f"`{name}` is now `{RENAMED[name]}`.", fg=typer.colors.RED, err=True)
         sys.exit(2)
-    run(app, program.NAME)
+    program.run(app, program.NAME)
 
 
 def renamed() -> None:
@@ -58,23 +44,3 @@ def renamed() -> None:
     now = RENAMED.get(name, f"{program.NAME} {name}".rstrip())
     typer.secho(f"`lab` is now `pipeline`: write `{now}`.", fg=typer.colors.RED, err=True)
     sys.exit(2)
-
-
-def run(app: typer.Typer, name: str) -> None:
-    """Run a command line; every way out passes the `finally`s of what was started."""
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _leave)
-    for stream in (sys.stdout, sys.stderr):
-        # Names of objects are anything; a terminal that lacks a character must not end the run.
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        app(prog_name=name)
-    except PipelineError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        sys.exit(2)
-
-
-def _leave(signum: int, _frame: FrameType | None) -> None:
-    # Once is enough: a second signal must not cut the cleaning up short.
-    signal.signal(signum, signal.SIG_IGN)
-    sys.exit(128 + signum)

@@ -2,14 +2,14 @@
 
 import sys
 
-from tools.package import SOURCE
+from pipeline.paths import FUNCTION
 
 # Only while they are imported: their names are too general to stay on everybody's path.
-sys.path.insert(0, str(SOURCE))
+sys.path.insert(0, str(FUNCTION))
 try:
     import events
     import records
 finally:
-    sys.path.remove(str(SOURCE))
+    sys.path.remove(str(FUNCTION))
 
 __all__ = ["events", "records"]

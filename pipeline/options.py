@@ -11,22 +11,6 @@ import typer
 if TYPE_CHECKING:
     from pipeline.deployed.target import Target
 
-Check = Annotated[
-    bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
-]
-
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
-
-Port = Annotated[
-    int | None,
-    typer.Option(
-        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
-    ),
-]
-WorkDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
-]
 
 # Which of its objects.
 KeyPrefix = Annotated[

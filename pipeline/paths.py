@@ -7,6 +7,8 @@ from pathlib import Path
 _CLONE, _INSTALLED = Path(__file__).resolve().parents[1], Path(__file__).with_name("_module")
 # A package that was built of the repository has taken the module along.
 ROOT = _INSTALLED if _INSTALLED.exists() else _CLONE
+# The function's sources, and its package in `dist`.
+FUNCTION = ROOT / "lambda_src"
 # Where the tooling works: ignored by git in a clone, and whoever installed it owns no clone.
 WORK = (
     Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "event-driven-lab"

@@ -5,10 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline import cli
-from pipeline.options import Check, Json
+from pipeline import program
+from pipeline.program import Json
 
-app = cli.typer_app("Package, document, check and break the module; for its maintainers.")
+Check = Annotated[
+    bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
+]
+
+app = program.typer_app("Package, document, check and break the module; for its maintainers.")
 
 
 @app.command()
@@ -100,4 +104,4 @@ def faults(
 
 
 if __name__ == "__main__":
-    cli.run(app, "python -m tools")
+    program.run(app, "python -m tools")

@@ -15,11 +15,10 @@ from pathlib import Path
 from rich.console import Console
 
 from pipeline.errors import PipelineError
-from pipeline.paths import ROOT
+from pipeline.paths import FUNCTION
 from tools.module import EXAMPLES
 
-SOURCE = ROOT / "lambda_src"
-PACKAGE = SOURCE / "dist" / "lambda.zip"
+PACKAGE = FUNCTION / "dist" / "lambda.zip"
 # The oldest time that a zip file can tell.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _UNIX = 3
@@ -52,7 +51,7 @@ def of_examples() -> dict[Path, Path]:
     }
 
 
-def build(source: Path = SOURCE, handler: str = "lambda_function") -> Package:
+def build(source: Path = FUNCTION, handler: str = "lambda_function") -> Package:
     """The package of every Python file directly in `source`, `handler` among them.
 
     Raises PipelineError when there is no handler, or when a file has Windows line ends.
@@ -109,7 +108,7 @@ def run_all(check: bool, as_json: bool = False) -> int:
 def run(
     check: bool,
     as_json: bool = False,
-    source: Path = SOURCE,
+    source: Path = FUNCTION,
     package: Path = PACKAGE,
     handler: str = "lambda_function",
 ) -> int:

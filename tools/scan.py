@@ -17,7 +17,8 @@ from pipeline.emulator.plan_server import plan_server
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
 from pipeline.terraform import run as terraform
-from pipeline.terraform.provider import shared_provider, terraform_environment
+from pipeline.terraform.provider import terraform_environment
+from pipeline.terraform.shared_provider import shared_provider
 from tools import skips
 from tools.module import EXAMPLES, THEIRS, copy_module, plan_anew
 

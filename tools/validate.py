@@ -13,7 +13,8 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
 from pipeline.terraform import run as terraform
 from pipeline.terraform.diagnostics import deprecations, errors
-from pipeline.terraform.provider import shared_provider, terraform_environment
+from pipeline.terraform.provider import terraform_environment
+from pipeline.terraform.shared_provider import shared_provider
 from tools.module import EXAMPLES, MODULES, THEIRS, copy_module
 
 FOLDER = WORK / "validate"

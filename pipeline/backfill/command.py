@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import Json, KeyPrefix, Named, Since, about_a_pipeline
+from pipeline.options import KeyPrefix, Named, Since, about_a_pipeline
 from pipeline.paths import WORK
+from pipeline.program import Json
 
 
 @about_a_pipeline

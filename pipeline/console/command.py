@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import Json, Named, about_a_pipeline
+from pipeline.options import Named, about_a_pipeline
+from pipeline.program import Json
 
 
 @about_a_pipeline

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import Json
+from pipeline.program import Json
 
 
 def cost(

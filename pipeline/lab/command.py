@@ -1,10 +1,22 @@
 """`pipeline lab …`: the options of the embedded lab's commands."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.options import Json, Port, WorkDir
+from pipeline.program import Json
+
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
+    ),
+]
+WorkDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
+]
 
 app = typer.Typer(
     help="The embedded lab: the module as it is, on an emulator on this machine.",

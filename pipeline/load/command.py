@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.options import Json, Named, about_a_pipeline
+from pipeline.options import Named, about_a_pipeline
+from pipeline.program import Json
 
 
 @about_a_pipeline

@@ -10,16 +10,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.terraform.guard import guarded
 
 MINIMUM_TERRAFORM = (1, 9, 0)
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -32,7 +29,6 @@ PROVIDER_RANGE = ">= 5.100, != 6.29.0, < 7.0"
 _PROVIDER_FROM, _PROVIDER_BELOW, _PROVIDER_NOT = (5, 100, 0), (7, 0, 0), {(6, 29, 0)}
 
 _ADDON_FOLDER = Path("/opt")
-_PROVIDER_START_SECONDS = 60.0
 
 # Of Terraform's own variables only those about reaching a registry pass: the rest (TF_VAR_*,
 # TF_CLI_ARGS*, TF_WORKSPACE, TF_DATA_DIR, TF_LOG*…) belongs to the operator's other work.
@@ -262,76 +258,6 @@ def find_provider_binary(folder: Path, platform: str, wanted: str) -> Path | Non
     `folder` is an unpacked mirror or the `.terraform/providers` of an initialised root.
     """
     return _unpacked(folder, platform).get(_version(wanted))
-
-
-@contextlib.contextmanager
-def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[dict[str, str]]:
-    """Run one provider process for every Terraform started meanwhile.
-
-    Yields what to add to their environment. `environment` is Terraform's, with the endpoint and
-    the keys in it: a provider that is already running reads them from its own environment, not
-    from Terraform's. It ends with the block, and with this process, however that dies.
-
-    Raises PipelineError when no provider is found or it does not start.
-    """
-    platform = find_terraform(environment).platform
-    binary = _provider_for_sharing(environment, work_dir, platform)
-    log = work_dir / "provider.log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            guarded([str(binary), "-debug"], grace_seconds=5),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=dict(environment),
-            cwd=work_dir,
-            text=True,
-            start_new_session=True,
-        )
-    # A provider that neither answers nor ends must not hang whoever waits for its first line.
-    alarm = threading.Timer(_PROVIDER_START_SECONDS, process.send_signal, [signal.SIGTERM])
-    alarm.start()
-    try:
-        assert process.stdout is not None  # noqa: S101 - as asked for above
-        attach = None
-        for line in process.stdout:
-            if found := re.search(r"TF_REATTACH_PROVIDERS='(.+)'", line):
-                attach = found[1]
-                break
-        alarm.cancel()
-        if attach is None:
-            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-            raise PipelineError(
-                f"{binary} did not start ({' '.join(last) or 'no message'}): "
-                "run it with -debug by hand to see why."
-            )
-        yield {"TF_REATTACH_PROVIDERS": attach}
-    finally:
-        alarm.cancel()
-        process.terminate()
-        process.communicate()
-
-
-def _provider_for_sharing(environment: Mapping[str, str], work_dir: Path, platform: str) -> Path:
-    wanted = environment[PROVIDER_VARIABLE]
-    config = environment.get("TF_CLI_CONFIG_FILE")
-    if config and Path(config) == work_dir.resolve() / "terraform.tfrc":
-        given = os.environ.get("TF_PLUGIN_MIRROR")
-        mirror = Path(given) if given else find_mirror(platform, wanted)
-        if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
-            return binary
-    # Packed mirrors and the registry are unpacked by Terraform itself, below an empty root.
-    from pipeline.terraform.run import init
-
-    root = work_dir / "provider"
-    root.mkdir(parents=True, exist_ok=True)
-    installed = init(root, environment)
-    binary = find_provider_binary(root / ".terraform/providers", platform, installed)
-    if binary is None:
-        raise PipelineError(
-            f"{root} was initialised but holds no {PROVIDER}: delete it and try again."
-        )
-    return binary
 
 
 def _unpacked(folder: Path, platform: str) -> dict[tuple[int, int, int], Path]:

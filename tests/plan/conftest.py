@@ -18,6 +18,7 @@ from pipeline.emulator import plan_server
 from pipeline.paths import ROOT
 from pipeline.terraform import provider
 from pipeline.terraform import run as terraform
+from pipeline.terraform.shared_provider import shared_provider
 from tests.support.plans import diagnostics, plan_without_deprecations
 from tests.support.stack import ROOMY
 
@@ -90,7 +91,7 @@ def reattached(
 ) -> Iterator[dict[str, str]]:
     """The same, with one provider process for the session."""
     work = tmp_path_factory.mktemp("provider")
-    with provider.shared_provider(environment, work) as attach:
+    with shared_provider(environment, work) as attach:
         yield environment | attach
 
 

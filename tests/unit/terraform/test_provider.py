@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.terraform import provider
+from pipeline.terraform.shared_provider import shared_provider
 
 PLATFORM = "linux_amd64"
 REPOSITORY = Path(__file__).parents[3]
@@ -210,7 +211,7 @@ def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path)
     executable.write_text("#!/bin/sh\necho \"  TF_REATTACH_PROVIDERS='5.100.0'\"\nexec sleep 600\n")
     unpacked(bare / "opt/addon", "6.41.0")
     environment = provider.terraform_environment(bare / "work")
-    with provider.shared_provider(environment, bare / "work") as attached:
+    with shared_provider(environment, bare / "work") as attached:
         assert attached == {"TF_REATTACH_PROVIDERS": "5.100.0"}
 
 
@@ -272,7 +273,7 @@ def test_a_shared_provider_that_does_not_start_says_why(bare: Path) -> None:
     environment = provider.terraform_environment(bare / "work")
     with (
         pytest.raises(PipelineError, match="unable to add custom RootCAs"),
-        provider.shared_provider(environment, bare / "work"),
+        shared_provider(environment, bare / "work"),
     ):
         pass
 
@@ -283,7 +284,7 @@ def test_a_shared_provider_ends_with_its_block(bare: Path) -> None:
         "#!/bin/sh\necho $$ > pid\necho \"  TF_REATTACH_PROVIDERS='{}'\"\nexec sleep 600\n"
     )
     environment = provider.terraform_environment(bare / "work")
-    with provider.shared_provider(environment, bare / "work") as attached:
+    with shared_provider(environment, bare / "work") as attached:
         assert attached == {"TF_REATTACH_PROVIDERS": "{}"}
         pid = (bare / "work/pid").read_text().strip()
         assert Path(f"/proc/{pid}").exists()
