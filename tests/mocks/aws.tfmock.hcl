@@ -15,8 +15,7 @@ mock_data "aws_caller_identity" {
 
 mock_data "aws_partition" {
   defaults = {
-    partition  = "aws"
-    dns_suffix = "amazonaws.com"
+    partition = "aws"
   }
 }
 
@@ -60,7 +59,6 @@ mock_resource "aws_lambda_function" {
 
 mock_resource "aws_s3_bucket" {
   defaults = {
-    id  = "mocked"
     arn = "arn:aws:s3:::mocked"
   }
 }
