@@ -73,6 +73,11 @@ output "alarm_names" {
   value       = module.alarms.names
 }
 
+output "alarms" {
+  description = "Name, threshold in its metric's unit and period in seconds of each alarm, by its key in the variable alarms."
+  value       = module.alarms.by_key
+}
+
 output "dashboard_name" {
   description = "Name of the dashboard, null where there is none."
   value       = module.dashboard.name

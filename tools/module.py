@@ -14,9 +14,8 @@ EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
 # What somebody else has, in the examples that build on it: roots of their own.
 THEIRS = sorted(file.parent for file in ROOT.glob("examples/*/theirs/main.tf"))
 
-
-# What Terraform reads; nothing else may be needed to plan and apply.
-_CONSUMED = ("*.tf", "prices.json", "modules", "examples", "lambda_src/dist")
+# What Terraform reads; nothing else may be needed to plan, to apply and to test with mocks.
+_CONSUMED = ("*.tf", "prices.json", "modules", "examples", "lambda_src/dist", "tests/mocks")
 
 
 def copy_module(folder: Path) -> Path:

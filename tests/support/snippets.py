@@ -18,6 +18,7 @@ _FENCED = re.compile(r"^( *)```hcl\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(
     r"^(?:data|import|locals|module|moved|output|provider|resource|variable)\b.*\{", re.MULTILINE
 )
+_TEST = re.compile(r"^(?:mock_provider|override_resource|run)\b.*\{", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _SETTING = re.compile(r"^([a-z_]+(?:\.[a-z_]+)*) = ")
 # Whatever stands for the module's address, and its version there.
@@ -50,10 +51,22 @@ class Snippet:
 def whole() -> list[Snippet]:
     """What can be planned: the blocks, and the settings and blocks in running text.
 
-    Settings of one line belong together. What imports is left out: it needs what it imports.
+    Settings of one line belong together. What imports is left out: it needs what it imports. So is
+    what belongs into a test file.
     """
     found = [snippet for page in PAGES for snippet in (*_fenced(page), *_inline(page))]
-    return [snippet for snippet in found if "import {" not in snippet.text]
+    return [
+        snippet
+        for snippet in found
+        if "import {" not in snippet.text and not _TEST.search(snippet.text)
+    ]
+
+
+def roots_and_tests(page: Path) -> tuple[list[Snippet], list[Snippet]]:
+    """The blocks of a page that tells how to test a root: configurations, and parts of tests."""
+    fenced = list(_fenced(page))
+    tests = [snippet for snippet in fenced if _TEST.search(snippet.text)]
+    return [snippet for snippet in fenced if snippet not in tests], tests
 
 
 def settings() -> Iterator[tuple[Snippet, list[str]]]:
