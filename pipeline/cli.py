@@ -4,6 +4,7 @@ Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143
 """
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -17,12 +18,12 @@ from pipeline.reconcile.command import reconcile
 from pipeline.replay.command import replay
 from pipeline.verify.command import verify
 
-# What 1.0.0 called them: all began with `lab`, also what is about a deployed pipeline.
-RENAMED = {
+# What 1.0.0 called `lab NAME`, where it is not `pipeline NAME` now.
+_RENAMED = {
     **{name: f"{program.NAME} lab {name}" for name in ("up", "status", "down", "demo")},
     **{name: f"python -m tools {name}" for name in ("package", "docs", "validate", "scan")},
+    "load --faults": "python -m tools faults",
 }
-
 
 app = program.typer_app("Look after a deployed event-driven pipeline, or run one on this machine.")
 for function in (verify, console, replay, reconcile, backfill, load, cost):
@@ -32,15 +33,23 @@ app.add_typer(lab.app, name="lab")
 
 def main() -> None:
     """Run `pipeline`."""
-    if (name := " ".join(sys.argv[1:2])) in RENAMED:
-        typer.secho(f"`{name}` is now `{RENAMED[name]}`.", fg=typer.colors.RED, err=True)
-        sys.exit(2)
+    if (name := _old_name()) in _RENAMED:
+        _answer(name, _RENAMED[name])
     program.run(app, program.NAME)
 
 
 def renamed() -> None:
-    """What `lab`, the name of 1.0.0, answers."""
+    """Answer `lab`, the name of 1.0.0, with the new name."""
+    name = _old_name()
+    _answer(f"lab {name}".rstrip(), _RENAMED.get(name, f"{program.NAME} {name}".rstrip()))
+
+
+def _old_name() -> str:
     name = " ".join(sys.argv[1:2])
-    now = RENAMED.get(name, f"{program.NAME} {name}".rstrip())
-    typer.secho(f"`lab` is now `pipeline`: write `{now}`.", fg=typer.colors.RED, err=True)
+    faults = name == "load" and any(word.startswith("--faults") for word in sys.argv)
+    return "load --faults" if faults else name
+
+
+def _answer(old: str, new: str) -> NoReturn:
+    typer.secho(f"`{old}` is now `{new}`.", fg=typer.colors.RED, err=True)
     sys.exit(2)

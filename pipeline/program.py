@@ -14,8 +14,8 @@ import typer
 
 from pipeline.errors import PipelineError
 
-# Its name on a command line: what `pip install` makes, or the module.
-INSTALLED = Path(sys.argv[0]).name == "pipeline"
+# Its name on a command line: what `pip install` makes (`lab` is the old one), or the module.
+INSTALLED = Path(sys.argv[0]).name in ("pipeline", "lab")
 NAME = "pipeline" if INSTALLED else "python -m pipeline"
 
 

@@ -40,6 +40,28 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "Usage: python -m pipeline" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("module", "old", "new"),
+    [
+        ("pipeline", "up --port 4566", "`up` is now `python -m pipeline lab up`."),
+        ("pipeline", "scan", "`scan` is now `python -m tools scan`."),
+        ("pipeline", "load --faults all", "`load --faults` is now `python -m tools faults`."),
+        ("lab", "verify --json", "`lab verify` is now `python -m pipeline verify`."),
+        ("lab", "down", "`lab down` is now `python -m pipeline lab down`."),
+        ("lab", "", "`lab` is now `python -m pipeline`."),
+    ],
+)
+def test_an_old_name_is_answered_with_the_new_one(module: str, old: str, new: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *old.split()],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{new}\n")
+
+
 def test_help_loads_no_aws_library() -> None:
     script = (
         "import sys, pipeline.cli\n"
