@@ -2,6 +2,36 @@ variable "alarms" {
   # BEGIN description
   description = <<-EOT
     The CloudWatch alarms on the pipeline, what they notify beside the topic, and when each goes off.
+
+    - `create` (`true`): Whether the module makes any alarm.
+    - `extra_actions` (`[]`): ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
+    - `write_activity`: The table takes nearly as many writes as its write units allow; with `PAY_PER_REQUEST` too, the
+      threshold follows `table.write_units`.
+    - `write_throttle`: The table refused writes because its capacity was used up.
+    - `failures`: Events that could not be recorded are in the failure queue.
+    - `errors`: Invokes of the function failed.
+    - `throttles`: Lambda could not run the function because the account's or the function's concurrency was used up.
+    - `duration`: The longest invoke came close to the timeout.
+    - `event_age`: Events wait long in Lambda before the function gets them. Made only where events reach the function
+      without a buffer, or past one that drains.
+    - `delivery_failures`: Events that failed could not be sent to the failure queue and are lost. Made where
+      `event_age` is.
+    - `backlog_age`: Events wait long in the buffer. Made only with a buffer.
+    - `rule_failures`: EventBridge could not deliver events to the function or the buffer. Made only with a rule; it
+      counts as two of the metrics that are billed.
+    - `silence`: No event came. Set `enabled` where uploads are regular, with a period longer than their longest pause.
+
+    `write_activity`, `write_throttle`, `failures`, `errors`, `throttles`, `duration`, `event_age`, `delivery_failures`,
+    `backlog_age`, `rule_failures` and `silence` have these attributes:
+
+    - `name`: Name of the alarm, 255 characters at most.
+    - `enabled`: Whether the module makes the alarm.
+    - `threshold`: What the metric reaches in a period when the alarm goes off, in the metric's own unit; above 0.
+      `silence` goes off below it.
+    - `period_seconds`: Length of a period in seconds, a multiple of 60.
+    - `evaluation_periods`: Periods in a row that must reach the threshold. In all they take a day at most, or a week
+      where a period is an hour or longer.
+    - `notify_ok`: Whether the alarm also notifies when it is over.
   EOT
   # END description
   type = object({

@@ -2,6 +2,22 @@ variable "bucket" {
   # BEGIN description
   description = <<-EOT
     The bucket that files are uploaded to, made by the module or existing. Of an existing one only `name` and `take_over_notifications` apply.
+
+    - `create` (`true`): Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same
+      account and region.
+    - `name` (`event-driven-lab-<account id>-<region>`): Name of the bucket. Changing it makes a new, empty bucket.
+    - `force_destroy` (`false`): Whether `terraform destroy` deletes the objects in the bucket too. With `false` it
+      stops at a bucket that is not empty.
+    - `versioning` (`true`): Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned
+      off, existing ones stay for `noncurrent_days`.
+    - `abort_multipart_days` (`7`): Days after which S3 deletes the parts of a multipart upload that was not completed.
+    - `noncurrent_days` (`30`): Days after which S3 deletes a version that is no longer the current one.
+    - `access_log` (`null`): Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money.
+      - `bucket` (required): Name of another bucket of the same account and region, whose policy lets S3 write logs.
+      - `prefix` (`""`): Key prefix of the log files, like `s3/`.
+    - `take_over_notifications` (`false`): Whether the module owns the whole notification configuration of an existing
+      bucket. `true` replaces what others configured there. Setting it back to `false`, or destroying the stack, empties
+      the configuration. An existing bucket needs it for `delivery.via = "notification"`.
   EOT
   # END description
   type = object({
@@ -11,7 +27,7 @@ variable "bucket" {
     name = optional(string) # `event-driven-lab-<account id>-<region>`
     # Whether `terraform destroy` deletes the objects in the bucket too. With `false` it stops at a bucket that is not empty.
     force_destroy = optional(bool, false)
-    # Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned off, versions that exist stay.
+    # Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned off, existing ones stay for `noncurrent_days`.
     versioning = optional(bool, true)
     # Days after which S3 deletes the parts of a multipart upload that was not completed.
     abort_multipart_days = optional(number, 7)

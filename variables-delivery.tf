@@ -2,6 +2,43 @@ variable "delivery" {
   # BEGIN description
   description = <<-EOT
     How events reach the function: from which source, which of them, with or without a queue in between, and what happens to those that fail.
+
+    - `via` (`"notification"`): How events leave the bucket: `notification`, which is free, or `eventbridge`, which
+      costs money for every event of the bucket. Take `eventbridge` where others configure the bucket's notifications.
+      On a running pipeline, change it with `handover`.
+    - `filters` (`[{prefix = "", suffix = ""}]`): Which events are delivered: those that match one of these filters, 100
+      at most. Filters that could match the same event are refused.
+      - `prefix` (required): What the object's key begins with, written as the key is; `""` for any.
+      - `suffix` (required): What the object's key ends with, written as the key is; `""` for any.
+      - `events` (`["s3:ObjectCreated:*"]`): S3 event types, like `s3:ObjectCreated:Put` or `s3:ObjectRemoved:*`.
+        EventBridge does not carry all of them.
+    - `handover` (`false`): Whether events leave the bucket in both ways at once. Set it while you change `via` on a
+      running pipeline, so that no upload is lost. An event that arrives twice leaves one record.
+    - `paused` (`false`): Whether the function is stopped. With a buffer, events wait there for up to
+      `buffer.retention_days`. Without one, or while it drains, new events go to the failure queue.
+    - `max_retries` (`2`): How often Lambda invokes the function again for an event that failed: 0, 1 or 2 times.
+      Without a buffer only.
+    - `max_event_age_seconds` (`21600`): Seconds that an event may wait in Lambda, retries included, before it goes to
+      the failure queue, 60 to 21600. Without a buffer only.
+    - `failure_queue_name` (`event-driven-failures`): Name of the SQS queue that keeps, for 14 days, the events that
+      could not be recorded. Changing it makes a new, empty queue.
+    - `rule_name` (`event-driven-uploads`): Name of the EventBridge rule, which exists with `via = "eventbridge"` and
+      during a handover.
+    - `buffer` (`null`): An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults
+      below. Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want
+      to pause.
+      - `name` (`event-driven-buffer`): Name of the queue. Changing it makes a new, empty queue.
+      - `batch_size` (`100`): Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or
+        more.
+      - `window_seconds` (`5`): Seconds that Lambda waits for a batch to fill, 0 to 300. A record comes up to that much
+        later.
+      - `max_concurrency` (`null`): Invokes at a time at most, 2 to 1000; `null` sets no limit beside
+        `function.reserved_concurrency`. Lower it when the function writes faster than the table's capacity allows.
+      - `max_receive_count` (`5`): How often a message is received, 1 to 1000, before it goes to the failure queue.
+      - `retention_days` (`4`): Days that a message may wait in the queue, 1 to 14. SQS then deletes it, and the event
+        is lost.
+      - `drain` (`false`): Whether new events bypass the queue while the function still reads it. Set it before you
+        remove `buffer`: a queue is deleted with its messages.
   EOT
   # END description
   type = object({
@@ -20,7 +57,7 @@ variable "delivery" {
     # Whether events leave the bucket in both ways at once. Set it while you change `via` on a running pipeline, so that no upload is lost.
     # An event that arrives twice leaves one record.
     handover = optional(bool, false)
-    # Whether the function is stopped. With a buffer, events wait there for `buffer.retention_days`.
+    # Whether the function is stopped. With a buffer, events wait there for up to `buffer.retention_days`.
     # Without one, or while it drains, new events go to the failure queue.
     paused = optional(bool, false)
     # How often Lambda invokes the function again for an event that failed: 0, 1 or 2 times. Without a buffer only.
@@ -38,7 +75,7 @@ variable "delivery" {
       name = optional(string) # `event-driven-buffer`
       # Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or more.
       batch_size = optional(number, 100)
-      # Seconds that Lambda waits for a batch to fill, 0 to 300. A record comes that much later.
+      # Seconds that Lambda waits for a batch to fill, 0 to 300. A record comes up to that much later.
       window_seconds = optional(number, 5)
       # Invokes at a time at most, 2 to 1000; `null` sets no limit beside `function.reserved_concurrency`.
       # Lower it when the function writes faster than the table's capacity allows.

@@ -2,6 +2,40 @@ variable "function" {
   # BEGIN description
   description = <<-EOT
     The Lambda function that writes the records: its settings, log and role, and what your own code needs.
+
+    - `name` (`S3ToDynamoProcessor`): Name of the function; its log group is `/aws/lambda/<name>`. Changing it makes a
+      new function.
+    - `package` (`lambda_src/dist/lambda.zip` of this module): Path of a zip file with your own code, instead of the
+      module's handler. Set `handler` with it.
+    - `handler` (`"lambda_function.lambda_handler"`): What Lambda calls in the package, like `module.function`.
+    - `runtime` (`"python3.12"`): Lambda runtime. The module's handler needs `python3.12` or newer; your own package may
+      need another.
+    - `architecture` (`"arm64"`): Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs
+      it.
+    - `memory_mb` (`256`): Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
+    - `timeout_seconds` (`30`): Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message
+      for six times as long or longer.
+    - `reserved_concurrency` (`null`): Invokes at a time that are reserved for the function and limit it; `null` takes
+      them from the account's shared pool. With a buffer 2 or more.
+    - `environment`: Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all.
+      Put no secrets here.
+    - `layers` (`[]`): ARNs of layer versions for your own package, 5 at most.
+    - `vpc` (`null`): The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a
+      gateway endpoint.
+      - `subnet_ids` (required): Ids of the subnets, 1 to 16.
+      - `security_group_ids` (required): Ids of the security groups, 1 to 5.
+    - `tracing` (`"PassThrough"`): Whether the function sends traces to X-Ray: `PassThrough` sends none of its own,
+      `Active` does. Beyond the free amount they cost money.
+    - `log_level` (`"INFO"`): Lowest level of the function's log lines that are kept: `TRACE`, `DEBUG`, `INFO`, `WARN`,
+      `ERROR` or `FATAL`.
+    - `log_retention_days` (`14`): Days that log lines are kept: one of the values that CloudWatch offers, or 0 to keep
+      them forever.
+    - `role_name` (`Lambda-S3-DDB-Role`): Name of the function's IAM role. Changing it makes a new role.
+    - `role_path` (`"/"`): IAM path of the role, like `/pipelines/`. Changing it makes a new role.
+    - `permissions_boundary` (`null`): ARN of the IAM policy that limits what the role may do; `null` for none. Set it
+      where your account demands one.
+    - `policy_json` (`null`): What your own code may do beside writing records: an IAM policy document as JSON, of 8192
+      characters at most. It must not refer to outputs of this module, which is a cycle.
   EOT
   # END description
   type = object({
@@ -17,7 +51,7 @@ variable "function" {
     architecture = optional(string, "arm64")
     # Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
     memory_mb = optional(number, 256)
-    # Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message for six times as long.
+    # Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message for six times as long or longer.
     timeout_seconds = optional(number, 30)
     # Invokes at a time that are reserved for the function and limit it; `null` takes them from the account's shared pool. With a buffer 2 or more.
     reserved_concurrency = optional(number)
@@ -34,7 +68,7 @@ variable "function" {
     }))
     # Whether the function sends traces to X-Ray: `PassThrough` sends none of its own, `Active` does. Beyond the free amount they cost money.
     tracing = optional(string, "PassThrough")
-    # Lowest level of the log lines that are kept: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
+    # Lowest level of the function's log lines that are kept: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
     log_level = optional(string, "INFO")
     # Days that log lines are kept: one of the values that CloudWatch offers, or 0 to keep them forever.
     log_retention_days = optional(number, 14)
@@ -44,7 +78,8 @@ variable "function" {
     role_path = optional(string, "/")
     # ARN of the IAM policy that limits what the role may do; `null` for none. Set it where your account demands one.
     permissions_boundary = optional(string)
-    # What your own code may do beside writing records: an IAM policy document as JSON. It must not refer to outputs of this module, which is a cycle.
+    # What your own code may do beside writing records: an IAM policy document as JSON, of 8192 characters at most.
+    # It must not refer to outputs of this module, which is a cycle.
     policy_json = optional(string)
   })
   default  = {}

@@ -2,6 +2,24 @@ variable "table" {
   # BEGIN description
   description = <<-EOT
     The DynamoDB table that holds one record per event.
+
+    - `name` (`S3ObjectEvents`): Name of the table. Changing it makes a new, empty table.
+    - `billing_mode` (`"PROVISIONED"`): How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`,
+      `PAY_PER_REQUEST` takes any load and bills each request.
+    - `write_units` (`5`): Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are
+      free in an account.
+    - `read_units` (`5`): Reads that are reserved, in units a second, for whoever reads the table: the function does
+      not. 25 units are free in an account.
+    - `ttl_hours` (`24`): Hours from an event until its record expires. DynamoDB deletes an expired record within about
+      two days. A change applies to new records.
+    - `stream_view_type` (`"NEW_IMAGE"`): What the table's stream says of a change: `NEW_IMAGE` (the new item),
+      `OLD_IMAGE` (the former), `NEW_AND_OLD_IMAGES` or `KEYS_ONLY`.
+    - `point_in_time_recovery` (`false`): Whether DynamoDB keeps continuous backups, to restore the table as it was at
+      any second of the last 35 days. They cost money.
+    - `deletion_protection` (`false`): Whether DynamoDB refuses to delete the table. Set it back to `false` and apply
+      before you destroy the stack.
+    - `object_index` (`false`): Whether the table has the index `ObjectKeyIndex`, which finds the records of an object
+      key by time. It reserves as many units as the table.
   EOT
   # END description
   type = object({
@@ -9,7 +27,7 @@ variable "table" {
     name = optional(string) # `S3ObjectEvents`
     # How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`, `PAY_PER_REQUEST` takes any load and bills each request.
     billing_mode = optional(string, "PROVISIONED")
-    # Writes that are reserved, in units a second. A record takes one. 25 units are free in an account.
+    # Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are free in an account.
     write_units = optional(number, 5)
     # Reads that are reserved, in units a second, for whoever reads the table: the function does not. 25 units are free in an account.
     read_units = optional(number, 5)

@@ -79,6 +79,9 @@ variable "dashboard" {
   # BEGIN description
   description = <<-EOT
     A CloudWatch dashboard that shows the whole pipeline on one screen.
+
+    - `create` (`false`): Whether the module makes the dashboard. Three in an account are free.
+    - `name` (`event-driven-pipeline`): Name of the dashboard.
   EOT
   # END description
   type = object({
@@ -100,6 +103,12 @@ variable "encryption" {
   # BEGIN description
   description = <<-EOT
     Whose key encrypts bucket, table, topic, queues and logs.
+
+    - `mode` (`"service"`): Whose key: `service` (AWS's own, free), `create` (one customer-managed key that the module
+      makes) or `given` (yours). A change from `create` schedules the module's key for deletion: objects, log lines and
+      messages that it encrypted can no longer be read.
+    - `kms_key_arn` (`null`): ARN of your customer-managed key, in the same region. Only with `mode = "given"`; its
+      policy needs the output `kms_policy_statements`.
   EOT
   # END description
   type = object({
@@ -165,7 +174,7 @@ variable "encryption" {
 }
 
 variable "free_tier" {
-  description = "What a setting beyond AWS's always-free limits does: warn, enforce (refuse the plan) or off; free_tier_exceptions lists it in any case."
+  description = "What happens when a setting leaves AWS's always-free limits: warn, enforce (the plan fails) or off; free_tier_exceptions lists it anyway."
   type        = string
   default     = "warn"
   nullable    = false

@@ -495,7 +495,7 @@ def package(check: Check = False, as_json: Json = False) -> None:
 
 @app.command(rich_help_panel=_REPOSITORY)
 def docs(check: Check = False, as_json: Json = False) -> None:
-    """Write the inputs and outputs tables of every README from the HCL."""
+    """Write the tables of inputs and outputs, and the variables' descriptions, from the HCL."""
     from lab import docs as command
 
     raise typer.Exit(command.run(check, as_json))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab import docs, terraform
+from lab import terraform
 from lab.errors import LabError
 from lab.module import EXAMPLES, ROOT, copy_module, plan_anew
 
@@ -28,7 +28,7 @@ def every_example(
     for example in EXAMPLES:
         plan_anew(root.parent / "examples" / example.name)
         values = root.parent / "examples" / example.name / "terraform.tfvars"
-        given = docs.parse(values) if values.exists() else {}
+        given = hcl.parse(values) if values.exists() else {}
         calls[example.name] = {"source": f"../examples/{example.name}", **given}
     terraform.write_root(root, {"module": calls})
     terraform.init(root, bare)

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import docs
+from lab import docs, hcl
 from lab.module import ROOT
 
 PAGES = [*docs.pages(), *sorted(ROOT.glob("examples/*/README.md"))]
-VARIABLES = re.findall(
-    r'^variable "(\w+)"', (ROOT / "variables.tf").read_text(), flags=re.MULTILINE
-)
+VARIABLES = [variable.name for variable in hcl.variables(ROOT)]
 
 _FENCED = re.compile(r"^( *)```hcl\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(

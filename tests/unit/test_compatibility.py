@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lab.docs import parse
+from lab.hcl import parse
 from lab.module import MODULES, ROOT
 
 ROW = re.compile(r"^\| (data )?`(aws_\w+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab import prices
-from lab.docs import attributes, blocks
 from lab.errors import LabError
+from lab.hcl import attributes, blocks
 from lab.module import ROOT
 from lab.prices import money
 
@@ -45,7 +45,7 @@ def cents(dollars: Decimal) -> str:
 
 
 def default(variable: str, attribute: str) -> Decimal:
-    """The default of an attribute in variables.tf."""
+    """The default of an attribute of a variable."""
     found = {each.name: each for each in attributes(blocks(ROOT, "variable")[variable]["type"], [])}
     return Decimal(str(found[attribute].default))
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from lab import docs
-from lab.docs import Attribute
+from lab import hcl
+from lab.hcl import Attribute
 from lab.module import EXAMPLES, ROOT
 from tests.support import snippets
 from tests.support.snippets import Snippet
 
 KNOWN = {
-    name: docs.attributes(body["type"], []) for name, body in docs.blocks(ROOT, "variable").items()
+    name: hcl.attributes(body["type"], []) for name, body in hcl.blocks(ROOT, "variable").items()
 }
 
 
@@ -65,13 +65,13 @@ def test_a_snippet_sets_nothing_that_the_module_does_not_know(
 ) -> None:
     file = tmp_path / "main.tf"
     file.write_text(snippet.configuration("../../"))
-    assert misnamed(docs.parse(file), "../../") == []
+    assert misnamed(hcl.parse(file), "../../") == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_sets_nothing_that_the_module_does_not_know(example: Path) -> None:
     for file in example.glob("*.tf"):
-        assert misnamed(docs.parse(file), "../../") == []
+        assert misnamed(hcl.parse(file), "../../") == []
 
 
 def test_a_setting_in_running_text_is_one_of_the_modules() -> None:
@@ -90,5 +90,5 @@ def test_a_misspelt_attribute_is_found(tmp_path: Path) -> None:
     file = tmp_path / "main.tf"
     text = 'delivery = { filters = [{ prefix = "", sufix = "" }], bufer = {} }\nbuckett = {}\n'
     file.write_text(Snippet(ROOT, 1, text).configuration("../../"))
-    found = misnamed(docs.parse(file), "../../")
+    found = misnamed(hcl.parse(file), "../../")
     assert sorted(found) == ["buckett", "delivery.bufer", "delivery.filters.sufix"]
