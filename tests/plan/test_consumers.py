@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab import terraform
+from lab import hcl, terraform
 from lab.errors import LabError
 from lab.module import EXAMPLES, ROOT, copy_module, plan_anew
 
