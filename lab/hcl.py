@@ -1,5 +1,6 @@
 """Read a module's variables and outputs from its HCL, with the comments on attributes."""
 
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -66,13 +67,18 @@ class Variable:
 def parse(file: Path) -> dict[str, Any]:
     """An HCL file as plain values. Raises LabError naming the file when it is no HCL."""
     try:
-        text = file.read_text(encoding="utf-8")
-        parsed: dict[str, Any] = hcl2.loads(text, serialization_options=_PLAIN)
+        return _loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise LabError(f"{file} can't be read ({error}).") from error
     except Exception as error:  # the parser's own are many
         first = str(error).splitlines()[0]
         raise LabError(f"{file} is no HCL ({first}): run `terraform validate`.") from error
+
+
+@functools.cache
+def _loads(text: str) -> dict[str, Any]:
+    """Cached: one run reads a module for each of its tables, and the parser is slow."""
+    parsed: dict[str, Any] = hcl2.loads(text, serialization_options=_PLAIN)
     return parsed
 
 

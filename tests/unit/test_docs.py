@@ -131,10 +131,10 @@ def test_every_attribute_of_the_module_is_described_in_sentences() -> None:
 
 
 def test_a_description_for_the_registry_names_each_attribute() -> None:
+    bodies = hcl.blocks(ROOT, "variable")
     for variable in hcl.variables(ROOT):
-        body = hcl.blocks(ROOT, "variable")[variable.name]
         for attribute in variable.attributes:
-            assert f"\n- `{attribute.name}`" in body["description"], variable.name
+            assert f"\n- `{attribute.name}`" in bodies[variable.name]["description"], variable.name
 
 
 def test_a_cell_names_each_attribute_with_its_default(module: Path) -> None:
