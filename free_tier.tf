@@ -33,30 +33,50 @@ locals {
   exceptions = concat(
     [
       for name, unit in local.units : {
-        applies  = unit.beyond > 0
-        sentence = "table.${name} is ${unit.given}${var.table.object_index ? ", and table.object_index takes as many again" : ""}: ${unit.beyond} ${unit.beyond == 1 ? "unit" : "units"} beyond the ${unit.free} that are free ${unit.beyond == 1 ? "costs" : "cost"} ${format("$%.2f", unit.beyond * unit.price)} a month."
+        applies = unit.beyond > 0
+        sentence = join(" ", [
+          "table.${name} is ${unit.given}${var.table.object_index ? ", and table.object_index takes as many again" : ""}:",
+          "${unit.beyond} ${unit.beyond == 1 ? "unit" : "units"} beyond the ${unit.free} that are free",
+          "${unit.beyond == 1 ? "costs" : "cost"} ${format("$%.2f", unit.beyond * unit.price)} a month.",
+        ])
       }
     ],
     [
       {
-        applies  = var.table.billing_mode == "PAY_PER_REQUEST"
-        sentence = "table.billing_mode is PAY_PER_REQUEST, of which nothing is free: ${local.money.dynamodb_writes} per ${local.amounts.per.dynamodb_writes} writes${var.table.object_index ? " (two for each record with table.object_index)" : ""}, ${local.money.dynamodb_reads} per ${local.amounts.per.dynamodb_reads} reads."
+        applies = var.table.billing_mode == "PAY_PER_REQUEST"
+        sentence = join(" ", [
+          "table.billing_mode is PAY_PER_REQUEST, of which nothing is free:",
+          "${local.money.dynamodb_writes} per ${local.amounts.per.dynamodb_writes}",
+          var.table.object_index ? "writes (two for each record with table.object_index)," : "writes,",
+          "${local.money.dynamodb_reads} per ${local.amounts.per.dynamodb_reads} reads.",
+        ])
       },
       {
         applies  = var.table.point_in_time_recovery
         sentence = "table.point_in_time_recovery is true, of which nothing is free: ${local.money.dynamodb_recovery} per GB a month."
       },
       {
-        applies  = var.function.tracing == "Active"
-        sentence = "function.tracing is Active: ${local.amounts.free.xray_traces} traces a month are free, which ${local.traced_rate} ${local.buffered ? "batches" : "uploads"} a second use up; beyond them ${local.money.xray_traces} per ${local.amounts.per.xray_traces}."
+        applies = var.function.tracing == "Active"
+        sentence = join(" ", [
+          "function.tracing is Active: ${local.amounts.free.xray_traces} traces a month are free,",
+          "which ${local.traced_rate} ${local.buffered ? "batches" : "uploads"} a second use up;",
+          "beyond them ${local.money.xray_traces} per ${local.amounts.per.xray_traces}.",
+        ])
       },
       {
-        applies  = local.has_rule
-        sentence = "delivery.${var.delivery.via == "eventbridge" ? "via is eventbridge" : "handover is true"}: S3 sends every event of the bucket to EventBridge, whatever the filters, of which nothing is free: ${local.money.eventbridge_events} per ${local.amounts.per.eventbridge_events}."
+        applies = local.has_rule
+        sentence = join(" ", [
+          "delivery.${var.delivery.via == "eventbridge" ? "via is eventbridge" : "handover is true"}:",
+          "S3 sends every event of the bucket to EventBridge, whatever the filters, of which nothing is free:",
+          "${local.money.eventbridge_events} per ${local.amounts.per.eventbridge_events}.",
+        ])
       },
       {
-        applies  = local.alarms_beyond > 0
-        sentence = "alarms watch ${module.alarms.metrics} metrics: ${local.alarms_beyond} beyond the ${local.amounts.free.cloudwatch_alarms} that are free ${local.alarms_beyond == 1 ? "costs" : "cost"} ${format("$%.2f", local.alarms_beyond * local.items.cloudwatch_alarms.price)} a month."
+        applies = local.alarms_beyond > 0
+        sentence = join(" ", [
+          "alarms watch ${module.alarms.metrics} metrics: ${local.alarms_beyond} beyond the ${local.amounts.free.cloudwatch_alarms} that are free",
+          "${local.alarms_beyond == 1 ? "costs" : "cost"} ${format("$%.2f", local.alarms_beyond * local.items.cloudwatch_alarms.price)} a month.",
+        ])
       },
       {
         applies  = var.encryption.mode == "create"
@@ -81,7 +101,10 @@ locals {
 
 check "free_tier" {
   assert {
-    condition     = var.free_tier != "warn" || length(local.free_tier_exceptions) == 0
-    error_message = "These settings leave AWS's always-free limits (prices of ${local.price_list.region}, ${local.price_list.date}):\n${join("\n", local.free_tier_exceptions)}"
+    condition = var.free_tier != "warn" || length(local.free_tier_exceptions) == 0
+    error_message = format(
+      "These settings leave AWS's always-free limits (prices of %s, %s):\n%s",
+      local.price_list.region, local.price_list.date, join("\n", local.free_tier_exceptions),
+    )
   }
 }

@@ -159,7 +159,7 @@ module "alarms" {
   timeout_seconds       = var.function.timeout_seconds
   max_event_age_seconds = var.delivery.max_event_age_seconds
   failure_queue_name    = module.queues.failures_name
-  delivery              = local.ways
+  delivery              = local.delivery
   tags                  = var.tags
 }
 
@@ -172,7 +172,7 @@ module "dashboard" {
   }
   region             = local.region
   bucket_name        = local.bucket_name
-  delivery           = local.ways
+  delivery           = local.delivery
   failure_queue_name = module.queues.failures_name
   function = {
     name            = module.function.name

@@ -97,8 +97,11 @@ output "delivery" {
   }
 
   precondition {
-    condition     = local.buffer == null || local.buffer_name != local.failure_queue_name
-    error_message = "The buffer and the failure queue would both be named \"${local.buffer_name}\"; give delivery.buffer.name or delivery.failure_queue_name another value."
+    condition = local.buffer == null || local.buffer_name != local.failure_queue_name
+    error_message = join(" ", [
+      "The buffer and the failure queue would both be named \"${local.buffer_name}\";",
+      "give delivery.buffer.name or delivery.failure_queue_name another value.",
+    ])
   }
 }
 
@@ -112,7 +115,11 @@ output "free_tier_exceptions" {
   value       = local.free_tier_exceptions
 
   precondition {
-    condition     = var.free_tier != "enforce" || length(local.free_tier_exceptions) == 0
-    error_message = "free_tier is \"enforce\", and these settings leave AWS's always-free limits:\n${join("\n", local.free_tier_exceptions)}\nChange them, or write free_tier = \"warn\"."
+    condition = var.free_tier != "enforce" || length(local.free_tier_exceptions) == 0
+    error_message = join("\n", concat(
+      ["free_tier is \"enforce\", and these settings leave AWS's always-free limits:"],
+      local.free_tier_exceptions,
+      ["Change them, or write free_tier = \"warn\"."],
+    ))
   }
 }

@@ -25,7 +25,7 @@ def package(check: Check = False, as_json: Json = False) -> None:
 
 @app.command()
 def docs(check: Check = False, as_json: Json = False) -> None:
-    """Write the inputs and outputs tables of every README from the HCL."""
+    """Write the tables of inputs and outputs, and the descriptions of variables, from the HCL."""
     from tools import docs as command
 
     raise typer.Exit(command.run(check, as_json))

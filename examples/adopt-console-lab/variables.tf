@@ -11,8 +11,11 @@ variable "subscriptions" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for arn in values(var.subscriptions) : arn == null ? true : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+:[0-9a-f-]+$", arn))])
-    error_message = "subscriptions holds ${join(", ", [for arn in values(var.subscriptions) : jsonencode(arn) if arn != null && !can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+:[0-9a-f-]+$", arn))])}, which is no subscription's ARN; write null for one that is pending."
+    condition = alltrue([for arn in values(var.subscriptions) : arn == null ? true : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+:[0-9a-f-]+$", arn))])
+    error_message = format("subscriptions holds %s, which is no subscription's ARN; write null for one that is pending.", join(", ", [
+      for arn in values(var.subscriptions) : jsonencode(arn)
+      if arn != null && !can(regex("^arn:[^:]+:sns:[^:]+:[0-9]{12}:[^:]+:[0-9a-f-]+$", arn))
+    ]))
   }
 }
 

@@ -51,7 +51,7 @@ resource "aws_lambda_function" "consumer" {
 }
 
 resource "aws_cloudwatch_log_group" "consumer" {
-  # checkov:skip=CKV_AWS_158:CloudWatch encrypts logs at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_158:CloudWatch encrypts logs at no cost; a customer-managed key costs a dollar a month.
   # checkov:skip=CKV_AWS_338:A year of logs leaves the free tier.
   name              = "/aws/lambda/${local.name}"
   retention_in_days = 14

@@ -113,11 +113,14 @@ locals {
       threshold   = 600
     }
     rule_failures = {
-      name        = "RuleFailuresAlert"
-      description = "EventBridge could not hand events over: they are in the failure queue, or lost where even that failed. Check what the function and the queues admit."
-      namespace   = "AWS/Events"
-      sum         = ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
-      dimensions  = local.of_rule
+      name = "RuleFailuresAlert"
+      description = join(" ", [
+        "EventBridge could not hand events over: they are in the failure queue, or lost where even that failed.",
+        "Check what the function and the queues admit.",
+      ])
+      namespace  = "AWS/Events"
+      sum        = ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
+      dimensions = local.of_rule
     }
     silence = {
       name        = "UploadSilenceAlert"

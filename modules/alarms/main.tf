@@ -47,8 +47,11 @@ resource "aws_cloudwatch_metric_alarm" "this" {
 
   lifecycle {
     precondition {
-      condition     = local.given[each.key].period_seconds >= 60 && local.given[each.key].period_seconds % 60 == 0
-      error_message = "alarms.${each.key}.period_seconds is ${local.given[each.key].period_seconds}; write a multiple of 60 seconds, which is how often AWS's own metrics come."
+      condition = local.given[each.key].period_seconds >= 60 && local.given[each.key].period_seconds % 60 == 0
+      error_message = join(" ", [
+        "alarms.${each.key}.period_seconds is ${local.given[each.key].period_seconds};",
+        "write a multiple of 60 seconds, which is how often AWS's own metrics come.",
+      ])
     }
 
     precondition {
@@ -57,12 +60,18 @@ resource "aws_cloudwatch_metric_alarm" "this" {
         && floor(local.given[each.key].evaluation_periods) == local.given[each.key].evaluation_periods
         && local.given[each.key].evaluation_periods * local.given[each.key].period_seconds <= local.longest[each.key]
       )
-      error_message = "alarms.${each.key}.evaluation_periods is ${local.given[each.key].evaluation_periods} of ${local.given[each.key].period_seconds} seconds; write a whole number, 1 or more, and at most ${local.longest[each.key]} seconds in all."
+      error_message = join(" ", [
+        "alarms.${each.key}.evaluation_periods is ${local.given[each.key].evaluation_periods} of ${local.given[each.key].period_seconds} seconds;",
+        "write a whole number, 1 or more, and at most ${local.longest[each.key]} seconds in all.",
+      ])
     }
 
     precondition {
-      condition     = local.given[each.key].threshold == null ? true : local.given[each.key].threshold > 0
-      error_message = "alarms.${each.key}.threshold is ${coalesce(local.given[each.key].threshold, 1)}; write a number above 0, or leave it out for the default."
+      condition = local.given[each.key].threshold == null ? true : local.given[each.key].threshold > 0
+      error_message = join(" ", [
+        "alarms.${each.key}.threshold is ${coalesce(local.given[each.key].threshold, 1)};",
+        "write a number above 0, or leave it out for the default.",
+      ])
     }
 
     precondition {

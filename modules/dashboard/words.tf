@@ -12,7 +12,10 @@ locals {
 
   explanation = join("\n\n", [
     "**${join(" → ", local.stages)}**",
-    "Left to right: what comes in, what waits, the function, the table. **Upper row**: how much flows. **Lower row**: what was given up, failed, took long or was refused.",
+    join(" ", [
+      "Left to right: what comes in, what waits, the function, the table. **Upper row**: how much flows.",
+      "**Lower row**: what was given up, failed, took long or was refused.",
+    ]),
     "What keeps failing ends in the failure queue `${var.failure_queue_name}`; the log at the bottom says why.",
   ])
 
@@ -22,8 +25,19 @@ locals {
   # the level `log_level`. A timeout or a crash shows in Lambda's own report only.
   query = join("\n| ", [
     "SOURCE '${var.log_group_name}'",
-    "fields @timestamp, coalesce(message, errorType, record.errorType, type) as what, coalesce(reason, errorMessage, record.status) as why, bucket, key, coalesce(requestId, record.requestId) as request",
-    "filter level in [\"ERROR\", \"FATAL\"] or log_level = \"ERROR\" or (type in [\"platform.report\", \"platform.initReport\"] and record.status != \"success\")",
+    join(", ", [
+      "fields @timestamp",
+      "coalesce(message, errorType, record.errorType, type) as what",
+      "coalesce(reason, errorMessage, record.status) as why",
+      "bucket",
+      "key",
+      "coalesce(requestId, record.requestId) as request",
+    ]),
+    join(" or ", [
+      "filter level in [\"ERROR\", \"FATAL\"]",
+      "log_level = \"ERROR\"",
+      "(type in [\"platform.report\", \"platform.initReport\"] and record.status != \"success\")",
+    ]),
     "sort @timestamp desc",
     "limit 50",
   ])

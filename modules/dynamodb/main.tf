@@ -6,7 +6,7 @@ locals {
 
 resource "aws_dynamodb_table" "this" {
   # checkov:skip=CKV_AWS_28:Point-in-time recovery costs money; table.point_in_time_recovery switches it on.
-  # checkov:skip=CKV_AWS_119:The AWS-owned key encrypts at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_119:The AWS-owned key encrypts at no cost; a customer-managed key costs a dollar a month.
   # checkov:skip=CKV2_AWS_16:Autoscaling would leave the always-free 25 units.
   name                        = var.table.name
   billing_mode                = var.table.billing_mode

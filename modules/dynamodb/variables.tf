@@ -14,7 +14,7 @@ variable "table" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts the table, and its ARN."
+  description = "Whether a customer-managed key encrypts the table, and its ARN."
   type = object({
     enabled = bool
     key_arn = string

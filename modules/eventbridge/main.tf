@@ -12,8 +12,11 @@ resource "aws_cloudwatch_event_rule" "this" {
     create_before_destroy = true
 
     precondition {
-      condition     = length(local.pattern) <= 2048
-      error_message = "delivery.filters make an event pattern of ${length(local.pattern)} characters; EventBridge takes 2048: write fewer or shorter filters, or deliver by notification."
+      condition = length(local.pattern) <= 2048
+      error_message = join(" ", [
+        "delivery.filters make an event pattern of ${length(local.pattern)} characters;",
+        "EventBridge takes 2048: write fewer or shorter filters, or deliver by notification.",
+      ])
     }
   }
 }

@@ -40,7 +40,7 @@ variable "buffer_arn" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts table and queues, its ARN, and the services through which the role may use it."
+  description = "Whether a customer-managed key encrypts table and queues, its ARN, and the services through which the role may use it."
   type = object({
     enabled = bool
     key_arn = string

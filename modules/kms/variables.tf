@@ -11,7 +11,7 @@ variable "alias" {
 }
 
 variable "users" {
-  description = "What uses the key, by derived ARN, and where: partition, region, DNS suffix and account; bucket and notifying bucket are null, rule and topic false, where they don't."
+  description = "What uses the key, by derived ARN, and where; bucket and notifying bucket are null, rule and topic false, where they don't."
   type = object({
     partition            = string
     region               = string

@@ -1,6 +1,6 @@
 # Made before the function: a group that Lambda makes itself has no retention and outlives destroy.
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_158:CloudWatch encrypts logs at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_158:CloudWatch encrypts logs at no cost; a customer-managed key costs a dollar a month.
   # checkov:skip=CKV_AWS_338:A year of logs leaves the free tier; function.log_retention_days sets it.
   name              = var.log.group_name
   retention_in_days = var.log.retention_days
@@ -13,7 +13,7 @@ resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_115:Reserved concurrency fails in new accounts, whose whole limit can be 10.
   # checkov:skip=CKV_AWS_116:Failed events go to the on-failure destination, which keeps more than a dead-letter queue.
   # checkov:skip=CKV_AWS_117:The function calls DynamoDB only; function.vpc puts it in a VPC.
-  # checkov:skip=CKV_AWS_173:The environment holds no secret; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_173:The environment holds no secret; a customer-managed key costs a dollar a month.
   # checkov:skip=CKV_AWS_272:The package's bytes are reproducible and compared in CI.
   function_name                  = var.function.name
   role                           = var.function.role_arn

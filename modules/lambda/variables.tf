@@ -32,7 +32,7 @@ variable "log" {
 }
 
 variable "delivery" {
-  description = "Who invokes the function (the bucket and the rule, each null where it never does), how often and for how many seconds a failed event is retried, and where it ends."
+  description = "Who invokes the function (bucket and rule, null where they never do), and when and where a failed event ends: retries, seconds, queue."
   type = object({
     max_retries           = number
     max_event_age_seconds = number
@@ -57,7 +57,7 @@ variable "buffer" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts the logs, and its ARN."
+  description = "Whether a customer-managed key encrypts the logs, and its ARN."
   type = object({
     enabled = bool
     key_arn = string

@@ -2,7 +2,7 @@ resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV2_AWS_62:The notification below is this bucket's; the scan does not follow the local that names it.
   # checkov:skip=CKV_AWS_18:Access logs cost storage; bucket.access_log switches them on.
   # checkov:skip=CKV_AWS_144:Replication to another region doubles the cost.
-  # checkov:skip=CKV_AWS_145:SSE-S3 encrypts at no cost; a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_145:SSE-S3 encrypts at no cost; a customer-managed key costs a dollar a month.
   count = var.bucket.create ? 1 : 0
 
   bucket        = var.bucket.name
@@ -73,13 +73,16 @@ resource "aws_s3_bucket_logging" "this" {
 
   lifecycle {
     precondition {
-      condition     = var.bucket.access_log.bucket != var.bucket.name
-      error_message = "bucket.access_log.bucket is \"${var.bucket.access_log.bucket}\", the bucket itself: each log file would be logged in turn. Name another bucket."
+      condition = var.bucket.access_log.bucket != var.bucket.name
+      error_message = join(" ", [
+        "bucket.access_log.bucket is \"${var.bucket.access_log.bucket}\", the bucket itself:",
+        "each log file would be logged in turn. Name another bucket.",
+      ])
     }
   }
 }
 
-# One configuration a bucket, replaced whole by each change, so that ways change hands in one call.
+# One configuration a bucket, replaced whole by each change, so that delivery changes in one call.
 resource "aws_s3_bucket_notification" "this" {
   count = var.bucket.create || var.bucket.take_over_notifications ? 1 : 0
 

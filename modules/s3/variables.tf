@@ -28,7 +28,7 @@ variable "filters" {
 }
 
 variable "delivery" {
-  description = "Whom the bucket notifies (function, buffer or nobody), whether it sends to EventBridge, and the ARNs of function and buffer, both of which must already admit this bucket."
+  description = "Whom the bucket notifies (function, buffer or nobody), each of which must admit it already, and whether it sends to EventBridge."
   type = object({
     notify       = string
     eventbridge  = bool
@@ -39,7 +39,7 @@ variable "delivery" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts the bucket, and its ARN."
+  description = "Whether a customer-managed key encrypts the bucket, and its ARN."
   type = object({
     enabled = bool
     key_arn = string

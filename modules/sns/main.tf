@@ -1,5 +1,5 @@
 resource "aws_sns_topic" "this" {
-  # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a customer-managed key costs a dollar a month.
   count = var.topic.create ? 1 : 0
 
   name              = var.topic.name

@@ -33,7 +33,7 @@ variable "account_id" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts the topic, and its ARN."
+  description = "Whether a customer-managed key encrypts the topic, and its ARN."
   type = object({
     enabled = bool
     key_arn = string

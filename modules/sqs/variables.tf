@@ -9,7 +9,7 @@ variable "failures" {
 }
 
 variable "buffer" {
-  description = "Queue between source and function: whether there is one, name, derived ARN, retention and visibility timeout in seconds, and after how many receives a message goes to the failure queue."
+  description = "Queue between source and function: name, derived ARN, retention and visibility timeout in seconds, receives before a message has failed."
   type = object({
     create                     = bool
     name                       = string
@@ -32,7 +32,7 @@ variable "sources" {
 }
 
 variable "kms" {
-  description = "Whether a key of one's own encrypts the queues, and its ARN."
+  description = "Whether a customer-managed key encrypts the queues, and its ARN."
   type = object({
     enabled = bool
     key_arn = string

@@ -10,7 +10,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
-from tools import docs
+from tools import inputs
 from tools.module import EXAMPLES, copy_module, plan_anew
 
 
@@ -30,7 +30,7 @@ def every_example(
     for example in EXAMPLES:
         plan_anew(root.parent / "examples" / example.name)
         values = root.parent / "examples" / example.name / "terraform.tfvars"
-        given = docs.parse(values) if values.exists() else {}
+        given = inputs.parse(values) if values.exists() else {}
         calls[example.name] = {"source": f"../examples/{example.name}", **given}
     terraform.write_root(root, {"module": calls})
     terraform.init(root, bare)

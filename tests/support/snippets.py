@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.paths import ROOT
-from tools import docs
+from tools import docs, inputs
 
 PAGES = [*docs.pages(), *sorted(ROOT.glob("examples/*/README.md"))]
-VARIABLES = re.findall(
-    r'^variable "(\w+)"', (ROOT / "variables.tf").read_text(), flags=re.MULTILINE
-)
+VARIABLES = [variable.name for variable in inputs.variables(ROOT)]
 
 _FENCED = re.compile(r"^( *)```hcl\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(

@@ -7,7 +7,7 @@ resource "aws_s3_bucket" "media" {
   # checkov:skip=CKV_AWS_18:The owner's business; as little as the example needs.
   # checkov:skip=CKV_AWS_21:Versions are the owner's business, and the example needs none.
   # checkov:skip=CKV_AWS_144:Replication is the owner's business, and costs money.
-  # checkov:skip=CKV_AWS_145:A key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_145:A customer-managed key costs a dollar a month.
   # checkov:skip=CKV2_AWS_61:Nothing stays here for longer than the example is tried.
   bucket        = "media-of-somebody-else-${data.aws_caller_identity.current.account_id}"
   force_destroy = true

@@ -4,7 +4,7 @@ provider "aws" {}
 data "aws_caller_identity" "current" {}
 
 resource "aws_sns_topic" "on_call" {
-  # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a key of one's own costs a dollar a month.
+  # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a customer-managed key costs a dollar a month.
   name = "on-call"
 }
 

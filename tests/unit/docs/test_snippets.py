@@ -12,12 +12,13 @@ import pytest
 from pipeline.paths import ROOT
 from tests.support import snippets
 from tests.support.snippets import Snippet
-from tools import docs
-from tools.docs import Attribute
+from tools import inputs
+from tools.inputs import Attribute
 from tools.module import EXAMPLES
 
 KNOWN = {
-    name: docs.attributes(body["type"], []) for name, body in docs.blocks(ROOT, "variable").items()
+    name: inputs.attributes(body["type"], [])
+    for name, body in inputs.blocks(ROOT, "variable").items()
 }
 
 
@@ -66,13 +67,13 @@ def test_a_snippet_sets_nothing_that_the_module_does_not_know(
 ) -> None:
     file = tmp_path / "main.tf"
     file.write_text(snippet.configuration("../../"))
-    assert misnamed(docs.parse(file), "../../") == []
+    assert misnamed(inputs.parse(file), "../../") == []
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_sets_nothing_that_the_module_does_not_know(example: Path) -> None:
     for file in example.glob("*.tf"):
-        assert misnamed(docs.parse(file), "../../") == []
+        assert misnamed(inputs.parse(file), "../../") == []
 
 
 def test_a_setting_in_running_text_is_one_of_the_modules() -> None:
@@ -91,5 +92,5 @@ def test_a_misspelt_attribute_is_found(tmp_path: Path) -> None:
     file = tmp_path / "main.tf"
     text = 'delivery = { filters = [{ prefix = "", sufix = "" }], bufer = {} }\nbuckett = {}\n'
     file.write_text(Snippet(ROOT, 1, text).configuration("../../"))
-    found = misnamed(docs.parse(file), "../../")
+    found = misnamed(inputs.parse(file), "../../")
     assert sorted(found) == ["buckett", "delivery.bufer", "delivery.filters.sufix"]

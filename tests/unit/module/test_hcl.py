@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.paths import ROOT
-from tools.docs import blocks, parse
+from tools.inputs import blocks, parse
 from tools.module import EXAMPLES, MODULES, THEIRS
 
 CONSUMED = [ROOT, *MODULES]
@@ -21,6 +21,13 @@ def named(folder: Path) -> str:
 @functools.cache
 def files(folder: Path) -> dict[str, dict[str, Any]]:
     return {file.name: parse(file) for file in sorted(folder.glob("*.tf"))}
+
+
+@pytest.mark.parametrize("folder", EVERYWHERE, ids=named)
+def test_no_line_is_longer_than_160_columns(folder: Path) -> None:
+    for file in folder.glob("*.tf"):
+        lines = enumerate(file.read_text().splitlines(), 1)
+        assert [f"{file.name}:{number}" for number, line in lines if len(line) > 160] == []
 
 
 def all_blocks(folder: Path, kind: str) -> list[Any]:

@@ -11,7 +11,7 @@ from pipeline import prices
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.prices import money
-from tools.docs import attributes, blocks
+from tools.inputs import attributes, blocks
 
 PRICES = prices.load()
 ITEMS = PRICES.items
@@ -45,7 +45,7 @@ def cents(dollars: Decimal) -> str:
 
 
 def default(variable: str, attribute: str) -> Decimal:
-    """The default of an attribute in variables.tf."""
+    """The default of an attribute of a variable."""
     found = {each.name: each for each in attributes(blocks(ROOT, "variable")[variable]["type"], [])}
     return Decimal(str(found[attribute].default))
 

@@ -1,14 +1,14 @@
-# How events travel, in words that the components share.
+# How events reach the function, as the submodules are told it.
 locals {
   buffer = var.delivery.buffer
   # A buffer that drains is read, and gets nothing new.
-  buffered  = local.buffer == null ? false : !local.buffer.drain
-  notifies  = var.delivery.via == "notification" || var.delivery.handover
-  has_rule  = var.delivery.via == "eventbridge" || var.delivery.handover
-  owns_ways = var.bucket.create || var.bucket.take_over_notifications
+  buffered           = local.buffer == null ? false : !local.buffer.drain
+  notifies           = var.delivery.via == "notification" || var.delivery.handover
+  has_rule           = var.delivery.via == "eventbridge" || var.delivery.handover
+  owns_notifications = var.bucket.create || var.bucket.take_over_notifications
 
   # What there is to watch. A buffer that drains is there, though events go direct.
-  ways = {
+  delivery = {
     direct      = !local.buffered
     buffer      = local.buffer != null
     buffer_name = local.buffer_name
@@ -19,7 +19,7 @@ locals {
   # Null where a source never sends. A bucket whose notifications are ours may have sent them until
   # some minutes ago, whatever it does now.
   sources = {
-    bucket_arn = local.owns_ways ? local.bucket_arn : null
+    bucket_arn = local.owns_notifications ? local.bucket_arn : null
     rule_arn   = local.has_rule ? local.rule_arn : null
     account_id = local.account_id
   }

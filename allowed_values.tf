@@ -1,5 +1,35 @@
-# What the validations in variables.tf compare with.
+# What the validations of the variables compare with: constants, since a local that is made from a
+# variable can't be used in that variable's own validation.
 locals {
+  # Whole numbers, from least to most.
+  bounds = {
+    bucket = {
+      abort_multipart_days = { least = 1, most = 2147483647, write = "a whole number of days, 1 or more" }
+      noncurrent_days      = { least = 1, most = 2147483647, write = "a whole number of days, 1 or more" }
+    }
+    delivery = {
+      max_retries           = { least = 0, most = 2, write = "0, 1 or 2, which is all that Lambda offers" }
+      max_event_age_seconds = { least = 60, most = 21600, write = "60 to 21600 seconds" }
+    }
+    buffer = {
+      batch_size        = { least = 1, most = 10000, write = "a whole number of messages, 1 to 10000" }
+      window_seconds    = { least = 0, most = 300, write = "a whole number of seconds, 0 to 300" }
+      max_concurrency   = { least = 2, most = 1000, write = "a whole number of invokes at a time, 2 to 1000, or leave it out for no limit" }
+      max_receive_count = { least = 1, most = 1000, write = "how often a message is tried before it goes to the failure queue, 1 to 1000" }
+      retention_days    = { least = 1, most = 14, write = "a whole number of days, 1 to 14" }
+    }
+    function = {
+      memory_mb            = { least = 128, most = 10240, write = "a whole number of MB, 128 to 10240" }
+      timeout_seconds      = { least = 1, most = 900, write = "a whole number of seconds, 1 to 900" }
+      reserved_concurrency = { least = 0, most = 2147483647, write = "a whole number, 0 or more, or leave it out for the account's shared pool" }
+    }
+    table = {
+      write_units = { least = 1, most = 1000000, write = "a whole number of units a second, 1 or more (25 are free)" }
+      read_units  = { least = 1, most = 1000000, write = "a whole number of units a second, 1 or more (25 are free)" }
+      ttl_hours   = { least = 1, most = 876000, write = "a whole number of hours, 1 or more (876000 is a century)" }
+    }
+  }
+
   notification_events = [
     "s3:ObjectCreated:*",
     "s3:ObjectCreated:CompleteMultipartUpload",
@@ -43,6 +73,13 @@ locals {
   log_retention_days = [
     0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
   ]
+
+  layer_pattern = "^arn:[^:]+:lambda:[^:]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$"
+
+  tag_patterns = {
+    key   = "^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$"
+    value = "^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{0,256}$"
+  }
 
   email_pattern = "^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z]{2,}$"
   endpoint_patterns = {

@@ -9,8 +9,10 @@ locals {
   ])
 
   overlaps = [
-    for pair in local.filter_pairs :
-    "filters[${pair.i}] (prefix \"${pair.a.prefix}\", suffix \"${pair.a.suffix}\", events ${join(" ", pair.a.events)}) and filters[${pair.j}] (prefix \"${pair.b.prefix}\", suffix \"${pair.b.suffix}\", events ${join(" ", pair.b.events)})"
+    for pair in local.filter_pairs : join(" and ", [
+      for one in [{ i = pair.i, filter = pair.a }, { i = pair.j, filter = pair.b }] :
+      "filters[${one.i}] (prefix \"${one.filter.prefix}\", suffix \"${one.filter.suffix}\", events ${join(" ", one.filter.events)})"
+    ])
     if alltrue([
       startswith(pair.a.prefix, pair.b.prefix) || startswith(pair.b.prefix, pair.a.prefix),
       endswith(pair.a.suffix, pair.b.suffix) || endswith(pair.b.suffix, pair.a.suffix),

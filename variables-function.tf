@@ -1,0 +1,253 @@
+variable "function" {
+  # BEGIN description
+  description = <<-EOT
+    The Lambda function that writes the records: its settings, log and role, and what your own code needs.
+
+    - `name` (`S3ToDynamoProcessor`): Name of the function; its log group is `/aws/lambda/<name>`. Changing it makes a
+      new function.
+    - `package` (`lambda_src/dist/lambda.zip` of this module): Path of a zip file with your own code, instead of the
+      module's handler. Set `handler` with it.
+    - `handler` (`"lambda_function.lambda_handler"`): What Lambda calls in the package, like `module.function`.
+    - `runtime` (`"python3.12"`): Lambda runtime. The module's handler needs `python3.12` or newer; your own package may
+      need another.
+    - `architecture` (`"arm64"`): Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs
+      it.
+    - `memory_mb` (`256`): Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
+    - `timeout_seconds` (`30`): Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message
+      for six times as long or longer.
+    - `reserved_concurrency` (`null`): Invokes at a time that are reserved for the function and limit it; `null` takes
+      them from the account's shared pool. With a buffer 2 or more.
+    - `environment`: Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all.
+      Put no secrets here.
+    - `layers` (`[]`): ARNs of layer versions for your own package, 5 at most.
+    - `vpc` (`null`): The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a
+      gateway endpoint.
+      - `subnet_ids` (required): Ids of the subnets, 1 to 16.
+      - `security_group_ids` (required): Ids of the security groups, 1 to 5.
+    - `tracing` (`"PassThrough"`): Whether the function sends traces to X-Ray: `PassThrough` sends none of its own,
+      `Active` does. Beyond the free amount they cost money.
+    - `log_level` (`"INFO"`): Lowest level of the function's log lines that are kept: `TRACE`, `DEBUG`, `INFO`, `WARN`,
+      `ERROR` or `FATAL`.
+    - `log_retention_days` (`14`): Days that log lines are kept: one of the values that CloudWatch offers, or 0 to keep
+      them forever.
+    - `role_name` (`Lambda-S3-DDB-Role`): Name of the function's IAM role. Changing it makes a new role.
+    - `role_path` (`"/"`): IAM path of the role, like `/pipelines/`. Changing it makes a new role.
+    - `permissions_boundary` (`null`): ARN of the IAM policy that limits what the role may do; `null` for none. Set it
+      where your account demands one.
+    - `policy_json` (`null`): What your own code may do beside writing records: an IAM policy document as JSON, of 8192
+      characters at most. It must not refer to outputs of this module, which is a cycle.
+  EOT
+  # END description
+  type = object({
+    # Name of the function; its log group is `/aws/lambda/<name>`. Changing it makes a new function.
+    name = optional(string) # `S3ToDynamoProcessor`
+    # Path of a zip file with your own code, instead of the module's handler. Set `handler` with it.
+    package = optional(string) # `lambda_src/dist/lambda.zip` of this module
+    # What Lambda calls in the package, like `module.function`.
+    handler = optional(string, "lambda_function.lambda_handler")
+    # Lambda runtime. The module's handler needs `python3.12` or newer; your own package may need another.
+    runtime = optional(string, "python3.12")
+    # Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs it.
+    architecture = optional(string, "arm64")
+    # Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
+    memory_mb = optional(number, 256)
+    # Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message for six times as long or longer.
+    timeout_seconds = optional(number, 30)
+    # Invokes at a time that are reserved for the function and limit it; `null` takes them from the account's shared pool. With a buffer 2 or more.
+    reserved_concurrency = optional(number)
+    # Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all. Put no secrets here.
+    environment = optional(map(string), {})
+    # ARNs of layer versions for your own package, 5 at most.
+    layers = optional(list(string), [])
+    # The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a gateway endpoint.
+    vpc = optional(object({
+      # Ids of the subnets, 1 to 16.
+      subnet_ids = list(string)
+      # Ids of the security groups, 1 to 5.
+      security_group_ids = list(string)
+    }))
+    # Whether the function sends traces to X-Ray: `PassThrough` sends none of its own, `Active` does. Beyond the free amount they cost money.
+    tracing = optional(string, "PassThrough")
+    # Lowest level of the function's log lines that are kept: `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR` or `FATAL`.
+    log_level = optional(string, "INFO")
+    # Days that log lines are kept: one of the values that CloudWatch offers, or 0 to keep them forever.
+    log_retention_days = optional(number, 14)
+    # Name of the function's IAM role. Changing it makes a new role.
+    role_name = optional(string) # `Lambda-S3-DDB-Role`
+    # IAM path of the role, like `/pipelines/`. Changing it makes a new role.
+    role_path = optional(string, "/")
+    # ARN of the IAM policy that limits what the role may do; `null` for none. Set it where your account demands one.
+    permissions_boundary = optional(string)
+    # What your own code may do beside writing records: an IAM policy document as JSON, of 8192 characters at most.
+    # It must not refer to outputs of this module, which is a cycle.
+    policy_json = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.function.name == null ? true : can(regex("^[A-Za-z0-9_-]{1,64}$", var.function.name))
+    error_message = "function.name is ${jsonencode(var.function.name)}; write 1 to 64 of A-Z, a-z, 0-9, _ and -."
+  }
+
+  validation {
+    condition = var.function.package == null ? true : try(fileexists(var.function.package), false)
+    error_message = join(" ", [
+      "function.package is ${jsonencode(var.function.package)}, and no such file exists;",
+      "write the path of a zip file, like \"$${path.module}/handler.zip\", or leave it out to run this module's own handler.",
+    ])
+  }
+
+  validation {
+    condition = var.function.package == null ? true : try(startswith(filebase64(var.function.package), "UEsD"), true)
+    error_message = join(" ", [
+      "function.package is ${jsonencode(var.function.package)}, which is no zip file;",
+      "write the path of a zip file that holds the handler.",
+    ])
+  }
+
+  validation {
+    condition     = can(regex("^[^\\s]{1,128}$", var.function.handler))
+    error_message = "function.handler is ${jsonencode(var.function.handler)}; write at most 128 characters without blanks, like \"module.function\"."
+  }
+
+  validation {
+    condition = var.function.package != null || can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.function.runtime))
+    error_message = join(" ", [
+      "function.runtime is \"${var.function.runtime}\";",
+      "this module's own handler needs python3.12 or newer, another runtime needs function.package.",
+    ])
+  }
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.function.architecture)
+    error_message = "function.architecture is \"${var.function.architecture}\"; write arm64 (a fifth cheaper) or x86_64."
+  }
+
+  # True where the attribute is null.
+  validation {
+    condition = alltrue([
+      for name, bound in local.bounds.function : try(var.function[name] == min(max(floor(var.function[name]), bound.least), bound.most), true)
+    ])
+    error_message = join("\n", [
+      for name, bound in local.bounds.function : "function.${name} is ${var.function[name]}; write ${bound.write}."
+      if !try(var.function[name] == min(max(floor(var.function[name]), bound.least), bound.most), true)
+    ])
+  }
+
+  validation {
+    condition = length(setintersection(keys(var.function.environment), local.reserved_environment)) == 0
+    error_message = format(
+      "function.environment sets %s, which Lambda or this module sets; leave it out (the table's name and retention are table.name and table.ttl_hours).",
+      join(" and ", setintersection(keys(var.function.environment), local.reserved_environment)),
+    )
+  }
+
+  validation {
+    condition = alltrue([for value in values(var.function.environment) : value != null]) && length(jsonencode(var.function.environment)) <= 3800
+    error_message = join(" ", [
+      "function.environment has ${length(jsonencode(var.function.environment))} bytes or a null in it;",
+      "Lambda takes 4 KB with this module's own, and no nulls.",
+    ])
+  }
+
+  validation {
+    condition = alltrue([for key in keys(var.function.environment) : can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))])
+    error_message = format(
+      "function.environment has the key %s; Lambda takes a letter, then letters, digits and _, two characters at least.",
+      join(", ", [for key in keys(var.function.environment) : "\"${key}\"" if !can(regex("^[A-Za-z][A-Za-z0-9_]+$", key))]),
+    )
+  }
+
+  validation {
+    condition     = length(var.function.layers) <= 5
+    error_message = "function.layers names ${length(var.function.layers)} layers; Lambda takes 5 at most."
+  }
+
+  validation {
+    condition = alltrue([for layer in var.function.layers : can(regex(local.layer_pattern, layer))])
+    error_message = format(
+      "function.layers holds %s; write ARNs of layer versions, which end in the version's number.",
+      join(", ", [for layer in var.function.layers : jsonencode(layer) if !can(regex(local.layer_pattern, layer))]),
+    )
+  }
+
+  validation {
+    condition = var.function.vpc == null ? true : (
+      try(alltrue([for id in concat(var.function.vpc.subnet_ids, var.function.vpc.security_group_ids) : id != null]), true)
+      && try(length(var.function.vpc.subnet_ids) >= 1 && length(var.function.vpc.subnet_ids) <= 16, false)
+      && try(length(var.function.vpc.security_group_ids) >= 1 && length(var.function.vpc.security_group_ids) <= 5, false)
+    )
+    error_message = join(" ", [
+      "function.vpc has ${try(length(var.function.vpc.subnet_ids), 0)} subnet_ids",
+      "and ${try(length(var.function.vpc.security_group_ids), 0)} security_group_ids;",
+      "write 1 to 16 and 1 to 5, none of them null, or leave function.vpc out.",
+    ])
+  }
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.function.tracing)
+    error_message = "function.tracing is \"${var.function.tracing}\"; write PassThrough (free) or Active."
+  }
+
+  validation {
+    condition     = contains(["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"], var.function.log_level)
+    error_message = "function.log_level is \"${var.function.log_level}\"; write TRACE, DEBUG, INFO, WARN, ERROR or FATAL."
+  }
+
+  validation {
+    condition = contains(local.log_retention_days, var.function.log_retention_days)
+    error_message = join(" ", [
+      "function.log_retention_days is ${var.function.log_retention_days};",
+      "CloudWatch takes one of ${join(", ", local.log_retention_days)} (0: for ever).",
+    ])
+  }
+
+  validation {
+    condition     = var.function.role_name == null ? true : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.function.role_name))
+    error_message = "function.role_name is ${jsonencode(var.function.role_name)}; write 1 to 64 of A-Z, a-z, 0-9 and +=,.@_-."
+  }
+
+  validation {
+    condition     = can(regex("^/([A-Za-z0-9+=,.@_/-]{1,510}/)?$", var.function.role_path))
+    error_message = "function.role_path is \"${var.function.role_path}\"; write a path that starts and ends with /, like \"/pipelines/\"."
+  }
+
+  validation {
+    condition     = var.function.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::[^:]*:policy/.+$", var.function.permissions_boundary))
+    error_message = "function.permissions_boundary is ${jsonencode(var.function.permissions_boundary)}; write the ARN of an IAM policy."
+  }
+
+  validation {
+    condition = var.function.policy_json == null ? true : (
+      length(var.function.policy_json) <= 8192 && can(length(jsondecode(var.function.policy_json).Statement))
+    )
+    error_message = join(" ", [
+      "function.policy_json is no IAM policy document of at most 8192 characters;",
+      "write JSON that has a Statement, such as data.aws_iam_policy_document.….json.",
+    ])
+  }
+
+  # Here and not with delivery: table and topic wait for that variable, and so would for this one, in
+  # which a team may well name them.
+  validation {
+    condition = (
+      try(var.delivery.buffer.max_concurrency, null) == null || var.function.reserved_concurrency == null
+      ? true
+      : var.delivery.buffer.max_concurrency <= var.function.reserved_concurrency
+    )
+    error_message = join(" ", [
+      "delivery.buffer.max_concurrency is ${jsonencode(try(var.delivery.buffer.max_concurrency, null))}",
+      "and function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)}:",
+      "invokes beyond the latter are throttled and count as failed receives; write a max_concurrency that is not above it.",
+    ])
+  }
+
+  validation {
+    condition = var.delivery.buffer == null || var.function.reserved_concurrency == null ? true : var.function.reserved_concurrency >= 2
+    error_message = join(" ", [
+      "function.reserved_concurrency is ${jsonencode(var.function.reserved_concurrency)} and delivery.buffer is set:",
+      "Lambda reads a queue with 2 invokes at a time at least; reserve 2 or more, or write delivery.paused = true to stop.",
+    ])
+  }
+}
