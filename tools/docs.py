@@ -126,7 +126,9 @@ def render(readme: Path) -> str:
             raise PipelineError(
                 f"{readme} lacks one of the markers {begin.strip()} and {end}: add it."
             )
-        text = f"{head}{begin}\n{table(readme.parent, kind)}\n\n{end}{tail}"
+        # The module that the page belongs to: its own folder's, or one above.
+        module = next((above for above in readme.parents if [*above.glob("*.tf")]), readme.parent)
+        text = f"{head}{begin}\n{table(module, kind)}\n\n{end}{tail}"
     return text
 
 
