@@ -4,7 +4,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # 6.29.0 crashes on the table's dynamic block; what to know of others: docs/compatibility.md.
+      # 6.29.0 crashes on the table's dynamic block; what to know of others: docs/reference/compatibility.md.
       version = ">= 5.100, != 6.29.0, < 7.0"
     }
   }

@@ -24,7 +24,7 @@ _DESCRIPTION = re.compile(
     r"^  # BEGIN description\n  description = <<-EOT\n(.*?)^  EOT\n  # END description$",
     re.DOTALL | re.MULTILINE,
 )
-_REFERENCE = "docs/inputs.md"
+_REFERENCE = "docs/reference/inputs.md"
 
 
 def inputs(folder: Path) -> str:
@@ -167,7 +167,7 @@ def _by_name(folder: Path) -> list[Variable]:
 
 
 def _section(variable: Variable) -> str:
-    head = f"## {variable.name}\n\n{variable.lead}"
+    head = f"## {variable.name}\n\n{_wrapped(variable.lead)}"
     if not variable.attributes:
         given = "required" if variable.default is None else f"default `{variable.default}`"
         return f"{head}\n\nType `{variable.type}`, {given}."
@@ -177,7 +177,7 @@ def _section(variable: Variable) -> str:
         inner = family[0].inner
         rows = [f"| `{each.name}` | `{each.type}` | {_escaped(each.text)} |" for each in inner]
         parts += [
-            f"{_list(family)} have these attributes:",
+            _wrapped(f"{_list(family)} have these attributes:"),
             _table(["Attribute", "Type", "What it does"], rows),
             "Their defaults:",
             _table(
@@ -189,6 +189,10 @@ def _section(variable: Variable) -> str:
             ),
         ]
     return "\n\n".join(parts)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
 
 
 def _rows(attributes: tuple[Attribute, ...], path: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.paths import ROOT
 
-FILE = ROOT / "docs" / "runbook.md"
+FILE = ROOT / "docs/operate/runbook.md"
 # Metrics tell alarms apart, since names can be chosen; those of one that is no single metric, and
 # of the one for silence, are not among them.
 _BY_METRIC = {

@@ -70,7 +70,10 @@ def next_steps(
             console, f"Watch it on a page, drop a file, see it travel: {command('console', folder)}"
         )
         note(console, f"Keep it running and look around: {command('lab demo --keep', folder)}")
-        note(console, "Read how it works: docs/how-it-works.md; how it is built: main.tf, modules/")
+        note(
+            console,
+            "Read how it works: docs/start/how-it-works.md; how it is built: main.tf, modules/",
+        )
         return
     bucket, table, group = (
         outputs[name] for name in ("bucket_name", "table_name", "log_group_name")

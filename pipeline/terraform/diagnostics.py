@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 # What newer 6.x providers say of an index's keys. The block that they want instead is unknown to
-# 5.100, so that there is nothing to write that both take: docs/compatibility.md.
+# 5.100, so that there is nothing to write that both take: docs/reference/compatibility.md.
 _NO_WAY_ROUND = re.compile(r"\b(?:hash_key|range_key) is deprecated\. Use key_schema")
 
 

@@ -1,7 +1,7 @@
 """Each permission that the emulator enforces is needed: with it the path works, without it not.
 
-What it does not enforce is compared on the plan with docs/permissions.md, and named in
-docs/limits.md.
+What it does not enforce is compared on the plan with docs/reference/permissions.md, and named in
+docs/reference/limits.md.
 """
 
 import contextlib

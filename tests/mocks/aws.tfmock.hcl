@@ -5,7 +5,7 @@
 #   }
 #
 # Terraform makes up whatever is not here. Here is what the provider or the module checks, and what
-# callers pass on to resources that check it: docs/testing-your-root.md.
+# callers pass on to resources that check it: docs/start/testing-your-root.md.
 
 mock_data "aws_caller_identity" {
   defaults = {

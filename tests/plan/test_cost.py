@@ -169,7 +169,7 @@ def test_every_attribute_that_counts_is_known_at_plan(raw: dict[str, Any]) -> No
 
 
 def test_without_a_plan_the_module_is_priced_as_the_page_shows() -> None:
-    page = (ROOT / "docs/cost.md").read_text()
+    page = (ROOT / "docs/reference/cost.md").read_text()
     shown = re.search(r"```text\n\$ python -m pipeline (cost .*)\n([^`]*)```", page)
     assert shown
     done = subprocess.run(

@@ -164,7 +164,7 @@ def test_a_plan_warns_with_the_same_sentences_and_goes_on(
     ]
 
 
-# As docs/cost.md names them.
+# As docs/reference/cost.md names them.
 WAYS: dict[str, dict[str, Any]] = {
     "notification": {},
     "notification through a buffer": {"delivery": BUFFER},
@@ -194,7 +194,7 @@ def test_prices_and_limits_are_those_of_the_table(
     terraform.write_root(root, {"module": module, "output": output})
     terraform.init(root, reattached)
     planned = terraform.plan(root, reattached)
-    told = (ROOT / "docs/cost.md").read_text()
+    told = (ROOT / "docs/reference/cost.md").read_text()
     for (way, values), name in zip(WAYS.items(), called, strict=True):
         watched = sum(
             # One metric of its own, or those of its metric math.

@@ -13,7 +13,7 @@ from pipeline.terraform import run as terraform
 from tests.support import snippets
 from tools.module import copy_module
 
-PAGE = ROOT / "docs/testing-your-root.md"
+PAGE = ROOT / "docs/start/testing-your-root.md"
 # Everything that makes a data source or a resource of its own, or looks at another one's ARN.
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},

@@ -1,4 +1,4 @@
-"""The role and every resource policy can do what docs/permissions.md says, and nothing else."""
+"""The role and every resource policy can do what the page on permissions says, and no more."""
 
 import json
 import re

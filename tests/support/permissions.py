@@ -1,4 +1,4 @@
-"""docs/permissions.md as data, and policies in the same shape, so that the two can be compared."""
+"""The page on permissions as data, and policies in the same shape, so that both compare."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.paths import ROOT
 
-PAGE = ROOT / "docs" / "permissions.md"
+PAGE = ROOT / "docs/reference/permissions.md"
 
 
 @dataclass(frozen=True)

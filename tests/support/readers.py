@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.lab import root
 from tests.support.console import Served, Watched, serve
 
-# What docs/console.md says that looking needs.
+# What docs/operate/console.md says that looking needs.
 LOOKING = [
     "cloudwatch:Describe*",
     "cloudwatch:Get*",

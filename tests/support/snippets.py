@@ -36,6 +36,12 @@ class Snippet:
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
+    @property
+    def resources(self) -> int | None:
+        """How many resources it makes, if its first line says so."""
+        said = re.match(r"# (\d+) resources\n", self.text)
+        return int(said[1]) if said else None
+
     def configuration(self, source: str) -> str:
         """As a whole configuration, in which the module is at `source`."""
         text = self.text

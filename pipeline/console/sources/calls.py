@@ -12,7 +12,7 @@ from pipeline.deployed.session import Session, account_of
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
-# All that watching asks for; docs/console.md lists the rights that it takes.
+# All that watching asks for; docs/operate/console.md lists the rights that it takes.
 READS = frozenset(
     {
         "BatchGetItem",

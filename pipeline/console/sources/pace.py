@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Pace:
     """How often to ask, in seconds; `quick` is while an upload is on its way.
 
-    The figures in docs/console.md follow from these.
+    The figures in docs/operate/console.md follow from these.
     """
 
     records: float

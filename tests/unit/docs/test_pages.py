@@ -4,6 +4,7 @@ import configparser
 import itertools
 import re
 import shlex
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ def environments() -> set[str]:
 
 def prose_and_code(page: Path) -> tuple[str, list[str]]:
     """A page's text outside its blocks of code, and the lines inside them."""
-    parts = re.split(r"^```.*$", page.read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^ *```.*$", page.read_text(), flags=re.MULTILINE)
     return "\n".join(parts[::2]), [line for block in parts[1::2] for line in block.splitlines()]
 
 
@@ -190,22 +191,34 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None
     assert [target for target in links if dead(page, target)] == []
 
 
-def test_every_page_of_docs_is_linked_from_another() -> None:
-    linked = {
-        (page.parent / target.partition("#")[0]).resolve()
-        for page in PAGES
-        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
-    }
-    pages = {page.resolve() for page in PAGES if page.is_relative_to(ROOT / "docs")}
-    folders = {page for page in pages if page.name == "README.md" and page.parent in linked}
-    assert sorted(pages - linked - folders) == []
+def test_the_index_of_docs_lists_every_page_once() -> None:
+    index = ROOT / "docs/README.md"
+    listed = [index.parent / target for target in re.findall(r"\]\(([^)]+)\)", index.read_text())]
+    pages = [page for page in PAGES if page.is_relative_to(index.parent) and page != index]
+    assert sorted(listed) == sorted(pages)
+
+
+def test_the_readme_has_at_most_240_lines() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 240
+
+
+@every_page
+def test_lines_are_short_enough_to_diff_but_for_tables_and_pictures(page: Path) -> None:
+    lines = prose_and_code(page)[0].splitlines()
+    assert [line for line in lines if len(line) > 120 and not line.startswith(("|", "!["))] == []
+
+
+def test_the_architecture_page_shows_who_may_import_whom() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert "\n".join(layers) in (ROOT / "docs/architecture.md").read_text()
 
 
 def test_every_alarm_has_its_paragraph_in_the_runbook() -> None:
     definitions = (ROOT / "modules/alarms/definitions.tf").read_text()
     alarms = set(re.findall(r'^\s+name\s+= "(\w+)"$', definitions, re.M))
     assert len(alarms) == 11
-    runbook = (ROOT / "docs/runbook.md").read_text()
+    runbook = (ROOT / "docs/operate/runbook.md").read_text()
     paragraphs = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", runbook, re.M | re.S))
     assert alarms <= set(paragraphs)
     for alarm in alarms:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from pipeline.paths import ROOT
 
-PAGE = ROOT / "docs/threats.md"
+PAGE = ROOT / "docs/reference/threats.md"
 SID = re.compile(r'^\s*sid\s*= "(\w+)"', re.MULTILINE)
-WHERE = re.compile(r"\[([\w/.]+\.tf)\]\(\.\./([\w/.]+\.tf)\)((?: `[\w.]+`,?)+)")
+WHERE = re.compile(r"\[([\w/.]+\.tf)\]\((?:\.\./)+([\w/.]+\.tf)\)((?: `[\w.]+`,?)+)")
 
 
 def rows() -> Iterator[str]:

@@ -17,7 +17,7 @@ PRICES = prices.load()
 ITEMS = PRICES.items
 MILLION = Decimal(1_000_000)
 # What a reader sees, however the lines are broken.
-COST = " ".join((ROOT / "docs/cost.md").read_text().split())
+COST = " ".join((ROOT / "docs/reference/cost.md").read_text().split())
 README = " ".join((ROOT / "README.md").read_text().split())
 
 
@@ -118,7 +118,7 @@ ONE_BY_ONE = price("sqs_requests", MILLION * 3)
 @pytest.mark.parametrize(
     "figure",
     [
-        f"those of [`prices.json`](../prices.json), for {PRICES.region} on {PRICES.date}",
+        f"those of [`prices.json`](../../prices.json), for {PRICES.region} on {PRICES.date}",
         f"A month has {PRICES.hours_a_month} hours",
         f"and {PRICES.seconds_a_month / 86400:.0f} days",
         f"{money(price('s3_puts', 1000))} per 1,000 uploads and {money(price('s3_storage'))} for a",

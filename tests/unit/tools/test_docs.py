@@ -87,8 +87,8 @@ def module(tmp_path: Path) -> Path:
     (tmp_path / "variables.tf").write_text(VARIABLES)
     (tmp_path / "outputs.tf").write_text(OUTPUTS)
     (tmp_path / "README.md").write_text(README)
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/inputs.md").write_text(PAGE)
+    (tmp_path / "docs/reference").mkdir(parents=True)
+    (tmp_path / "docs/reference/inputs.md").write_text(PAGE)
     return tmp_path
 
 
@@ -109,8 +109,8 @@ def test_every_module_has_a_readme_with_its_inputs_and_outputs() -> None:
         assert "<!-- BEGIN inputs -->" in text, module
         assert "<!-- BEGIN outputs -->" in text, module
     assert "<!-- BEGIN inputs-index -->" in (ROOT / "README.md").read_text()
-    assert "<!-- BEGIN inputs-reference -->" in (ROOT / "docs/inputs.md").read_text()
-    assert "<!-- BEGIN outputs -->" in (ROOT / "docs/outputs.md").read_text()
+    assert "<!-- BEGIN inputs-reference -->" in (ROOT / "docs/reference/inputs.md").read_text()
+    assert "<!-- BEGIN outputs -->" in (ROOT / "docs/reference/outputs.md").read_text()
 
 
 def described(attributes: tuple[inputs.Attribute, ...], path: str) -> dict[str, str]:
@@ -149,9 +149,9 @@ def test_a_cell_names_each_attribute_with_its_default(module: Path) -> None:
 
 def test_the_index_has_one_line_a_variable_that_links_to_its_attributes(module: Path) -> None:
     assert docs.inputs_index(module).splitlines()[2:] == [
-        "| [`alarms`](docs/inputs.md#alarms) | Alarms. |",
-        "| [`plain`](docs/inputs.md#plain) | A plain one. |",
-        '| [`table`](docs/inputs.md#table) | An "object". |',
+        "| [`alarms`](docs/reference/inputs.md#alarms) | Alarms. |",
+        "| [`plain`](docs/reference/inputs.md#plain) | A plain one. |",
+        '| [`table`](docs/reference/inputs.md#table) | An "object". |',
     ]
 
 
@@ -211,7 +211,7 @@ def test_check_names_what_is_out_of_date_until_it_is_written(
     capsys.readouterr()
     assert docs.run(check=True, as_json=True, root=module) == 1
     found = json.loads(capsys.readouterr().out)
-    assert sorted(found["stale"]) == ["docs/inputs.md", "variables.tf"]
+    assert sorted(found["stale"]) == ["docs/reference/inputs.md", "variables.tf"]
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,6 @@ def test_an_unknown_fault_is_refused_before_anything_starts_and_all_are_explaine
 
 
 def test_the_documentation_names_every_fault() -> None:
-    text = (ROOT / "docs/how-it-works.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/start/how-it-works.md").read_text(encoding="utf-8")
     for name in FAULTS:
         assert f"| `{name}` |" in text, name

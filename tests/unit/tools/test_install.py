@@ -16,7 +16,7 @@ def test_it_takes_the_whole_module_along_and_the_runbook_that_the_page_shows() -
     assert set(taken) == {
         *(file.name for file in ROOT.glob("*.tf")),
         "prices.json",
-        "docs/runbook.md",
+        "docs/operate/runbook.md",
         "modules",
         "lambda_src",
     }

@@ -260,6 +260,6 @@ def test_without_a_package_index_the_command_says_what_to_do(
 
 
 def test_the_documentation_tells_which_provider_the_schema_is_of() -> None:
-    page = (ROOT / "docs/compatibility.md").read_text()
+    page = (ROOT / "docs/reference/compatibility.md").read_text()
     assert SCHEMA["provider"] in page
     assert SCHEMA["date"] in page
