@@ -47,8 +47,8 @@ class Upgraded:
 
     `planned` is what the applied plan does with each resource, by address, and names also those
     that it leaves alone; `second_plan` has what is left after the apply, in Terraform's words.
-    Each instance got all that is in `uploaded`. `code_before` and `code_after` are the hashes of the functions'
-    packages.
+    Each instance got all that is in `uploaded`. `code_before` and `code_after` are the hashes of
+    the functions' packages.
     """
 
     outputs_before: Outputs
