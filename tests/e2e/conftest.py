@@ -49,45 +49,47 @@ Labs = dict[str, kept.Kept]
 Wanted = Mapping[str, Set[Any]]
 
 
-def _account(work: Path, owner: Owner) -> tuple[dict[str, str], dict[str, str]]:
+def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dict[str, str]]:
     """An emulated account: Terraform's environment, with a provider that runs already, a client's.
 
-    To start a provider takes Terraform more processor time than most of what it does here.
+    To start a provider takes Terraform more processor time than most of what it does here. It reads
+    files from where it was started: in a folder beside the roots.
     """
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    attach = owner.enter_context(shared_provider(environment, work))
+    place = work / beside / "provider"
+    environment = terraform_environment(place) | running.environment | ROOMY
+    attach = owner.enter_context(shared_provider(environment, place))
     return environment | attach, running.environment
 
 
 def _examples(work: Path, owner: Owner, _: Wanted) -> Cloud:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "module/beside")
     return Cloud(account, apply_examples(["minimal", "complete"], work / "module", environment))
 
 
 def _shown(work: Path, owner: Owner, _: Wanted) -> Shown:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "module")
     return Cloud(account, {}), examples.apply(examples.NAMES, work / "module", environment)
 
 
 def _every_way(work: Path, owner: Owner, wanted: Wanted) -> Ways:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "module")
     ways = [way for way in every.EVERY_WAY if way in wanted["way"]]
     return Cloud(account, {}), every.apply(ways, work / "module", environment)
 
 
 def _switched(work: Path, owner: Owner, _: Wanted) -> switching.Report:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "module")
     return switching.run(work / "module", environment, account)
 
 
 def _upgraded(work: Path, owner: Owner, _: Wanted) -> upgrading.Upgraded:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "")
     return upgrading.run(work, environment, account)
 
 
 def _adopted(work: Path, owner: Owner, _: Wanted) -> adopting.Adopted:
-    environment, account = _account(work, owner)
+    environment, account = _account(work, owner, "adopted/beside")
     return adopting.run(work, environment, account)
 
 
