@@ -5,7 +5,7 @@ begun when the session begins, some at a time.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
+from pipeline.terraform.shared_provider import shared_provider
 from tests.support import adopting, examples, failing, kept, switching, upgrading
 from tests.support import browser as browsers
 from tests.support import ways as every
@@ -43,68 +44,78 @@ class Cloud:
 Shown = tuple[Cloud, dict[str, examples.Applied]]
 Ways = tuple[Cloud, every.Applied]
 Owner = contextlib.ExitStack
+Labs = dict[str, kept.Kept]
+# What the collected tests ask for: names of fixtures, and the ways of delivery.
+Wanted = Mapping[str, Set[Any]]
 
 
-def _examples(work: Path, owner: Owner) -> Cloud:
+def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dict[str, str]]:
+    """An emulated account: Terraform's environment, with a provider that runs already, a client's.
+
+    To start a provider takes Terraform more processor time than most of what it does here. It reads
+    files from where it was started: in a folder beside the roots.
+    """
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    stacks = apply_examples(["minimal", "complete"], work / "module", environment)
-    return Cloud(running.environment, stacks)
+    place = work / beside / "provider"
+    environment = terraform_environment(place) | running.environment | ROOMY
+    attach = owner.enter_context(shared_provider(environment, place))
+    return environment | attach, running.environment
 
 
-def _shown(work: Path, owner: Owner) -> Shown:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    applied = examples.apply(examples.NAMES, work / "module", environment)
-    return Cloud(running.environment, {}), applied
+def _examples(work: Path, owner: Owner, _: Wanted) -> Cloud:
+    environment, account = _account(work, owner, "module/beside")
+    return Cloud(account, apply_examples(["minimal", "complete"], work / "module", environment))
 
 
-def _every_way(work: Path, owner: Owner) -> Ways:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    applied = every.apply(every.EVERY_WAY, work / "module", environment)
-    return Cloud(running.environment, {}), applied
+def _shown(work: Path, owner: Owner, _: Wanted) -> Shown:
+    environment, account = _account(work, owner, "module")
+    return Cloud(account, {}), examples.apply(examples.NAMES, work / "module", environment)
 
 
-def _switched(work: Path, owner: Owner) -> switching.Report:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return switching.run(work / "module", environment, running.environment)
+def _every_way(work: Path, owner: Owner, wanted: Wanted) -> Ways:
+    environment, account = _account(work, owner, "module")
+    ways = [way for way in every.EVERY_WAY if way in wanted["way"]]
+    return Cloud(account, {}), every.apply(ways, work / "module", environment)
 
 
-def _upgraded(work: Path, owner: Owner) -> upgrading.Upgraded:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return upgrading.run(work, environment, running.environment)
+def _switched(work: Path, owner: Owner, _: Wanted) -> switching.Report:
+    environment, account = _account(work, owner, "module")
+    return switching.run(work / "module", environment, account)
 
 
-def _adopted(work: Path, owner: Owner) -> adopting.Adopted:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return adopting.run(work, environment, running.environment)
+def _upgraded(work: Path, owner: Owner, _: Wanted) -> upgrading.Upgraded:
+    environment, account = _account(work, owner, "")
+    return upgrading.run(work, environment, account)
 
 
-def _sites(work: Path, owner: Owner) -> dict[str, fault_site.Site]:
+def _adopted(work: Path, owner: Owner, _: Wanted) -> adopting.Adopted:
+    environment, account = _account(work, owner, "adopted/beside")
+    return adopting.run(work, environment, account)
+
+
+def _sites(work: Path, owner: Owner, _: Wanted) -> dict[str, fault_site.Site]:
     return owner.enter_context(fault_site.sites(work))
 
 
-def _kept(work: Path, owner: Owner) -> kept.Kept:
-    owner.callback(kept.down, work / "lab")
-    return kept.up(work / "lab")
+def _labs(work: Path, owner: Owner, wanted: Wanted) -> dict[str, kept.Kept]:
+    """A lab for each fixture that wants one: made once, and copied while it is stopped."""
+    names = [name for name in LABS if name in wanted["fixture"]]
+    for name in names:
+        owner.callback(kept.down, work / name)
+    return kept.copies(work, names)
 
 
 # In the order in which they are begun: what takes longest, or is asked for first.
-MADE: dict[str, Callable[[Path, Owner], Any]] = {
+LABS = ("watched", "embedded", "staying")
+MADE: dict[str, Callable[[Path, Owner, Wanted], Any]] = {
+    "labs": _labs,
     "adopted": _adopted,
-    "watched": _kept,
     "switched": _switched,
     "upgraded": _upgraded,
     "shown": _shown,
     "ways": _every_way,
     "sites": _sites,
-    "embedded": _kept,
     "cloud": _examples,
-    "staying": _kept,
 }
 # Each mostly waits, but a provider that starts takes a core.
 _AT_ONCE = 4
@@ -116,9 +127,17 @@ def made(
 ) -> Iterator[Mapping[str, Future[Any]]]:
     """What the collected tests ask for, by the fixture's name, begun at once."""
     asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    if asked.intersection(LABS):
+        asked.add("labs")
+    parameters = [
+        item.callspec.params
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    ]
+    wanted = {"fixture": asked, "way": {p["way"] for p in parameters if "way" in p}}
     with contextlib.ExitStack() as owner, ThreadPoolExecutor(_AT_ONCE) as pool:
         yield {
-            name: pool.submit(make, tmp_path_factory.mktemp(name), owner)
+            name: pool.submit(make, tmp_path_factory.mktemp(name), owner, wanted)
             for name, make in MADE.items()
             if name in asked
         }
@@ -167,21 +186,21 @@ def adopted(made: Mapping[str, Future[adopting.Adopted]]) -> adopting.Adopted:
 
 
 @pytest.fixture(scope="session")
-def embedded(made: Mapping[str, Future[kept.Kept]]) -> kept.Kept:
+def embedded(made: Mapping[str, Future[Labs]]) -> kept.Kept:
     """The embedded lab, as `up` makes it."""
-    return made["embedded"].result()
+    return made["labs"].result()["embedded"]
 
 
 @pytest.fixture(scope="session")
-def staying(made: Mapping[str, Future[kept.Kept]]) -> Path:
+def staying(made: Mapping[str, Future[Labs]]) -> Path:
     """The folder of another one, which is stopped and killed, and gone in the end."""
-    return made["staying"].result().folder
+    return made["labs"].result()["staying"].folder
 
 
 @pytest.fixture(scope="session")
-def watched(made: Mapping[str, Future[kept.Kept]]) -> Watched:
+def watched(made: Mapping[str, Future[Labs]]) -> Watched:
     """Another one, which is looked at on its page."""
-    return Watched(made["watched"].result().folder)
+    return Watched(made["labs"].result()["watched"].folder)
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,7 @@ def broken(steps: dict[str, Step]) -> set[str]:
     return {name for name, step in steps.items() if step.verdict == "broken"}
 
 
-@pytest.mark.parametrize("way", [way for way in every.EVERY_WAY if not way.own_key], ids=str)
+@pytest.mark.parametrize("way", every.params(way for way in every.EVERY_WAY if not way.own_key))
 def test_every_way_of_delivery_is_well(
     ways: tuple[Any, every.Applied], way: every.Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:

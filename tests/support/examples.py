@@ -1,15 +1,15 @@
 """Apply examples as their READMEs say, with whatever somebody else has to have first."""
 
+import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
+from tests.support import stack
 from tools.module import copy_module
 
-# The slowest first: two roots one after the other, then those with more queues.
 NAMES = [
     "existing-topic",
     "existing-bucket",
@@ -19,15 +19,13 @@ NAMES = [
     "bring-your-own-handler",
     "stream-consumer",
 ]
-# Each provider holds some 400 MB.
-_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
 class Applied:
     """The outputs of an example, and of the root `theirs` in it: somebody else's, if there is one.
 
-    `second_plan` has what a second plan would change in both, in Terraform's words; empty: nothing.
+    `second_plan` has what another plan would change in all of them, in Terraform's words.
     """
 
     outputs: Mapping[str, Any]
@@ -36,38 +34,38 @@ class Applied:
 
 
 def apply(names: Iterable[str], folder: Path, environment: dict[str, str]) -> dict[str, Applied]:
-    """Apply them side by side in one account, each root with a state of its own."""
+    """Apply them side by side in one account: in one root, since starting Terraform costs most.
+
+    Whose resources an example builds on are applied before, as somebody else's, in another root.
+    """
     module = copy_module(folder)
-
-    def one(name: str) -> Applied:
-        root = module / "examples" / name
-        theirs: dict[str, Any] = {}
-        if (root / "theirs").exists():
-            theirs = _apply(root / "theirs", environment)
-        # What the owner tells is what the example asks for.
-        given = environment | {f"TF_VAR_{key}": str(value) for key, value in theirs.items()}
-        outputs = _apply(root, given)
-        second = _second_plan(root, given)
-        if theirs:
-            second += _second_plan(root / "theirs", environment)
-        return Applied(outputs, theirs, second)
-
-    names = list(names)
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    examples = {name: module / "examples" / name for name in names}
+    owners = {f"{name}/theirs": root / "theirs" for name, root in examples.items()}
+    owners = {name: root for name, root in owners.items() if root.exists()}
+    theirs = _apply(module / "theirs", owners, {}, environment)
+    # What the owner tells is what the example asks for.
+    given = {name.partition("/")[0]: outputs for name, outputs in theirs.items()}
+    ours = _apply(module / "ours", examples, given, environment)
+    second = stack.second_plan(module / "ours", environment)
+    second += stack.second_plan(module / "theirs", environment)
+    return {name: Applied(ours[name], given.get(name, {}), second) for name in examples}
 
 
-def _apply(root: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+def _apply(
+    root: Path,
+    modules: Mapping[str, Path],
+    values: Mapping[str, Mapping[str, Any]],
+    environment: Mapping[str, str],
+) -> dict[str, dict[str, Any]]:
+    """Call each module of `modules` in `root` and apply; their outputs by name."""
+    labels = {name: name.replace("/", "-") for name in modules}
+    calls = {
+        labels[name]: {"source": os.path.relpath(folder, root), **values.get(name, {})}
+        for name, folder in modules.items()
+    }
+    outputs = {label: {"value": f"${{module.{label}}}"} for label in calls}
+    terraform.write_root(root, {"module": calls, "output": outputs})
     terraform.init(root, environment)
-    terraform.apply(root, environment)
-    return terraform.outputs(root, environment)
-
-
-def _second_plan(root: Path, environment: Mapping[str, str]) -> str:
-    """Changed outputs count too."""
-    arguments = ("plan", "-detailed-exitcode", "-input=false", "-no-color")
-    planned = terraform.run(root, environment, *arguments, expected=(0, 2))
-    if planned.returncode == 0:
-        return ""
-    # What it read comes first, and may be long.
-    return planned.stdout[max(planned.stdout.find("\nTerraform "), 0) :]
+    stack.apply(root, environment)
+    made = stack.outputs(root)
+    return {name: made[label] for name, label in labels.items()}

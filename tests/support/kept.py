@@ -1,16 +1,18 @@
 """The embedded lab that stays, as `pipeline lab up` makes it, and commands run against it."""
 
-import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.emulator.ports import free_port
 from pipeline.emulator.process import client_environment
 from pipeline.lab import folder as stack
+from pipeline.lab import root
 from tests.support.clients import client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,14 +52,31 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     )
 
 
-def up(folder: Path) -> Kept:
-    """Make a lab in `folder` that stays."""
-    process = start("lab", "up", "--work-dir", str(folder), "--json")
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+def up(folder: Path, *arguments: str) -> Kept:
+    """Make a lab in `folder` that stays, or bring it back."""
+    _run("up", folder, *arguments)
     kept = stack.read_kept(folder)
     assert kept is not None
-    return Kept(folder, client_environment(kept.endpoint), json.loads(out)["outputs"])
+    return Kept(folder, client_environment(kept.endpoint), root.needed(folder)[0])
+
+
+def copies(place: Path, names: Sequence[str]) -> dict[str, Kept]:
+    """Labs in folders of `place` of these names: one is made, the others come back as it was."""
+    first, *others = (place / name for name in names)
+    lab = up(first)
+    if not others:
+        return {first.name: lab}
+    _run("down", first, "--keep-state")
+    for other in others:
+        shutil.copytree(first, other, symlinks=True)
+    # Each on a port of its own.
+    return {one.name: up(one, "--port", str(free_port())) for one in (first, *others)}
+
+
+def _run(command: str, folder: Path, *arguments: str) -> None:
+    process = start("lab", command, "--work-dir", str(folder), *arguments)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
 
 
 def down(folder: Path) -> None:

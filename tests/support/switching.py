@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
+from tests.support import stack
 from tests.support.clients import client
 from tests.support.poll import until
 from tools.module import copy_module
@@ -30,18 +31,18 @@ _PAUSE_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class Report:
-    """`changed` has the actions by address of each step; `records` counts them by key."""
+    """`changed` has the action by address of each step; `records` counts them by key."""
 
     uploaded: list[str]
     records: Counter[str]
-    changed: Mapping[str, Mapping[str, list[str]]]
+    changed: Mapping[str, Mapping[str, str]]
 
 
 def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Report:
     """Apply each step while uploads go on; `account` is what clients need to reach it."""
     place = copy_module(folder) / "root"
     s3, dynamodb, sqs = (client(name, account) for name in ("s3", "dynamodb", "sqs"))
-    changed: dict[str, dict[str, list[str]]] = {}
+    changed: dict[str, dict[str, str]] = {}
     uploaded: list[str] = []
     stop = threading.Event()
     bucket = ""
@@ -59,9 +60,8 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         terraform.write_root(place, _root(delivery))
         if not uploading.is_alive():
             terraform.init(place, environment)
-        changed[name] = terraform.changes(terraform.plan(place, environment))
-        terraform.apply(place, environment)
-        outputs = terraform.outputs(place, environment)["pipeline"]
+        changed[name] = stack.apply(place, environment)
+        outputs = stack.outputs(place)["pipeline"]
         if not uploading.is_alive():
             bucket = outputs["bucket_name"]
             uploading.start()

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
+from tests.support import stack
 from tests.support.clients import client
 from tests.support.poll import until
-from tests.support.ways import AT_ONCE, VIA, Way, root
+from tests.support.stack import AT_ONCE
+from tests.support.ways import VIA, Way, root
 from tools.module import copy_module
 
 # What a consumer got with 1.0.0:
@@ -44,9 +46,9 @@ class Upgraded:
     """What the upgrade did, by the instance's name where it is one instance's.
 
     `planned` is what the applied plan does with each resource, by address, and names also those
-    that it leaves alone; `second_plan` has the actions that are left after the apply. Each instance
-    got all that is in `uploaded`. `code_before` and `code_after` are the hashes of the functions'
-    packages.
+    that it leaves alone; `second_plan` has what is left after the apply, in Terraform's words.
+    Each instance got all that is in `uploaded`. `code_before` and `code_after` are the hashes of
+    the functions' packages.
     """
 
     outputs_before: Outputs
@@ -54,7 +56,7 @@ class Upgraded:
     code_before: Mapping[str, str]
     code_after: Mapping[str, str]
     planned: Planned
-    second_plan: Mapping[str, list[str]]
+    second_plan: str
     uploaded: list[str]
     items_before: Items
     items_after: Items
@@ -67,9 +69,8 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
     copy_module(folder / "current")
     place = folder / "root"
     _take(place, "../1.0.0", environment)
-    _plan(place, environment)
-    _apply(place, environment)
-    before = terraform.outputs(place, environment)
+    stack.apply(place, environment)
+    before = stack.outputs(place)
 
     s3 = client("s3", account)
     uploaded: list[str] = []
@@ -109,7 +110,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
             try:
                 _apply(place, environment)
                 phase = later.pop(0)
-                second_plan = terraform.changes(terraform.plan(place, environment))
+                second_plan = stack.second_plan(place, environment)
                 await_uploads()
             except Exception as error:
                 error.add_note(f"The upgrade deletes or replaces {sorted(ended(planned))}")
@@ -117,7 +118,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         finally:
             stop.set()
         uploads.result()
-    after = terraform.outputs(place, environment)
+    after = stack.outputs(place)
 
     # What never comes is the tests' to tell.
     with contextlib.suppress(AssertionError):

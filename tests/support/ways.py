@@ -1,17 +1,18 @@
 """The module in every way of delivery, on new and existing buckets, with and without a key."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.terraform import run as terraform
+from tests.support import stack
 from tools.module import copy_module
 
 VIA = ("notification", "eventbridge")
-# As many of Terraform's resources at a time as there are: they wait, and hardly work.
-AT_ONCE = "-parallelism=200"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class Way:
 EVERY_WAY = [
     Way(*choice) for choice in itertools.product(VIA, (False, True), (False, True), (False, True))
 ]
+# Any two choices meet in one of them; the rest waits for a soak.
+REPRESENTATIVE = {"ndns", "nbxk", "edxk", "ebnk", "ebxs"}
+
+
+def params(ways: Iterable[Way]) -> list[Any]:
+    """The ways as a test's parameters, those that wait for a soak marked so."""
+    return [
+        pytest.param(way, id=str(way), marks=[] if way.name in REPRESENTATIVE else pytest.mark.soak)
+        for way in ways
+    ]
 
 
 def root(ways: list[Way], source: str = "../") -> dict[str, Any]:
@@ -95,10 +106,10 @@ def root(ways: list[Way], source: str = "../") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Applied:
-    """Outputs by the way's name, and what a second plan would change, as actions by address."""
+    """Outputs by the way's name, and what a second plan would change, in Terraform's words."""
 
     outputs: Mapping[str, Mapping[str, Any]]
-    second_plan: Mapping[str, list[str]]
+    second_plan: str
 
 
 def apply(ways: list[Way], folder: Path, environment: Mapping[str, str]) -> Applied:
@@ -106,6 +117,5 @@ def apply(ways: list[Way], folder: Path, environment: Mapping[str, str]) -> Appl
     place = copy_module(folder) / "root"
     terraform.write_root(place, root(ways))
     terraform.init(place, environment)
-    terraform.run(place, environment, "apply", "-auto-approve", "-input=false", AT_ONCE)
-    outputs = terraform.outputs(place, environment)
-    return Applied(outputs, terraform.changes(terraform.plan(place, environment)))
+    stack.apply(place, environment)
+    return Applied(stack.outputs(place), stack.second_plan(place, environment))
