@@ -58,7 +58,7 @@ def test_who_is_not_let_in_is_told(statements: list[dict[str, Any]]) -> None:
     assert not ask(*statements)
 
 
-@pytest.mark.parametrize("policy", ["", "{", "[]", "null", '{"Statement": ["x", null]}'])
+@pytest.mark.parametrize("policy", ["", "{", "[]", "null", "{}"])
 def test_what_is_no_policy_lets_nobody_in(policy: str) -> None:
     assert not admits(policy, "s3.amazonaws.com", "lambda:InvokeFunction", BUCKET, "1")
 
