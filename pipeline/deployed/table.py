@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 
 Item = Mapping[str, Mapping[str, str]]
 
-# About 300 KB, which a table of 5 read units saves up within seconds.
+# About 300 KB: a bite that a table of 5 read units has saved up within seconds.
 _SCAN_PAGE = 1000
 # What BatchGetItem takes.
 _READ_BATCH = 100
@@ -83,10 +83,10 @@ def read(item: Item) -> Record | None:
 
 @dataclass
 class Table:
-    """The table `name`, through boto3's client, and the units that its calls have consumed.
+    """A table by `name`, through boto3's client; what was asked so far has cost so many units.
 
-    `stopped` ends the wait for a throttled table. Every method raises PipelineError where the table
-    can't be used, and when it was throttled for five minutes.
+    `stopped` ends the waiting for a throttled table. Every method raises PipelineError where the
+    table can't be used, and when it was throttled for five minutes.
     """
 
     dynamodb: Any
@@ -176,7 +176,7 @@ class Table:
         )
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
-        """The answer, once the table throttles no more."""
+        """The answer, however long the table is throttled, as far as that is bearable."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
         for attempt in count():
             with self._asking():
