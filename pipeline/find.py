@@ -152,23 +152,17 @@ def _of_lab(folder: Path) -> dict[str, Any]:
 def _parsed(printed: str | bytes, origin: str) -> dict[str, Any]:
     try:
         # What PowerShell redirects is UTF-16 or has a byte order mark; json detects that.
-        document = json.loads(printed)
-    except (ValueError, RecursionError) as error:
+        outputs: dict[str, Any] = dict(json.loads(printed).items())
+    except (ValueError, RecursionError, AttributeError) as error:
         raise PipelineError(
-            f"{origin} gives no JSON ({error!s:.200}): it takes what `terraform output -json` "
-            "prints."
+            f"{origin} gives no JSON object ({error!s:.200}): it takes what "
+            "`terraform output -json` prints."
         ) from error
-    if not isinstance(document, dict):
-        raise PipelineError(
-            f"{origin} gives no JSON object: it takes what `terraform output -json` is."
-        )
-    # With one output's name, `terraform output -json` prints the value alone.
-    return {
-        name: value["value"]
-        if isinstance(value, dict) and {"sensitive", "value"} <= value.keys()
-        else value
-        for name, value in document.items()
-    }
+    for name, value in outputs.items():
+        # With one output's name, `terraform output -json` prints the value alone.
+        if isinstance(value, dict) and {"sensitive", "value"} <= value.keys():
+            outputs[name] = value["value"]
+    return outputs
 
 
 def _choose(outputs: Mapping[str, Any], name: str | None, origin: str) -> Mapping[str, Any]:

@@ -64,18 +64,12 @@ def money(dollars: Decimal) -> str:
 
 def table(prices: Prices) -> str:
     """The prices as a Markdown table."""
-    rows = [
-        f"| [{item.service}]({item.source}) | {item.unit} | {_free(item)} | {_beyond(item)} |"
-        for item in prices.items.values()
-    ]
-    head = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows])
-
-
-def _free(item: Item) -> str:
-    if item.free is None:
-        return "nothing"
-    return f"{item.free:,}" + (" in all" if item.pool else "")
+    rows = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
+    for item in prices.items.values():
+        in_all = " in all" if item.pool else ""
+        free = "nothing" if item.free is None else f"{item.free:,}{in_all}"
+        rows.append(f"| [{item.service}]({item.source}) | {item.unit} | {free} | {_beyond(item)} |")
+    return "\n".join(rows)
 
 
 def _beyond(item: Item) -> str:

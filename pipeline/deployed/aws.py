@@ -76,6 +76,11 @@ def client(
             ) from error
 
 
+def is_emulator(client: Any) -> bool:
+    """Whether a boto3 client calls an emulator; AWS is reached over TLS, whatever its host name."""
+    return bool(client.meta.endpoint_url.startswith("http:"))
+
+
 @contextlib.contextmanager
 def asking(thing: str, fix: str) -> Iterator[None]:
     """Turn botocore's errors in the block into a PipelineError about `thing` ("the table t").

@@ -132,9 +132,7 @@ class StreamReader:
 
 def poll_seconds(streams: Any) -> float:
     """How long to wait from one `new` to the next."""
-    # AWS is reached over TLS, whatever its host name; an emulator mostly isn't.
-    tls = streams.meta.endpoint_url.startswith("https:")
-    return _POLL_SECONDS if tls else _EMULATOR_POLL_SECONDS
+    return _EMULATOR_POLL_SECONDS if aws.is_emulator(streams) else _POLL_SECONDS
 
 
 # The former names.

@@ -1,5 +1,6 @@
 """A deployed pipeline's names, as its Terraform root outputs them."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -97,7 +98,8 @@ class Target:
             buffered = self.buffer_queue_url is not None
             return {"via": delivery, "filters": [_EVERY_UPLOAD], "buffered": buffered}
         if isinstance(delivery, str):
-            delivery = _json(delivery)
+            with contextlib.suppress(ValueError, RecursionError):
+                delivery = json.loads(delivery)
         if not isinstance(delivery, dict):
             raise PipelineError(
                 f"{self.origin} gives a delivery that is no object: take the module's, or write "
@@ -143,10 +145,3 @@ def _are_filters(value: Any) -> bool:
         )
     except (TypeError, KeyError):
         return False
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.deployed import aws
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.verify import alerting
 
@@ -38,10 +39,7 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
             set_state("OK")
         began = time.monotonic()
         try:
-            if ".amazonaws." in cloudwatch.meta.endpoint_url:
-                how = "set to ALARM"
-                set_state("ALARM")
-            else:
+            if aws.is_emulator(cloudwatch):
                 how = "driven beyond its threshold"
                 datum = {
                     "MetricName": alarm["MetricName"],
@@ -50,10 +48,14 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
                     "Value": alarm["Threshold"] + 1,
                 }
                 cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[datum])
-            while (waited := time.monotonic() - began) < seconds:
+            else:
+                how = "set to ALARM"
+                set_state("ALARM")
+            while time.monotonic() - began < seconds:
                 tell(f"waiting for the notification of {name}")
                 if any(_about(body, name) for body in receive()):
-                    return f"{name} was {how}, its notification came {waited:.1f} s later"
+                    after = time.monotonic() - began
+                    return f"{name} was {how}, its notification came {after:.1f} s later"
         finally:
             with contextlib.suppress(ClientError, BotoCoreError):
                 set_state(alarm["StateValue"])

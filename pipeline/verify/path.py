@@ -231,9 +231,8 @@ def _event(session: Session, chosen: Probe) -> dict[str, Any]:
         "region": session.target.region,
         "resources": [session.bucket_arn],
         "detail": {
-            "version": "0",
             "bucket": {"name": session.target.bucket_name},
-            "object": {"key": chosen.key, "size": 1, "etag": "0", "sequencer": "0"},
+            "object": {"key": chosen.key},
             **detail,
         },
     }

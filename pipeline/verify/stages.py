@@ -36,17 +36,13 @@ ALERTING: dict[str, Check] = {
     "subscriptions": alerting.subscriptions,
     "failure queue": alerting.failures,
 }
-# Which output an operation is about, by a word of the operation's name.
+# Words in the names of operations, by the output that they are about.
 _ABOUT = {
-    "Bucket": ("bucket", "bucket_name"),
-    "Object": ("bucket", "bucket_name"),
-    "Function": ("function", "function_name"),
-    "Policy": ("function", "function_name"),
-    "Table": ("table", "table_name"),
-    "TimeToLive": ("table", "table_name"),
-    "Item": ("table", "table_name"),
-    "Topic": ("topic", "topic_arn"),
-    "Log": ("log group", "log_group_name"),
+    "bucket_name": ("Bucket", "Object"),
+    "function_name": ("Function", "Policy"),
+    "table_name": ("Table", "TimeToLive", "Item"),
+    "topic_arn": ("Topic",),
+    "log_group_name": ("Log",),
 }
 
 
@@ -86,8 +82,9 @@ def refused(
     """What an error of AWS's means for a stage, and a sentence of what it is about."""
     operation = getattr(error, "operation_name", "")
     thing = f"the {stage}"
-    for word, (kind, output) in _ABOUT.items():
-        if word in operation:
+    for output, words in _ABOUT.items():
+        if any(word in operation for word in words):
+            kind = output.rpartition("_")[0].replace("_", " ")
             thing = f"the {kind} {session.target.outputs.get(output)}"
             break
     fix = "run `terraform apply` in the stack's root, and see that it goes through"

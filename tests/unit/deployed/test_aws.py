@@ -1,4 +1,4 @@
-"""What AWS's own library makes of a configuration, in a sentence."""
+"""AWS's errors become sentences."""
 
 import boto3
 import pytest

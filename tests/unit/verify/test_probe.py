@@ -40,7 +40,7 @@ def test_the_probe_does_what_a_filter_takes(given: list[dict[str, Any]], event: 
     assert f"s3:{probe.choose(given).event}" == event
 
 
-def test_its_key_has_the_filters_prefix_and_suffix_and_a_mark_of_its_own() -> None:
+def test_its_key_has_the_filters_prefix_and_suffix_and_a_random_mark() -> None:
     given = [
         filters("s3:ObjectRemoved:*"),
         filters("s3:ObjectCreated:*", prefix="ein gang/ü+", suffix="%.csv"),
