@@ -162,16 +162,13 @@ def test_outputs_without_a_pipeline_are_refused_with_the_fix(
         [{"prefix": "", "suffix": "", "events": [1]}],
     ],
 )
-def test_filters_of_another_shape_are_refused(write: Write, filters: Any) -> None:
-    outputs = {**OUTPUTS, "delivery": {"via": "notification", "filters": filters}}
+def test_a_topic_or_filters_of_another_shape_are_refused(write: Write, filters: Any) -> None:
+    delivery = {"via": "notification", "filters": filters}
+    found = find(file=write({**OUTPUTS, "delivery": delivery, "topic_arn": "event-driven-alerts"}))
     with pytest.raises(PipelineError, match=r"gives delivery\.filters of another shape: take"):
-        _ = find(file=write(printed({"pipeline": outputs}))).delivery
-
-
-def test_a_topic_that_is_no_arn_is_refused(write: Write) -> None:
-    outputs = {**OUTPUTS, "topic_arn": "event-driven-alerts"}
+        _ = found.delivery
     with pytest.raises(PipelineError, match="gives a topic_arn that is no ARN: take"):
-        _ = find(file=write(printed({"pipeline": outputs}))).topic_arn
+        _ = found.topic_arn
 
 
 def test_an_absent_file_or_one_without_json_is_refused(tmp_path: Path) -> None:

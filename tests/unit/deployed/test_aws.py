@@ -43,3 +43,12 @@ def test_a_refused_call_names_the_right_that_it_needs(
     assert aws.sentence(error, "the topic t", "apply") == (
         f"The topic t is closed to you: you need the right to {right} (no)."
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "emulator"),
+    [("http://localhost:4566", True), ("https://monitoring.eu-west-1.api.aws", False)],
+)
+def test_an_endpoint_without_tls_is_an_emulator(url: str, emulator: bool) -> None:
+    client = aws.client("cloudwatch", region_name="eu-west-1", endpoint_url=url)
+    assert aws.is_emulator(client) is emulator
