@@ -1,6 +1,6 @@
-"""Find a deployed pipeline, the embedded lab's or anybody's, by what its Terraform root says.
+"""Find a deployed pipeline, the embedded lab's or another, by the outputs of its Terraform root.
 
-A command takes its names from here, never from defaults: what is looked at is what was applied.
+A command takes its names from here, never from defaults: it looks at what was applied.
 """
 
 import json
@@ -17,22 +17,25 @@ from pipeline.deployed import aws
 from pipeline.deployed.target import SETTABLE, NotYetError, Target
 from pipeline.emulator.process import client_environment, point_this_process_at
 from pipeline.errors import PipelineError
-from pipeline.lab import folder as stack
-from pipeline.lab import root as lab_root
+from pipeline.lab import folder as lab_folder
+from pipeline.lab.root import outputs as lab_outputs
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import find_terraform
 
-# Two of them tell the module's outputs from other modules', which have some of these names too.
+# Other modules have some of these outputs too, but not two of them.
 _MARKS = {"table_name", "function_name", "failure_queue_url"}
 
+# The region in an ARN or in a queue's URL, and the outputs that have one.
+_REGION = re.compile(r"(?:arn:[^:]*:[^:]*:|https://sqs\.)([a-z0-9-]+)[:.]")
+_REGIONAL = (
+    "function_arn",
+    "table_arn",
+    "failure_queue_arn",
+    "table_stream_arn",
+    "failure_queue_url",
+)
 
-_ADDRESSES = ("function_arn", "table_arn", "failure_queue_arn", "table_stream_arn")
-
-
-_QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
-
-
-# A backend may be far away, but not that far.
+# A backend may be slow, but not that slow.
 _OUTPUT_SECONDS = 120.0
 
 
@@ -46,29 +49,25 @@ def find(
 ) -> Target:
     """The pipeline of the Terraform root in `root`, or of the outputs in `file` (`-` is stdin).
 
-    `given` outputs, each `name=value`, count more than those found, and suffice alone. With
-    `pipeline`, or nothing of this, it is the embedded lab in that folder, and this process's AWS
-    environment is replaced by the lab's. `output` chooses where there are several pipelines.
+    `given` outputs, each `name=value`, win over those found, and suffice alone. With `lab`, or
+    without anything, it is the embedded lab in that folder, and this process's AWS environment
+    becomes the lab's. `output` chooses among several pipelines.
 
-    Raises PipelineError where there is none, or several, or where the environment's region is
+    Raises PipelineError where there is none or more than one, or where the environment's region is
     another.
     """
     by_hand = dict(map(_pair, given))
     places = {"--stack": root, "--outputs": file, "--work-dir": lab}
-    named = [option for option, place in places.items() if place is not None]
-    if len(named) > 1:
-        raise PipelineError(f"{' and '.join(named)} both name a stack: give one of them.")
-    flags: list[str] = []
+    flags = [word for option, place in places.items() if place for word in (option, str(place))]
+    if len(flags) > 2:
+        raise PipelineError(f"{' and '.join(flags[::2])} both name a stack: give one of them.")
     found: Mapping[str, Any] = {}
     if root is not None:
-        flags = ["--stack", str(root)]
         origin = f"The Terraform root {root}"
-        said = ask_root(root, "its outputs", "output", "-json", "-no-color")
-        found = _choose(_parsed(said, origin), output, origin)
+        found = _parsed(ask_root(root, "its outputs", "output", "-json", "-no-color"), origin)
     elif file is not None:
-        flags = ["--outputs", str(file)]
         origin = "The standard input" if str(file) == "-" else f"The file {file}"
-        found = _choose(_of_file(file, origin), output, origin)
+        found = _parsed(_content(file, origin), origin)
     elif by_hand and lab is None:
         origin = "--set"
         if output is not None:
@@ -76,10 +75,11 @@ def find(
                 "--output chooses among a stack's outputs: give --stack or --outputs."
             )
     else:
-        flags = [] if lab is None else ["--work-dir", str(lab)]
-        lab = lab or stack.FOLDER
+        lab = lab or lab_folder.FOLDER
         origin = f"The lab in {lab}"
-        found = _choose(_of_lab(lab), output, origin)
+        found = _of_lab(lab)
+    if origin != "--set":
+        found = _choose(found, output, origin)
     if output is not None:
         flags += ["--output", output]
     for name, value in by_hand.items():
@@ -95,10 +95,10 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def ask_root(root: Path, tells: str, *command: str) -> str:
-    """What a Terraform command that changes nothing prints there, in the user's own environment.
+def ask_root(root: Path, wanted: str, *command: str) -> str:
+    """What a read-only Terraform command prints in `root`, in the user's own environment.
 
-    `tells` is what it is asked for ("its outputs"). Raises PipelineError.
+    `wanted` is what it is asked for ("its outputs"). Raises PipelineError.
     """
     if not root.is_dir():
         raise PipelineError(f"{root} is no folder: give --stack the folder that was applied.")
@@ -119,76 +119,69 @@ def ask_root(root: Path, tells: str, *command: str) -> str:
                 f"{origin} is not initialised: run `terraform init` there."
             ) from error
         raise PipelineError(
-            f"{origin} does not tell {tells} ({reason:.400}): see that `terraform {command[0]}` "
+            f"{origin} does not give {wanted} ({reason:.400}): see that `terraform {command[0]}` "
             "works there."
         ) from error
 
 
-def _of_file(file: Path, origin: str) -> dict[str, Any]:
+def _content(file: Path, origin: str) -> bytes:
     try:
-        raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise PipelineError(
             f"{origin} can't be read ({error.strerror}): give --outputs what "
             "`terraform output -json` prints."
         ) from error
-    # What PowerShell redirects is UTF-16 or has a mark; json finds out.
-    return _parsed(raw, origin)
 
 
 def _of_lab(folder: Path) -> dict[str, Any]:
-    state, kept = stack.look(folder)
+    state, kept = lab_folder.look(folder)
     if state == "unfinished":
         raise NotYetError(f"The lab in {folder} is still being made: wait until that has ended.")
     if kept is None or state != "running":
         start = "start one" if kept is None else "bring it back"
         raise NotYetError(
-            f"No lab runs in {folder}: {start} with `{stack.command('lab up', folder)}`, or name a "
-            "deployed stack with --stack FOLDER."
+            f"No lab runs in {folder}: {start} with `{lab_folder.command('lab up', folder)}`, or "
+            "name a deployed stack with --stack FOLDER."
         )
-    stack.expect_answer(folder, kept)
+    lab_folder.expect_answer(folder, kept)
     point_this_process_at(client_environment(kept.endpoint))
-    return lab_root.outputs(folder)
+    return lab_outputs(folder)
 
 
-def _parsed(said: str | bytes, origin: str) -> dict[str, Any]:
+def _parsed(printed: str | bytes, origin: str) -> dict[str, Any]:
     try:
-        document = json.loads(said)
-    except (ValueError, RecursionError) as error:
+        # What PowerShell redirects is UTF-16 or has a byte order mark; json detects that.
+        outputs: dict[str, Any] = dict(json.loads(printed).items())
+    except (ValueError, RecursionError, AttributeError) as error:
         raise PipelineError(
-            f"{origin} gives no JSON ({error!s:.200}): it takes what `terraform output -json` "
-            "prints."
+            f"{origin} gives no JSON object ({error!s:.200}): it takes what "
+            "`terraform output -json` prints."
         ) from error
-    if not isinstance(document, dict):
-        raise PipelineError(
-            f"{origin} gives no JSON object: it takes what `terraform output -json` is."
-        )
-    return {name: _unwrapped(value) for name, value in document.items()}
+    for name, value in outputs.items():
+        # With one output's name, `terraform output -json` prints the value alone.
+        if isinstance(value, dict) and {"sensitive", "value"} <= value.keys():
+            outputs[name] = value["value"]
+    return outputs
 
 
-def _unwrapped(value: Any) -> Any:
-    # With a single output's name, `terraform output -json` prints the value alone.
-    wrapped = isinstance(value, dict) and {"sensitive", "value"} <= value.keys()
-    return value["value"] if wrapped else value
-
-
-def _choose(tree: dict[str, Any], name: str | None, origin: str) -> Mapping[str, Any]:
+def _choose(outputs: Mapping[str, Any], name: str | None, origin: str) -> Mapping[str, Any]:
     """The module's outputs among a root's, which may be flat, or objects by any name."""
-    found = _pipelines(tree)
+    found = _pipelines(outputs)
     if name is not None:
-        value = found.get(name, tree.get(name))
+        value = found.get(name, outputs.get(name))
         if not isinstance(value, dict):
             among = f"write one of {', '.join(found)}" if found else "it has none with a pipeline"
             raise PipelineError(f"{origin} has no output {name!r} that is an object: {among}.")
         return value
-    # A root may tell some names twice, flat and as an object.
-    different = {tuple(map(str, map(one.get, sorted(_MARKS)))): one for one in found.values()}
+    # A root may have the same pipeline twice, flat and as an object.
+    different = {tuple(str(each.get(mark)) for mark in _MARKS): each for each in found.values()}
     if len(different) > 1:
         raise PipelineError(
             f"{origin} has several pipelines: choose one with --output, {' or '.join(found)}."
         )
     if not found:
-        has = "has no outputs" if not tree else "has none of the module's outputs"
+        has = "has no outputs" if not outputs else "has none of the module's outputs"
         raise NotYetError(
             f'{origin} {has}: add `output "pipeline" {{ value = module.pipeline }}`, with your '
             "module's name, and run `terraform apply` to its end."
@@ -197,11 +190,11 @@ def _choose(tree: dict[str, Any], name: str | None, origin: str) -> Mapping[str,
 
 
 def _pipelines(tree: Any, path: str = "") -> dict[str, Mapping[str, Any]]:
-    """All objects that hold the module's outputs, by where they lie; `.` is the root itself."""
+    """All objects with the module's outputs, by their path; `.` is the root itself."""
     if isinstance(tree, list):
         # Of a module with `count`; with `for_each` it is an object of objects.
-        tree = {str(number): one for number, one in enumerate(tree)}
-    if not isinstance(tree, dict):
+        tree = {str(number): value for number, value in enumerate(tree)}
+    if not isinstance(tree, Mapping):
         return {}
     found: dict[str, Mapping[str, Any]] = {}
     if len(_MARKS & tree.keys()) >= 2:
@@ -216,20 +209,12 @@ def _pipelines(tree: Any, path: str = "") -> dict[str, Mapping[str, Any]]:
 def _region(outputs: Mapping[str, Any], origin: str) -> str | None:
     with aws.asking("the AWS configuration", "check AWS_PROFILE and AWS_CONFIG_FILE"):
         # AWS's command line reads AWS_REGION, boto3 does not.
-        told = os.environ.get("AWS_REGION") or boto3.Session().region_name
-    lives = _region_of(outputs)
-    if lives and told and lives != told:
+        configured = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    matches = (_REGION.match(str(outputs.get(name))) for name in _REGIONAL)
+    lives = next((match[1] for match in matches if match), None)
+    if lives and configured and lives != configured:
         raise PipelineError(
-            f"{origin} lives in {lives}, but the AWS configuration says {told}: set "
+            f"{origin} lives in {lives}, but the AWS configuration says {configured}: set "
             f"AWS_REGION={lives}, and AWS_PROFILE to a profile of its account."
         )
-    return lives or told
-
-
-def _region_of(outputs: Mapping[str, Any]) -> str | None:
-    for name in _ADDRESSES:
-        parts = str(outputs.get(name)).split(":")
-        if len(parts) > 5 and parts[3]:
-            return parts[3]
-    match = _QUEUE_REGION.match(str(outputs.get("failure_queue_url")))
-    return match[1] if match else None
+    return lives or configured

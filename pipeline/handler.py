@@ -1,10 +1,10 @@
-"""The function's own modules, so that the tooling reads an event exactly as the function does."""
+"""The function's own modules: the tooling reads an event exactly as the function does."""
 
 import sys
 
 from pipeline.paths import FUNCTION
 
-# Only while they are imported: their names are too general to stay on everybody's path.
+# Only for the import: these names are too general to stay on the path.
 sys.path.insert(0, str(FUNCTION))
 try:
     import events

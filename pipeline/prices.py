@@ -14,10 +14,10 @@ FILE = ROOT / "prices.json"
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that AWS bills: `price` dollars for every `per` of its `unit`.
+    """What AWS bills: `price` dollars for every `per` of its `unit`.
 
-    `free` is what every account has each month, None where there is nothing; items of one `pool`
-    share it. A `price` of None is told by the `note`; an `hourly` one is for each unit and hour.
+    `free` is every account's free amount a month, None without one; items of one `pool` share it.
+    Where `price` is None the `note` says it; an `hourly` price is for each unit and hour.
     """
 
     service: str
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Prices:
-    """The whole table; a month has `hours_a_month` for prices, `seconds_a_month` for rates."""
+    """All prices; a month has `hours_a_month` for prices and `seconds_a_month` for rates."""
 
     region: str
     date: str
@@ -44,7 +44,7 @@ class Prices:
 
 
 def load(file: Path = FILE) -> Prices:
-    """Read the table. Raises PipelineError naming the file when it is not one."""
+    """Read prices.json. Raises PipelineError."""
     try:
         read = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal, parse_int=Decimal)
         items = {key: Item(**item) for key, item in read.pop("items").items()}
@@ -56,26 +56,20 @@ def load(file: Path = FILE) -> Prices:
 
 
 def money(dollars: Decimal) -> str:
-    """`$5`, `$0.10` or `$0.00065`: cents at least, where it is not whole."""
+    """`$5`, `$0.10` or `$0.00065`."""
     whole = dollars == dollars.to_integral_value()
     places = max(0 if whole else 2, -int(dollars.normalize().as_tuple().exponent))
     return f"${dollars:,.{places}f}"
 
 
 def table(prices: Prices) -> str:
-    """The Markdown table of everything that costs."""
-    rows = [
-        f"| [{item.service}]({item.source}) | {item.unit} | {_free(item)} | {_beyond(item)} |"
-        for item in prices.items.values()
-    ]
-    head = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
-    return "\n".join([*head, *rows])
-
-
-def _free(item: Item) -> str:
-    if item.free is None:
-        return "nothing"
-    return f"{item.free:,}" + (" in all" if item.pool else "")
+    """The prices as a Markdown table."""
+    rows = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
+    for item in prices.items.values():
+        in_all = " in all" if item.pool else ""
+        free = "nothing" if item.free is None else f"{item.free:,}{in_all}"
+        rows.append(f"| [{item.service}]({item.source}) | {item.unit} | {free} | {_beyond(item)} |")
+    return "\n".join(rows)
 
 
 def _beyond(item: Item) -> str:

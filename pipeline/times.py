@@ -1,4 +1,4 @@
-"""Durations and moments, as options take them."""
+"""Durations and times, as options take them."""
 
 import re
 from datetime import UTC, datetime
@@ -21,15 +21,14 @@ def seconds(text: str, option: str) -> float:
 
 
 def moment(text: str, now: float, option: str) -> float:
-    """Epoch seconds of so long before `now`, or of an ISO time, in UTC unless it names a zone.
+    """Epoch seconds of a duration before `now`, or of an ISO time.
 
     Raises PipelineError naming `option`.
     """
     if _DURATION.fullmatch(text):
         return now - seconds(text, option)
     try:
-        parsed = datetime.fromisoformat(text)
-        return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+        return epoch(text)
     except (ValueError, OverflowError) as error:
         raise PipelineError(
             f"{option} is {text!r}: write how long ago (90s, 15m, 6h, 2d), or a time like "
@@ -37,6 +36,15 @@ def moment(text: str, now: float, option: str) -> float:
         ) from error
 
 
+def epoch(text: str) -> float:
+    """Epoch seconds of an ISO time, in UTC unless it names a zone.
+
+    Raises ValueError and OverflowError.
+    """
+    parsed = datetime.fromisoformat(text)
+    return parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp()
+
+
 def iso(epoch: float) -> str:
-    """Epoch seconds as records spell times: `2026-11-22T09:40:00Z`."""
+    """Epoch seconds as in a record: `2026-11-22T09:40:00Z`."""
     return datetime.fromtimestamp(int(epoch // 1), UTC).isoformat()[:19] + "Z"

@@ -1,4 +1,4 @@
-"""Clients for an AWS account, and its refusals as sentences for whoever runs a command."""
+"""Clients for an AWS account, and its errors as sentences for whoever runs a command."""
 
 import contextlib
 import re
@@ -6,88 +6,86 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionClosedError,
-    ConnectionError,  # noqa: A004  (botocore's own)
-    CredentialRetrievalError,
-    HTTPClientError,
-    IncompleteReadError,
-    NoCredentialsError,
-    NoRegionError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.errors import PipelineError
 
-# What the network did, not AWS.
-UNREACHED = (ConnectionError, HTTPClientError, IncompleteReadError)
+# The network failed, not AWS.
+UNREACHED = (
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
+)
 
-_GONE = {
-    "404",
-    "AWS.SimpleQueueService.NonExistentQueue",
-    "NoSuchBucket",
-    "NoSuchEntity",
-    "NotFound",
-    "NotFoundException",
-    "QueueDoesNotExist",
-    "ResourceNotFoundException",
-}
-_STALE = {
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "RequestExpired",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-}
-# KMS.AccessDeniedException too, and Lambda's KMSAccessDeniedException; SNS's AuthorizationError.
-_DENIED = re.compile("AccessDenied|AuthorizationError|UnauthorizedOperation")
-# Operations whose right has another name.
-_RIGHTS = {
+_GONE = re.compile(
+    r"404|NotFound(Exception)?|ResourceNotFoundException|NoSuch(Bucket|Entity)|QueueDoesNotExist"
+    r"|AWS\.SimpleQueueService\.NonExistentQueue"
+)
+_STALE = re.compile(
+    "ExpiredToken(Exception)?|InvalidClientTokenId|InvalidSignatureException|RequestExpired"
+    "|SignatureDoesNotMatch|UnrecognizedClientException"
+)
+# Also KMS.AccessDeniedException and Lambda's KMSAccessDeniedException.
+_DENIED = re.compile(".*AccessDenied.*|AuthorizationError|.*UnauthorizedOperation")
+# Operations whose IAM action has another name.
+_ACTIONS = {
     "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "Invoke": "lambda:InvokeFunction",
     "ListObjectVersions": "s3:ListBucketVersions",
     "ListObjectsV2": "s3:ListBucket",
 }
 _NO_CREDENTIALS = (
-    CredentialRetrievalError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    SSOError,
-    TokenRetrievalError,
+    exceptions.CredentialRetrievalError,
+    exceptions.NoCredentialsError,
+    exceptions.PartialCredentialsError,
+    exceptions.ProfileNotFound,
+    exceptions.SSOError,
+    exceptions.TokenRetrievalError,
 )
 
 
-def client(service: str, config: Config | None = None, **settings: Any) -> Any:
-    """A client of `service` for the account and region that the environment names.
+def client(
+    service: str,
+    config: Config | None = None,
+    *,
+    attempts: int | None = None,
+    parallel: int = 10,
+    **settings: Any,
+) -> Any:
+    """A boto3 client for the account and region of the environment; `settings` are boto3's.
 
-    `settings` are boto3's. Raises PipelineError where no region or profile is to be found, or an
-    AWS variable has a value that makes no sense.
+    With `attempts` it makes that many at a call, for up to `parallel` threads; `config` is for
+    anything else. Raises PipelineError without a region or profile, or where an AWS variable is not
+    valid.
     """
+    if attempts is not None:
+        config = Config(
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            max_pool_connections=max(10, parallel),
+        )
     make: Any = boto3.client
     with asking(service, "check AWS_PROFILE and AWS_REGION"):
         try:
             return make(service, config=config, **settings)
         except ValueError as error:
             raise PipelineError(
-                f"The AWS configuration makes no sense ({error}): check AWS_REGION, "
-                "AWS_ENDPOINT_URL and the other AWS variables."
+                f"The AWS configuration is not valid ({error}): check AWS_REGION, AWS_ENDPOINT_URL "
+                "and the other AWS variables."
             ) from error
+
+
+def is_emulator(client: Any) -> bool:
+    """Whether a boto3 client calls an emulator; AWS is reached over TLS, whatever its host name."""
+    return bool(client.meta.endpoint_url.startswith("http:"))
 
 
 @contextlib.contextmanager
 def asking(thing: str, fix: str) -> Iterator[None]:
-    """AWS's refusals in the block become LabErrors about `thing` ("the table t").
+    """Turn botocore's errors in the block into a PipelineError about `thing` ("the table t").
 
-    `fix` is what to do where it does not exist, without a full stop.
+    `fix` is what to do where `thing` does not exist, without a full stop.
     """
     try:
         yield
@@ -96,49 +94,47 @@ def asking(thing: str, fix: str) -> Iterator[None]:
 
 
 def code(error: Exception) -> str:
-    """AWS's code of an error, or the error's own name where AWS was not reached."""
+    """AWS's code of an error, or the name of its class where AWS was not reached."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "")) or "ClientError"
     return type(error).__name__
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether AWS answered that what was asked for does not exist."""
-    return isinstance(error, ClientError) and code(error) in _GONE
+    """Whether AWS answered that the resource does not exist."""
+    return isinstance(error, ClientError) and _GONE.fullmatch(code(error)) is not None
 
 
 def is_stale(error: BaseException | None) -> bool:
-    """Whether it is the credentials that are missing, or that AWS refuses."""
+    """Whether credentials are missing, or AWS refuses them."""
     if isinstance(error, ClientError):
-        return code(error) in _STALE
+        return _STALE.fullmatch(code(error)) is not None
     return isinstance(error, _NO_CREDENTIALS)
 
 
 def is_gone_away(error: BaseException | None) -> bool:
-    """Whether nobody listens there (any more); not whether somebody is slow."""
-    return isinstance(error, ConnectionError | ConnectionClosedError)
+    """Whether nothing listens at the endpoint; a slow endpoint does not count."""
+    return isinstance(error, exceptions.ConnectionError | exceptions.ConnectionClosedError)
 
 
 def sentence(error: ClientError | BotoCoreError, thing: str, fix: str) -> str:
-    """What AWS refused about `thing`, and what to do, as `asking` says it."""
+    """What went wrong with `thing`, and what to do; see `asking`."""
     start = thing[:1].upper() + thing[1:]
-    if isinstance(error, NoRegionError):
-        return "No AWS region is set: set AWS_REGION to the one that the stack lives in."
+    if isinstance(error, exceptions.NoRegionError):
+        return "No AWS region is set: set AWS_REGION to the stack's region."
     if isinstance(error, _NO_CREDENTIALS):
-        said = str(error).rstrip(".")
-        return (
-            f"No AWS credentials ({said}): log in, or set AWS_PROFILE to a profile that has some."
-        )
+        reason = str(error).rstrip(".")
+        return f"No AWS credentials ({reason}): log in, or set AWS_PROFILE to a profile with some."
     if isinstance(error, UNREACHED):
         return f"{start} can't be reached ({error}): check the network, AWS_REGION and any proxy."
     if not isinstance(error, ClientError):
         return f"{start} could not be asked ({error}): {fix}."
-    said = error.response.get("Error", {}).get("Message") or "no reason given"
-    if code(error) in _GONE:
+    reason = error.response.get("Error", {}).get("Message") or "no reason given"
+    if is_gone(error):
         return f"{start} does not exist: {fix}."
-    if code(error) in _STALE:
-        return f"The AWS credentials are refused ({code(error)}: {said}): log in again."
-    if _DENIED.search(code(error)):
-        right = _RIGHTS.get(error.operation_name, error.operation_name)
-        return f"{start} is closed to you: whoever runs this needs the right to {right} ({said})."
-    return f"{start} refused {error.operation_name} ({code(error)}: {said}): {fix}."
+    if is_stale(error):
+        return f"The AWS credentials are refused ({code(error)}: {reason}): log in again."
+    if _DENIED.fullmatch(code(error)):
+        action = _ACTIONS.get(error.operation_name, error.operation_name)
+        return f"{start} is closed to you: you need the right to {action} ({reason})."
+    return f"{start} refused {error.operation_name} ({code(error)}: {reason}): {fix}."

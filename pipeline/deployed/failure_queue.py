@@ -1,4 +1,4 @@
-"""Read what lies in the failure queue, whichever of the three ways it came there.
+"""Read the failure queue, whose messages come from three senders.
 
 destination  Lambda gave up on an asynchronous invoke: an invocation record, with the event in its
              `requestPayload`.
@@ -14,21 +14,21 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from itertools import batched
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline import times
 from pipeline.handler import events, records
 
-# What a killed command held comes back after so long, however long the queue itself hides it.
-_HOLD_SECONDS = 30
+# Messages of a command that was killed come back after so long, or sooner if the queue says so.
+_VISIBILITY_SECONDS = 30
 # SQS hides for twelve hours at most.
-_LONGEST_HOLD_SECONDS = 6 * 3600
-# What ChangeMessageVisibilityBatch takes.
+_LONGEST_VISIBILITY_SECONDS = 6 * 3600
+# What ReceiveMessage and ChangeMessageVisibilityBatch take.
 _BATCH = 10
-# Enough to tell what waits there, and little to hide from others meanwhile.
+# Enough to show what waits there, and little to hide from others meanwhile.
 _TAKE_AT_MOST = 50
 _PEEK_SECONDS = 60
 
@@ -37,15 +37,14 @@ How = Literal["destination", "rule", "buffer"]
 
 @dataclass(frozen=True)
 class FailedEvent:
-    """One message that holds an event.
+    """A message with an event.
 
-    `event` is the original one, ready to be handed to the function again. `reason` is why it
-    failed, None where nobody said. `attempts` counts every try that failed, the first included; of
-    a `buffer` message every earlier receive, by whomever. `failed_at` is in epoch seconds: when
-    Lambda or EventBridge gave up; of a `buffer` message when it was first sent, since SQS keeps
-    that time.
+    `event` is the original one, to be handed to the function again. `reason` is why it failed, None
+    where the message does not say. `attempts` counts every failed try; of a `buffer` message every
+    earlier receive. `failed_at` is in epoch seconds: when Lambda or EventBridge gave up, or when a
+    `buffer` message was first sent.
 
-    `objects` holds bucket, key (decoded) and event name of each record that the function can read,
+    `objects` has bucket, key (decoded) and event name of each record that the function can read,
     `object_ids` the keys of these records in the table, each once, and `refusals` why the other
     records can't be read.
     """
@@ -64,7 +63,7 @@ class FailedEvent:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """One message that holds no event: its `body` as it is, and the `reason` why not.
+    """A message without an event: its `body`, and the `reason` why there is none.
 
     `failed_at` is when it was sent, in epoch seconds.
     """
@@ -99,18 +98,17 @@ def receive(
 
 
 def read(message: Mapping[str, Any]) -> Failure:
-    """What a message of SQS's ReceiveMessage holds; raises nothing, whatever that is."""
+    """What a message of SQS's ReceiveMessage holds; raises nothing."""
     body = message.get("Body", "")
     message_id, handle = message.get("MessageId", ""), message.get("ReceiptHandle", "")
-    system = message.get("Attributes") or {}
-    milliseconds = _number(system.get("SentTimestamp"))
+    milliseconds = _parsed(int, (message.get("Attributes") or {}).get("SentTimestamp"))
     sent_at = None if milliseconds is None else milliseconds / 1000
     document = _document(body)
     if isinstance(document, str):
         return Unreadable(message_id, handle, body, document, sent_at)
     event, how, reason, attempts, failed_at = _unwrap(document, message)
     delivery = events.read(event)
-    found = [one for _, one in delivery.events]
+    found = [event for _, event in delivery.events]
     return FailedEvent(
         message_id,
         handle,
@@ -119,7 +117,7 @@ def read(message: Mapping[str, Any]) -> Failure:
         reason,
         attempts,
         failed_at or sent_at,
-        tuple((one.bucket, one.key, one.name) for one in found),
+        tuple((event.bucket, event.key, event.name) for event in found),
         tuple(dict.fromkeys(map(records.object_id, found))),
         tuple(refusal.reason for refusal in delivery.refusals),
     )
@@ -141,13 +139,13 @@ def _document(body: str) -> dict[str, Any] | str:
 def _unwrap(
     document: dict[str, Any], message: Mapping[str, Any]
 ) -> tuple[Any, How, str | None, int | None, float | None]:
-    """The event, how it came here, why, after how many attempts, and when if that is said."""
+    """The event, its sender, why it failed, after how many attempts, and when if that is known."""
     if "requestPayload" in document:
         context, answer = (_mapping(document, n) for n in ("requestContext", "responsePayload"))
-        # No answer where the function was never invoked, as when it is paused.
+        # There is no answer where the function was never invoked, as when it is paused.
         parts = context.get("condition"), answer.get("errorType"), answer.get("errorMessage")
-        attempts = _number(context.get("approximateInvokeCount"))
-        failed_at = _moment(document.get("timestamp"))
+        attempts = _parsed(int, context.get("approximateInvokeCount"))
+        failed_at = _parsed(times.epoch, document.get("timestamp"))
         return document["requestPayload"], "destination", _joined(parts), attempts, failed_at
 
     attributes = {
@@ -155,14 +153,14 @@ def _unwrap(
         for name, value in (message.get("MessageAttributes") or {}).items()
     }
     if "RULE_ARN" in attributes or "ERROR_CODE" in attributes:
-        # The condition is absent where EventBridge did not try again.
+        # The condition is absent where EventBridge did not retry.
         names = "EXHAUSTED_RETRY_CONDITION", "ERROR_CODE", "ERROR_MESSAGE"
-        retries = _number(attributes.get("RETRY_ATTEMPTS"))
+        retries = _parsed(int, attributes.get("RETRY_ATTEMPTS"))
         attempts = None if retries is None else retries + 1
         return document, "rule", _joined(map(attributes.get, names)), attempts, None
 
-    receives = _number((message.get("Attributes") or {}).get("ApproximateReceiveCount"))
-    # The last one was ours, just now.
+    receives = _parsed(int, (message.get("Attributes") or {}).get("ApproximateReceiveCount"))
+    # The last receive was ours.
     attempts = None if receives is None else max(0, receives - 1)
     return document, "buffer", None, attempts, None
 
@@ -176,59 +174,50 @@ def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: Any) -> int | None:
+def _parsed[T](parse: Callable[[Any], T], value: Any) -> T | None:
     try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def _moment(time: Any) -> float | None:
-    try:
-        moment = datetime.fromisoformat(time)
-        # Lambda's have their Z; without one, the reader's own time zone must not count.
-        return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        return parse(value)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
 def depth(sqs: Any, queue_url: str) -> tuple[int, int]:
-    """About how many messages can be had of a queue, and how many are hidden. ClientError."""
+    """About how many messages of a queue are visible, and how many are in flight. ClientError."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
-    waiting, hidden = (int(answer[name]) for name in names)
-    return waiting, hidden
+    visible, in_flight = (int(answer[name]) for name in names)
+    return visible, in_flight
 
 
 def take(
     sqs: Any, queue_url: str, ours: Callable[[FailedEvent], bool]
 ) -> tuple[int, Failure | None]:
-    """Delete the events of a failure queue that are `ours`; how many, and one that is not.
+    """Delete the events that are `ours`; how many there were, and a message that is not ours.
 
     Reads at most 50 messages; all others are visible again afterwards.
     """
-    removed, others = 0, dict[str, Failure]()
+    removed, others = 0, list[Failure]()
     try:
         for _ in range(_TAKE_AT_MOST // _BATCH):
-            # Without any waiting SQS asks some of its servers only.
-            received = receive(sqs, queue_url, _BATCH, 1, _HOLD_SECONDS)
+            # Without a wait SQS asks some of its servers only.
+            received = receive(sqs, queue_url, _BATCH, 1, _VISIBILITY_SECONDS)
             for message in received:
                 if isinstance(message, FailedEvent) and ours(message):
                     sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.receipt_handle)
                     removed += 1
                 else:
-                    others[message.message_id] = message
+                    others.append(message)
             if not received:
                 break
     finally:
-        _show_again(sqs, queue_url, others.values())
-    return removed, next(iter(others.values()), None)
+        _show_again(sqs, queue_url, others)
+    return removed, next(iter(others), None)
 
 
 def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
     """All messages of a failure queue, which stay in it and are visible again afterwards.
 
-    Of a queue in AWS, some only without a `wait_seconds` of 1 to 20: then it asks all its servers.
+    In AWS, all need a `wait_seconds` of 1 to 20: without it SQS asks some of its servers only.
     """
     found: dict[str, Failure] = {}
     while page := receive(sqs, queue_url, _BATCH, wait_seconds, _PEEK_SECONDS):
@@ -238,20 +227,26 @@ def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
 
 
 def _show_again(sqs: Any, queue_url: str, messages: Iterable[Failure]) -> None:
-    for message in messages:
-        # It comes back by itself soon.
-        with contextlib.suppress(ClientError):
-            sqs.change_message_visibility(
-                QueueUrl=queue_url, ReceiptHandle=message.receipt_handle, VisibilityTimeout=0
-            )
+    _change_visibility(sqs, queue_url, (message.receipt_handle for message in messages), 0)
+
+
+def _change_visibility(sqs: Any, queue_url: str, handles: Iterable[str], seconds: float) -> None:
+    # Where that fails the messages come back by themselves, perhaps twice, which is harmless.
+    with contextlib.suppress(ClientError, BotoCoreError):
+        for batch in batched(handles, _BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": round(seconds)}
+                for number, handle in enumerate(batch)
+            ]
+            sqs.change_message_visibility_batch(QueueUrl=queue_url, Entries=entries)
 
 
 @dataclass
-class Hold:
-    """What one command holds of a queue, for `seconds` at a time, until the end of its block.
+class InFlight:
+    """The messages that a command has in flight, until the end of its block.
 
-    `handles` are the newest receipt handles, by message id, of all that it hides; `working` are the
-    ids of those whose hold is renewed.
+    Each is hidden for `seconds` at a time. `handles` are their newest receipt handles by message
+    id, `working` the ids of those that stay hidden: a thread renews their timeout.
     """
 
     sqs: Any
@@ -260,54 +255,42 @@ class Hold:
     handles: dict[str, str] = field(default_factory=dict)
     working: set[str] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        """Renews in a thread of its own."""
-        self._over = threading.Event()
-        self._renewing = threading.Thread(target=self._renew, name="hold", daemon=True)
-
     def receive(self, at_most: int, wait_seconds: int) -> list[Failure]:
         """Up to `at_most` messages, hidden from now on. Raises botocore's errors."""
         return receive(self.sqs, self.queue_url, at_most, wait_seconds, self.seconds)
 
     def hide(self, message: Failure, seconds: float = 0.0) -> None:
-        """Hide the message for that long from now on, and no shorter than others are."""
-        self._hide([message.message_id], min(max(self.seconds, seconds), _LONGEST_HOLD_SECONDS))
+        """Hide the message from now on, for at least as long as the others."""
+        longest = min(max(self.seconds, seconds), _LONGEST_VISIBILITY_SECONDS)
+        self._change([message.message_id], longest)
 
-    def __enter__(self) -> "Hold":
-        """Begin to renew the hold on what is worked on."""
+    def __enter__(self) -> "InFlight":
+        self._over = threading.Event()
+        self._renewing = threading.Thread(target=self._renew, name="visibility", daemon=True)
         self._renewing.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End that, and let others receive what is hidden still."""
         self._over.set()
         self._renewing.join()
-        self._hide(list(self.handles), 0)
+        self._change(list(self.handles), 0)
 
     def _renew(self) -> None:
         while not self._over.wait(self.seconds / 3):
-            self._hide(list(self.working), self.seconds)
+            self._change(list(self.working), self.seconds)
 
-    def _hide(self, message_ids: list[str], seconds: float) -> None:
-        # Where that fails they come back by themselves, perhaps twice, which is harmless.
-        with contextlib.suppress(ClientError, BotoCoreError):
-            handles = [self.handles[one] for one in message_ids if one in self.handles]
-            for batch in batched(handles, _BATCH):
-                self.sqs.change_message_visibility_batch(
-                    QueueUrl=self.queue_url,
-                    Entries=[
-                        {
-                            "Id": str(number),
-                            "ReceiptHandle": handle,
-                            "VisibilityTimeout": round(seconds),
-                        }
-                        for number, handle in enumerate(batch)
-                    ],
-                )
+    def _change(self, message_ids: list[str], seconds: float) -> None:
+        handles = [self.handles[name] for name in message_ids if name in self.handles]
+        _change_visibility(self.sqs, self.queue_url, handles, seconds)
 
 
-def hold(sqs: Any, queue_url: str) -> Hold:
-    """A hold on a queue's messages. Raises botocore's ClientError and BotoCoreError."""
+def in_flight(sqs: Any, queue_url: str) -> InFlight:
+    """No message in flight yet. Raises botocore's ClientError and BotoCoreError."""
     answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
-    theirs = int(answer["Attributes"]["VisibilityTimeout"])
-    return Hold(sqs, queue_url, max(1, min(theirs, _HOLD_SECONDS)))
+    timeout = int(answer["Attributes"]["VisibilityTimeout"])
+    return InFlight(sqs, queue_url, max(1, min(timeout, _VISIBILITY_SECONDS)))
+
+
+# The former names.
+Hold = InFlight
+hold = in_flight

@@ -8,73 +8,83 @@ from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
 _CREATED = "s3:ObjectCreated:"
-_WHOLE = {"Put", "Post", "Copy"}
-_IN_PARTS = {"CompleteMultipartUpload"}
+_WHOLE = frozenset({"Put", "Post", "Copy"})
+_IN_PARTS = frozenset({"CompleteMultipartUpload"})
 
 Judgement = Literal["expected", "unjudged", "ignored"]
 
 
 class Filter(NamedTuple):
-    """Keys with this prefix and suffix, decoded, of which these ways of creation are delivered.
+    """A filter's prefix and suffix, decoded, and the uploads that it delivers.
 
-    `ways` are the last words of S3's event types (`Put`), all of them for `*`.
+    `operations` are the last words of S3's event types (`Put`); `*` is all of them.
     """
 
     prefix: str
     suffix: str
-    ways: frozenset[str]
+    operations: frozenset[str]
+
+    @property
+    def ways(self) -> frozenset[str]:
+        """The former name."""
+        return self.operations
 
 
-EVERYTHING = Filter("", "", frozenset(_WHOLE | _IN_PARTS))
+EVERYTHING = Filter("", "", _WHOLE | _IN_PARTS)
 
 
-def filters_of(found: Target) -> tuple[Filter, ...]:
-    """The pipeline's filters that take creations; the module's default where none are told.
+def filters_of(target: Target) -> tuple[Filter, ...]:
+    """The pipeline's filters that take uploads; the module's default where none are known.
 
     Raises PipelineError where no filter takes any.
     """
-    # By hand, with --set, nobody can tell them.
-    if found.outputs.get("delivery") is None:
+    # Names given with --set may lack them.
+    if target.outputs.get("delivery") is None:
         return (EVERYTHING,)
-    filters = tuple(map(_read, found.delivery.get("filters") or ()))
-    creating = tuple(one for one in filters if one.ways)
-    if not creating:
+    filters = tuple(filter_ for filter_ in map(_read, target.filters) if filter_.operations)
+    if not filters:
         raise PipelineError(
-            f"{found.origin} has no filter that takes s3:ObjectCreated events: of an object that "
-            "is there no record is meant to be, so that nothing can be compared or filled in."
+            f"{target.origin} has no filter that takes s3:ObjectCreated events: no object is meant "
+            "to have a record, so that nothing can be compared or filled in."
         )
-    return creating
+    return filters
 
 
 def judge(filters: Sequence[Filter], key: str, etag: str) -> Judgement:
-    """Whether the creation of such an object is delivered, as far as a listing tells.
+    """Whether the upload of such an object is delivered, as far as a listing tells.
 
-    An eTag with a dash is a multipart upload's; Put, Post and Copy leave objects that look alike,
-    so that with some of them in the filters it can't be told.
+    Only a multipart upload's eTag has a dash. Put, Post and Copy leave objects that look alike:
+    where the filters take some of them, it is unknown.
     """
-    ways: set[str] = set()
-    for one in filters:
-        if key.startswith(one.prefix) and key.endswith(one.suffix):
-            ways |= one.ways
+    taken: set[str] = set()
+    for prefix, suffix, operations in filters:
+        if key.startswith(prefix) and key.endswith(suffix):
+            taken |= operations
     possible = _IN_PARTS if "-" in etag else _WHOLE
-    if possible <= ways:
+    if possible <= taken:
         return "expected"
-    return "unjudged" if possible & ways else "ignored"
+    return "unjudged" if possible & taken else "ignored"
 
 
 def prefixes(filters: Sequence[Filter], within: str) -> list[str]:
-    """The fewest prefixes whose listings hold every key below `within` that the filters take.
+    """The fewest prefixes whose listings have every key below `within` that the filters take.
 
-    Raises PipelineError where there can be none.
+    Raises PipelineError where there are none.
     """
-    wanted = {max(one.prefix, within, key=len) for one in filters if _meet(one.prefix, within)}
+    wanted = {
+        max(each.prefix, within, key=len)
+        for each in filters
+        if each.prefix.startswith(within) or within.startswith(each.prefix)
+    }
     if not wanted:
         raise PipelineError(
             f"No filter of the pipeline takes keys below {within!r}: give --prefix one that "
             "delivery.filters take."
         )
     return sorted(
-        one for one in wanted if not any(one != other and one.startswith(other) for other in wanted)
+        prefix
+        for prefix in wanted
+        if not any(prefix != other and prefix.startswith(other) for other in wanted)
     )
 
 
@@ -84,23 +94,19 @@ def retention_seconds(functions: Any, function_name: str) -> int:
         f"the function {function_name}",
         "take function_name from the stack's outputs, and its account and region",
     ):
-        told = functions.get_function_configuration(FunctionName=function_name)
-    variables: Mapping[str, str] = told.get("Environment", {}).get("Variables", {})
+        answer = functions.get_function_configuration(FunctionName=function_name)
     try:
-        retention = int(variables["TTL_SECONDS"])
+        return int(answer.get("Environment", {}).get("Variables", {})["TTL_SECONDS"])
     except (KeyError, ValueError) as error:
         raise PipelineError(
-            f"The function {function_name} has no TTL_SECONDS in its environment that is a number, "
-            "so that nobody knows how long records live: apply the module's function again."
+            f"The function {function_name} has no number in its variable TTL_SECONDS, so that "
+            "nobody knows how long records live: apply the module's function again."
         ) from error
-    return retention
 
 
-def _read(told: Mapping[str, Any]) -> Filter:
-    created = {one.removeprefix(_CREATED) for one in told["events"] if one.startswith(_CREATED)}
-    ways = EVERYTHING.ways if "*" in created else frozenset(created)
-    return Filter(told["prefix"], told["suffix"], ways)
-
-
-def _meet(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
+def _read(given: Mapping[str, Any]) -> Filter:
+    operations = {
+        event.removeprefix(_CREATED) for event in given["events"] if event.startswith(_CREATED)
+    }
+    every = EVERYTHING.operations if "*" in operations else frozenset(operations)
+    return Filter(given["prefix"], given["suffix"], every)

@@ -1,15 +1,13 @@
-"""Read a resource's policy: does it let one AWS service in?
+"""Read a resource's policy: does it let an AWS service in?
 
-No evaluator of policies: whom a statement names, for what, and from which source. Other conditions
-are taken to hold, since what they ask is unknown here.
+This evaluates principal, action and source. Other conditions count as met: what they compare with
+is unknown here.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
-
-_SOURCE_ARN, _SOURCE_ACCOUNT = "aws:sourcearn", "aws:sourceaccount"
 
 
 def admits(policy: str, service: str, action: str, source_arn: str, account: str) -> bool:
@@ -21,45 +19,36 @@ def admits(policy: str, service: str, action: str, source_arn: str, account: str
     effects = {
         statement.get("Effect")
         for statement in statements
-        if isinstance(statement, dict)
-        and _names(statement, service)
-        and any(fnmatchcase(action.lower(), str(one).lower()) for one in _actions(statement))
-        and _holds(statement, source_arn, account)
+        if _names(statement, service)
+        # SNS's own default policies write SNS:Publish, and old ones Lambda:InvokeFunction.
+        and any(
+            fnmatchcase(action.lower(), str(pattern).lower())
+            for pattern in _list(statement.get("Action"))
+        )
+        and _applies(statement, source_arn, account)
     }
     return effects == {"Allow"}
 
 
 def _names(statement: Mapping[str, Any], service: str) -> bool:
     principal = statement.get("Principal")
-    if principal == "*":
-        return True
     if not isinstance(principal, dict):
-        return False
+        return principal == "*"
     return service in _list(principal.get("Service")) or "*" in _list(principal.get("AWS"))
 
 
-def _actions(statement: Mapping[str, Any]) -> list[Any]:
-    # SNS's own default policies write SNS:Publish, and old ones Lambda:InvokeFunction.
-    return _list(statement.get("Action"))
-
-
-def _holds(statement: Mapping[str, Any], source_arn: str, account: str) -> bool:
-    asked = {_SOURCE_ARN: source_arn, _SOURCE_ACCOUNT: account}
-    told = False
-    for operator, name, values in _conditions(statement):
-        if name in asked and not operator.startswith(("Null", "StringNot", "ArnNot")):
-            told = True
-            if not any(fnmatchcase(asked[name], str(one)) for one in values):
-                return False
-    # Denials are about other things than the source (requests without TLS).
-    return told or statement.get("Effect") == "Allow" or not statement.get("Condition")
-
-
-def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, str, list[Any]]]:
-    condition = statement.get("Condition")
-    for operator, tests in (condition if isinstance(condition, dict) else {}).items():
-        for name, values in (tests if isinstance(tests, dict) else {}).items():
-            yield operator, name.lower(), _list(values)
+def _applies(statement: Mapping[str, Any], source_arn: str, account: str) -> bool:
+    source = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
+    about_source = False
+    for operator, tests in (statement.get("Condition") or {}).items():
+        for key, patterns in tests.items():
+            value = source.get(key.lower())
+            if value and not operator.startswith(("Null", "StringNot", "ArnNot")):
+                about_source = True
+                if not any(fnmatchcase(value, str(pattern)) for pattern in _list(patterns)):
+                    return False
+    # A denial with other conditions is about something else (requests without TLS).
+    return about_source or statement.get("Effect") == "Allow" or not statement.get("Condition")
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a look at a deployed pipeline stands on: its names, and clients for its account."""
+"""The session of a command: a deployed pipeline's names, and clients for its account."""
 
 import threading
 from dataclasses import dataclass, field
@@ -10,109 +10,112 @@ from pipeline.deployed import aws
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
-# A stage that does not answer must not hold up the others for long.
+# A stage that does not answer must not delay the others for long.
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=20,
 )
+# boto3 makes one client at a time.
+_CLIENTS = threading.Lock()
 
 
 class FailingError(Exception):
     """A stage is not as it should be; the message says what is wrong and what to do."""
 
 
+class DriftError(FailingError):
+    """A stage is not as Terraform made it; `what` is the sentence so far, without a full stop."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: run `terraform apply` in the stack's root, which puts it back.")
+
+
 class NotCheckedError(Exception):
-    """Whether a stage is as it should be can't be told here, and needn't; the message says why."""
+    """A stage can't be checked here, and needn't be; the message says why."""
 
 
-# boto3's session takes one at a time.
-_MAKING = threading.Lock()
-
-
-# Compared by identity, so that what it was told can be kept.
+# Compared by identity, so that the answer can be kept.
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A deployed pipeline, `account` its account's id, `clients` boto3's by service.
+    """A deployed pipeline, its account's id, and boto3's `clients` by service.
 
-    `told` is the function's configuration, once it was asked for.
+    `configuration` is the function's, once AWS was asked for it.
     """
 
     target: Target
     account: str
     clients: dict[str, Any] = field(default_factory=dict, repr=False)
-    told: dict[str, Any] = field(default_factory=dict, repr=False)
+    configuration: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
         """A client of `service` for the pipeline's account and region."""
-        with _MAKING:
+        with _CLIENTS:
             if service not in self.clients:
                 self.clients[service] = self.make_client(service)
             return self.clients[service]
 
     def make_client(self, service: str) -> Any:
-        """Another one. Raises PipelineError where no region or profile is to be found."""
+        """A new client. Raises PipelineError without a region or profile."""
         return aws.client(service, _CONFIG, **self.target.settings)
 
     def function(self) -> dict[str, Any]:
-        """The function's configuration, asked for once. Raises ClientError."""
-        if not self.told:
+        """The function's configuration. Raises ClientError."""
+        if not self.configuration:
             name = self.target.function_name
-            self.told.update(self.client("lambda").get_function_configuration(FunctionName=name))
-        return self.told
+            answer = self.client("lambda").get_function_configuration(FunctionName=name)
+            self.configuration.update(answer)
+        return self.configuration
+
+    def variable(self, name: str) -> str:
+        """An environment variable of the function, empty without one. Raises ClientError."""
+        return str(self.function().get("Environment", {}).get("Variables", {}).get(name, ""))
 
     @property
     def function_arn(self) -> str:
-        """ARN of the function. Raises ClientError."""
         return str(self.target.outputs.get("function_arn") or self.function()["FunctionArn"])
 
     @property
     def failure_queue_arn(self) -> str:
-        """ARN of the failure queue. Raises ClientError."""
         given = self.target.outputs.get("failure_queue_arn")
         return str(given or self.queue_arn(self.target.failure_queue_url))
 
     @property
     def receiver_arn(self) -> str:
-        """ARN of what the bucket or the rule sends to: function or buffer. Raises ClientError."""
+        """ARN of what bucket or rule send to: the function or the buffer. Raises ClientError."""
         if self.buffered:
             return self.queue_arn(str(self.target.buffer_queue_url))
         return self.function_arn
 
     @property
     def buffered(self) -> bool:
-        """Whether events go through the buffer; one that drains gets none."""
+        """Whether events go through the buffer; a buffer that drains gets no new ones."""
         return bool(self.target.buffer_queue_url and self.target.delivery.get("buffered"))
 
     @property
     def partition(self) -> str:
         """`aws`, `aws-cn` or `aws-us-gov`."""
-        return str(self.target.topic_arn).split(":")[1]
+        return self.target.topic_arn.split(":")[1]
 
     @property
     def bucket_arn(self) -> str:
-        """ARN of the bucket."""
         return f"arn:{self.partition}:s3:::{self.target.bucket_name}"
 
     def queue_arn(self, url: str) -> str:
-        """ARN of a queue. Raises ClientError."""
         answer = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         return str(answer["Attributes"]["QueueArn"])
 
 
 def connect(target: Target) -> Session:
-    """The session of `target`.
-
-    Raises PipelineError without credentials, or with another account's.
-    """
+    """The session of `target`. Raises PipelineError without credentials of its account."""
     return Session(target, account_of(target, aws.client("sts", _CONFIG, **target.settings)))
 
 
 def account_of(target: Target, sts: Any) -> str:
-    """The id of the account that `sts`, a boto3 client, and `target` are of.
+    """The account id of `target` and of the credentials of `sts`, a boto3 client.
 
-    Raises PipelineError.
+    Raises PipelineError where they differ.
     """
     with aws.asking("the AWS account", "check AWS_PROFILE and AWS_REGION"):
         account = str(sts.get_caller_identity()["Account"])

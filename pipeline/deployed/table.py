@@ -1,4 +1,4 @@
-"""Read and write a table's records politely: throttled, wait, and say what it took."""
+"""Read and write a table's records: wait while it throttles, and count the units."""
 
 import random
 import re
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from itertools import batched, count
 from typing import Any, NamedTuple
 
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pipeline.deployed import aws
@@ -41,7 +40,7 @@ _ATTRIBUTES = (
 
 
 class Record(NamedTuple):
-    """A record as far as it is compared; what it lacks is empty, a `ttl` or `size` None.
+    """A record's attributes that are compared; absent ones are empty, `ttl` and `size` None.
 
     `timestamp` and `ttl` are in epoch seconds, `size` in bytes, `name` is the event's.
     """
@@ -64,7 +63,7 @@ class Record(NamedTuple):
 
 
 def read(item: Item) -> Record | None:
-    """The record that an item holds; None for what another program wrote."""
+    """The record in an item; None for what another program wrote."""
     try:
         return Record(
             item["objectId"]["S"],
@@ -98,16 +97,15 @@ class Table:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def description(self) -> Mapping[str, Any]:
-        """What DescribeTable tells."""
+        """DescribeTable's answer."""
         with self._asking():
-            described: Mapping[str, Any] = self.dynamodb.describe_table(TableName=self.name)
-        told: Mapping[str, Any] = described["Table"]
-        return told
+            answer: Mapping[str, Any] = self.dynamodb.describe_table(TableName=self.name)["Table"]
+        return answer
 
     def scan(self, prefix: str = "", *, consistent: bool = False) -> Iterator[list[Item]]:
-        """All items, of keys with `prefix` only, a page at a time.
+        """All items whose `objectKey` has the prefix, a page at a time.
 
-        The whole table is read and paid for, whatever the prefix.
+        This reads, and costs, the whole table.
         """
         asked: dict[str, Any] = {
             "TableName": self.name,
@@ -128,10 +126,10 @@ class Table:
             asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def get(self, object_ids: Iterable[str], *, consistent: bool = False) -> list[Item]:
-        """Those of these items that are there: half a read unit each, a whole one if consistent."""
+        """Those items that exist: half a read unit each, a whole one if consistent."""
         found: list[Item] = []
         for batch in batched(object_ids, _READ_BATCH):
-            keys: list[Any] = [{"objectId": {"S": one}} for one in batch]
+            keys: list[Any] = [{"objectId": {"S": object_id}} for object_id in batch]
             for attempt in count():
                 answer = self._batch_get(keys, consistent)
                 self._count_read(answer.get("ConsumedCapacity", ()))
@@ -143,9 +141,9 @@ class Table:
         return found
 
     def put_new(self, item: Item) -> bool:
-        """Write an item unless there is one with its `objectId`: whether it was written.
+        """Write an item unless its `objectId` exists; whether it was written.
 
-        A refusal costs a write unit too. Raises botocore's ClientError where this one item is
+        It costs a write unit also where it exists. Raises botocore's ClientError where the item is
         refused (ValidationException).
         """
 
@@ -203,8 +201,8 @@ class Table:
         fix = "take table_name from the stack's outputs, and its account and region"
         return aws.asking(f"the table {self.name}", fix)
 
-    def _count_read(self, told: Iterable[Mapping[str, Any]]) -> None:
-        self.read_units += sum(float(one.get("CapacityUnits", 0)) for one in told)
+    def _count_read(self, consumed: Iterable[Mapping[str, Any]]) -> None:
+        self.read_units += sum(float(capacity.get("CapacityUnits", 0)) for capacity in consumed)
 
     def _count_write(self, units: float) -> None:
         with self._lock:
@@ -212,12 +210,8 @@ class Table:
 
 
 def client(parallel: int = 1, **settings: Any) -> Any:
-    """A DynamoDB client that suits a `Table`; `settings` are boto3's. Raises PipelineError."""
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=max(10, parallel),
-    )
-    return aws.client("dynamodb", config, **settings)
+    """A DynamoDB client for a `Table`, which retries itself. Raises PipelineError."""
+    return aws.client("dynamodb", attempts=3, parallel=parallel, **settings)
 
 
 # Most of these names are reserved words.

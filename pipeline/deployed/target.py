@@ -1,5 +1,6 @@
-"""A deployed pipeline's names, as its Terraform root says them."""
+"""A deployed pipeline's names, as its Terraform root outputs them."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -8,8 +9,8 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 
-# What can be given by hand: the module's outputs that are one string, names of alarms with commas
-# between, and delivery as JSON or by its way alone.
+# What --set takes: the module's outputs that are one string, alarm names separated by commas, and
+# delivery as JSON or only its `via`.
 SETTABLE = (
     "bucket_name",
     "table_name",
@@ -23,22 +24,31 @@ SETTABLE = (
     "alarm_names",
     "delivery",
 )
-_WAYS = ("notification", "eventbridge")
-_EVERYTHING = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
+_EVERY_UPLOAD = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
 
 
 class NotYetError(PipelineError):
-    """What was named may be a pipeline one day: it is not applied, or does not run."""
+    """The stack may become a pipeline: it is not applied, or does not run."""
+
+
+class _Name:
+    """An output that is one string. Reading it raises PipelineError where it is absent."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, target: "Target", owner: type) -> str:
+        return target.text(self._name)
 
 
 @dataclass(frozen=True)
 class Target:
     """A deployed pipeline: its names, and how to reach it.
 
-    `outputs` are the module's by name, `origin` says where they come from, at the beginning of a
-    sentence, `flags` are the options that lead here again. `region` is None where neither outputs
-    nor environment name one. Reading a name that is absent raises PipelineError, so that a
-    half-applied stack does for a command that needs no more than there is.
+    `outputs` are the module's by name, `origin` says where they come from and begins a sentence,
+    `flags` are the options that find this pipeline again. `region` is None where neither outputs
+    nor environment have one. Reading an absent name raises PipelineError, so that a half-applied
+    stack is enough for a command that needs no more.
     """
 
     outputs: Mapping[str, Any]
@@ -46,35 +56,22 @@ class Target:
     flags: tuple[str, ...] = ()
     region: str | None = None
 
+    bucket_name = _Name()
+    table_name = _Name()
+    table_stream_arn = _Name()
+    function_name = _Name()
+    failure_queue_url = _Name()
+    log_group_name = _Name()
+
     @property
     def settings(self) -> dict[str, Any]:
         """boto3's settings for a client; endpoint and credentials are the environment's."""
         return {} if self.region is None else {"region_name": self.region}
 
     @property
-    def bucket_name(self) -> str:
-        """Name of the bucket that files are uploaded to."""
-        return self._text("bucket_name")
-
-    @property
-    def table_name(self) -> str:
-        """Name of the table that holds the records."""
-        return self._text("table_name")
-
-    @property
-    def table_stream_arn(self) -> str:
-        """ARN of the table's stream."""
-        return self._text("table_stream_arn")
-
-    @property
-    def function_name(self) -> str:
-        """Name of the function."""
-        return self._text("function_name")
-
-    @property
     def topic_arn(self) -> str:
         """ARN of the topic that alarms publish to."""
-        arn = self._text("topic_arn")
+        arn = self.text("topic_arn")
         if not re.fullmatch(r"arn(:[^:]+){5}", arn):
             raise PipelineError(
                 f"{self.origin} gives a topic_arn that is no ARN: take the module's."
@@ -82,38 +79,27 @@ class Target:
         return arn
 
     @property
-    def failure_queue_url(self) -> str:
-        """URL of the queue that holds what kept failing."""
-        return self._text("failure_queue_url")
-
-    @property
     def buffer_queue_url(self) -> str | None:
-        """URL of the queue between source and function, None where there is none."""
-        return (
-            None if self.outputs.get("buffer_queue_url") is None else self._text("buffer_queue_url")
-        )
-
-    @property
-    def log_group_name(self) -> str:
-        """Name of the function's log group."""
-        return self._text("log_group_name")
+        """URL of the queue between source and function, None without one."""
+        name = "buffer_queue_url"
+        return None if self.outputs.get(name) is None else self.text(name)
 
     @property
     def alarm_names(self) -> tuple[str, ...]:
-        """Names of the alarms."""
         names = self._value("alarm_names")
         given = names if isinstance(names, list) else str(names).split(",")
         return tuple(str(name).strip() for name in given)
 
     @property
     def delivery(self) -> Mapping[str, Any]:
-        """`via`, `filters` and `buffered`, as the module tells them."""
+        """`via`, `filters` and `buffered`, as in the module's output."""
         delivery = self._value("delivery")
-        if delivery in _WAYS:
+        if delivery in ("notification", "eventbridge"):
             buffered = self.buffer_queue_url is not None
-            return {"via": delivery, "filters": [_EVERYTHING], "buffered": buffered}
+            return {"via": delivery, "filters": [_EVERY_UPLOAD], "buffered": buffered}
         if isinstance(delivery, str):
-            delivery = _json(delivery)
+            with contextlib.suppress(ValueError, RecursionError):
+                delivery = json.loads(delivery)
         if not isinstance(delivery, dict):
             raise PipelineError(
                 f"{self.origin} gives a delivery that is no object: take the module's, or write "
@@ -125,6 +111,18 @@ class Target:
             )
         return delivery
 
+    @property
+    def filters(self) -> list[Mapping[str, Any]]:
+        """`delivery.filters`, each with `prefix`, `suffix` and `events`; none if there are none."""
+        return list(self.delivery.get("filters") or [])
+
+    def text(self, name: str) -> str:
+        """An output that is one string. Raises PipelineError."""
+        value = self._value(name)
+        if not isinstance(value, str) or not value:
+            raise PipelineError(f"{self.origin} gives a {name} that is no name: take the module's.")
+        return value
+
     def _value(self, name: str) -> Any:
         value = self.outputs.get(name)
         if value is None:
@@ -135,30 +133,15 @@ class Target:
             )
         return value
 
-    def _text(self, name: str) -> str:
-        value = self._value(name)
-        if not isinstance(value, str) or not value:
-            raise PipelineError(f"{self.origin} gives a {name} that is no name: take the module's.")
-        return value
 
-
-def _are_filters(told: Any) -> bool:
-    """Whether these are `delivery.filters`; a stack without any tells none."""
-    return told is None or (
-        isinstance(told, list)
-        and all(
-            isinstance(one, dict)
-            and isinstance(one.get("prefix"), str)
-            and isinstance(one.get("suffix"), str)
-            and isinstance(one.get("events"), list)
-            and all(isinstance(event, str) for event in one["events"])
-            for one in told
-        )
-    )
-
-
-def _json(text: str) -> Any:
+def _are_filters(value: Any) -> bool:
+    """Whether this is a list of filters, or nothing."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+        return value is None or all(
+            isinstance(each["events"], list)
+            and all(isinstance(text, str) for text in (each["prefix"], each["suffix"]))
+            and all(isinstance(event, str) for event in each["events"])
+            for each in value
+        )
+    except (TypeError, KeyError):
+        return False

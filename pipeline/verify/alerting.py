@@ -1,104 +1,112 @@
-"""Would anybody be told? Alarms, their topic, its subscribers, and what waits in the failure queue.
+"""Would anybody be notified? Alarms, their topic, its subscribers, and the failure queue.
 
-One function a stage, as in `pipeline.verify.path`.
+One check a stage; see `pipeline.verify.stages` for what a check returns and raises.
 """
 
+from collections import Counter
 from collections.abc import Mapping
+from itertools import batched
 from typing import Any
 
 from pipeline.deployed import failure_queue
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.policies import admits
-from pipeline.deployed.session import FailingError, NotCheckedError, Session
+from pipeline.deployed.session import DriftError, FailingError, NotCheckedError, Session
 from pipeline.terminal import printable
 
-# The lab's own two; whatever they are called, they watch these of the table.
-_LAB_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
-_APPLY = "run `terraform apply` in the stack's root, which puts it back"
+# The table's metrics that the module's alarms watch, whatever the alarms' names.
+_TABLE_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
+
+
+def described(session: Session) -> dict[str, Mapping[str, Any]]:
+    """The stack's alarms by name, as far as they exist."""
+    names = session.target.alarm_names
+    if not names:
+        raise NotCheckedError("the stack has no alarms")
+    pages = session.client("cloudwatch").get_paginator("describe_alarms")
+    return {
+        alarm["AlarmName"]: alarm
+        for batch in batched(names, 100)
+        for alarm in pages.paginate(AlarmNames=batch).search("MetricAlarms[]")
+    }
 
 
 def alarms(session: Session) -> str:
-    """Every alarm is there, acts, and tells the topic."""
-    names, topic = session.target.alarm_names, session.target.topic_arn
-    if not names:
-        raise NotCheckedError("the stack has none")
-    pages = session.client("cloudwatch").get_paginator("describe_alarms")
-    found: dict[str, Mapping[str, Any]] = {}
-    for start in range(0, len(names), 100):
-        for page in pages.paginate(AlarmNames=names[start : start + 100]):
-            found |= {one["AlarmName"]: one for one in page["MetricAlarms"]}
+    """Every alarm exists, its actions are on, and it notifies the topic."""
+    names, topic, found = session.target.alarm_names, session.target.topic_arn, described(session)
     if missing := [name for name in names if name not in found]:
-        raise FailingError(f"There is no alarm {' or '.join(missing)}: {_APPLY}.")
-    for name, one in found.items():
-        if not one["ActionsEnabled"]:
-            raise FailingError(f"The alarm {name} tells nobody: its actions are off; {_APPLY}.")
-        if topic not in one["AlarmActions"]:
-            raise FailingError(f"The alarm {name} does not tell the topic {topic}: {_APPLY}.")
-    states = [one["StateValue"] for one in found.values()]
-    ringing = ", ".join(sorted(name for name, one in found.items() if one["StateValue"] == "ALARM"))
-    counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
-    said = f"{len(found)} alarms tell the topic ({counted}{': ' + ringing if ringing else ''})"
-    watched = {(one.get("MetricName"), one.get("Namespace")) for one in found.values()}
-    absent = [one for one in _LAB_METRICS if (one, "AWS/DynamoDB") not in watched]
-    return said + (f"; none watches {' or '.join(absent)}" if absent else "")
+        raise DriftError(f"There is no alarm {' or '.join(missing)}")
+    for name, alarm in found.items():
+        if not alarm["ActionsEnabled"]:
+            raise DriftError(f"The alarm {name} notifies nobody, since its actions are off")
+        if topic not in alarm["AlarmActions"]:
+            raise DriftError(f"The alarm {name} does not notify the topic {topic}")
+    states = Counter(alarm["StateValue"] for alarm in found.values())
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+    on = ", ".join(sorted(name for name in found if found[name]["StateValue"] == "ALARM"))
+    watched = {(alarm.get("MetricName"), alarm.get("Namespace")) for alarm in found.values()}
+    absent = [name for name in _TABLE_METRICS if (name, "AWS/DynamoDB") not in watched]
+    return (
+        f"{len(found)} alarms notify the topic ({counts}{': ' + on if on else ''})"
+        f"{f'; none watches {" or ".join(absent)}' if absent else ''}"
+    )
 
 
 def topic(session: Session) -> str:
     """The topic lets alarms publish, also where it is encrypted."""
     arn = session.target.topic_arn
-    told = session.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
-    if str(told.get("KmsMasterKeyId", "")).endswith("alias/aws/sns"):
+    attributes = session.client("sns").get_topic_attributes(TopicArn=arn)["Attributes"]
+    if str(attributes.get("KmsMasterKeyId", "")).endswith("alias/aws/sns"):
         raise FailingError(
             f"The topic {arn} is encrypted with alias/aws/sns, which CloudWatch may not use: every "
-            "alarm is dropped without a word. Use no key, or one of your own that lets it in."
+            "notification is dropped silently. Use no key, or a customer-managed key that admits "
+            "CloudWatch."
         )
     names = session.target.alarm_names or ("*",)
     alarm = f"arn:{session.partition}:cloudwatch:{session.target.region}:{session.account}:alarm:"
-    policy, service = str(told.get("Policy", "")), "cloudwatch.amazonaws.com"
+    policy, service = str(attributes.get("Policy", "")), "cloudwatch.amazonaws.com"
     if not admits(policy, service, "sns:Publish", alarm + names[0], session.account):
-        raise FailingError(
-            f"The topic {arn} does not let {service} publish for alarms of {session.account}: "
-            f"{_APPLY}."
+        raise DriftError(
+            f"The topic {arn} does not let {service} publish for alarms of {session.account}"
         )
     return f"{arn.rpartition(':')[2]} takes what alarms publish"
 
 
 def subscriptions(session: Session) -> str:
-    """Who is told, and who has yet to confirm."""
-    arn = session.target.topic_arn
+    """Who is subscribed, and who has yet to confirm."""
     pages = session.client("sns").get_paginator("list_subscriptions_by_topic")
-    found = [one for page in pages.paginate(TopicArn=arn) for one in page["Subscriptions"]]
+    found = list(pages.paginate(TopicArn=session.target.topic_arn).search("Subscriptions[]"))
     if not found:
-        return "nobody is subscribed: set alarm_emails or topic.subscriptions to be told"
-    # A confirmed one has an ARN, any other a word.
-    pending = [one for one in found if not one["SubscriptionArn"].startswith("arn:")]
-    confirmed = [one["Protocol"] for one in found if one["SubscriptionArn"].startswith("arn:")]
-    said = f"{len(confirmed)} confirmed"
+        return "nobody is subscribed: set alarm_emails or topic.subscriptions"
+    # Only a confirmed one has an ARN.
+    pending = [each for each in found if not each["SubscriptionArn"].startswith("arn:")]
+    confirmed = [each["Protocol"] for each in found if each not in pending]
+    message = f"{len(confirmed)} confirmed"
     if confirmed:
-        said += f" ({', '.join(sorted(set(confirmed)))})"
+        message += f" ({', '.join(sorted(set(confirmed)))})"
     if pending:
-        who = ", ".join(printable(one["Endpoint"]) for one in pending)
-        said += f"; {who} has yet to click the link in AWS's message"
-    return said
+        who = ", ".join(printable(each["Endpoint"]) for each in pending)
+        message += f"; {who} has yet to click the link in AWS's message"
+    return message
 
 
 def failures(session: Session) -> str:
-    """Nothing waits in the failure queue. Whatever waits there stays."""
+    """The failure queue is empty. Its messages stay."""
     url, sqs = session.target.failure_queue_url, session.client("sqs")
-    waiting, hidden = failure_queue.depth(sqs, url)
-    if not waiting and not hidden:
+    visible, in_flight = failure_queue.depth(sqs, url)
+    if not visible and not in_flight:
         return f"{url.rpartition('/')[2]} is empty"
     _, example = failure_queue.take(sqs, url, lambda _: False)
-    shown = f"{waiting} event{'' if waiting == 1 else 's'}"
-    shown += f" and {hidden} that somebody else reads just now" if hidden else ""
-    named = f", one of them {_told(example)}" if example else ""
+    number = f"{visible} event{'' if visible == 1 else 's'}"
+    number += f" and {in_flight} that another reader has just now" if in_flight else ""
+    named = f", one of them {_named(example)}" if example else ""
     raise FailingError(
-        f"{shown} that could not be recorded in the failure queue {url}{named}: mend the cause, "
+        f"{number} that could not be recorded in the failure queue {url}{named}: fix the cause, "
         "then bring them back with `pipeline replay`."
     )
 
 
-def _told(message: Failure) -> str:
+def _named(message: Failure) -> str:
     objects = message.objects if isinstance(message, FailedEvent) else ()
     what = printable(objects[0][1]) if objects else f"message {message.message_id}"
     return f"{what} ({printable(message.reason or 'no reason given', 200)})"

@@ -1,12 +1,11 @@
-"""Is the path of an event wired as `delivery` says? One function a stage, bucket to table.
+"""Does the path of an event look as `delivery` says? One check a stage, bucket to table.
 
-Each returns a sentence of what it saw, raises FailingError where the stage is not as it should be,
-NotCheckedError where that can't be told, and botocore's errors where AWS refuses to tell.
+See `pipeline.verify.stages` for what a check returns and raises.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -14,78 +13,80 @@ from botocore.exceptions import ClientError
 
 from pipeline.deployed import aws
 from pipeline.deployed.policies import admits
-from pipeline.deployed.session import FailingError, NotCheckedError, Session
+from pipeline.deployed.session import DriftError, FailingError, NotCheckedError, Session
+from pipeline.verify import probe
 from pipeline.verify.probe import Probe
 
-_APPLY = "run `terraform apply` in the stack's root, which puts it back"
 # As the handler reads them.
 _SECONDS = re.compile(r"[0-9]{1,10}")
-_INVOKE = "lambda:InvokeFunction"
-_SEND = "sqs:SendMessage"
+_PAUSED = "the pipeline is paused; set `delivery.paused = false` and apply"
 
 
 def notification(session: Session) -> str:
-    """S3 tells function or buffer of what each filter names, or sends to EventBridge."""
-    found = session.target
-    told = session.client("s3").get_bucket_notification_configuration(Bucket=found.bucket_name)
-    if found.delivery.get("via") == "eventbridge":
-        if "EventBridgeConfiguration" not in told:
-            raise FailingError(
-                f"The bucket {found.bucket_name} does not send to EventBridge: its owner switches "
-                "that on (Properties, Amazon EventBridge), or where the bucket is the stack's, "
-                f"{_APPLY}."
+    """S3 notifies function or buffer as each filter says, or sends to EventBridge."""
+    bucket, s3 = session.target.bucket_name, session.client("s3")
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    if session.target.delivery.get("via") == "eventbridge":
+        if "EventBridgeConfiguration" not in configuration:
+            raise DriftError(
+                f"The bucket {bucket} does not send to EventBridge. Its owner switches that on "
+                "(Properties, Amazon EventBridge), or where the bucket is the stack's"
             )
-        return f"{found.bucket_name} sends its events to EventBridge"
+        return f"{bucket} sends its events to EventBridge"
     receiver, kind = ("buffer", "Queue") if session.buffered else ("function", "LambdaFunction")
     arn = session.receiver_arn
-    listed = [one for one in told.get(f"{kind}Configurations", []) if one[f"{kind}Arn"] == arn]
-    for one in _filters(session):
-        if not any(_same(one, configured) for configured in listed):
-            raise FailingError(
-                f"The bucket {found.bucket_name} does not notify the {receiver} "
-                f"{arn.rpartition(':')[2]} of {_described(one)}: somebody replaced its "
-                f"notification configuration; {_APPLY}."
+    ours = [
+        each for each in configuration.get(f"{kind}Configurations", []) if each[f"{kind}Arn"] == arn
+    ]
+    for wanted in session.target.filters:
+        if not any(_same(wanted, each) for each in ours):
+            raise DriftError(
+                f"The bucket {bucket} does not notify the {receiver} {arn.rpartition(':')[2]} of "
+                f"{_described(wanted)}, since its notification configuration was replaced"
             )
-    what = "; ".join(_described(one) for one in _filters(session))
-    return f"{found.bucket_name} notifies the {receiver} of {what}"
+    what = "; ".join(map(_described, session.target.filters))
+    return f"{bucket} notifies the {receiver} of {what}"
 
 
-def rule(session: Session, probe: Probe) -> str:
-    """An enabled rule takes what the probe does to function or buffer, failures to their queue."""
+def rule(session: Session, *_: Probe) -> str:
+    """An enabled rule sends uploads to function or buffer, and failures to the failure queue."""
     if session.target.delivery.get("via") != "eventbridge":
         raise NotCheckedError("events come by notification")
-    name, _ = _rule(session, probe)
+    name, _arn = _rule(session)
     targets = session.client("events").list_targets_by_rule(Rule=name)["Targets"]
-    ours = next(one for one in targets if one["Arn"] == session.receiver_arn)
+    ours = next(target for target in targets if target["Arn"] == session.receiver_arn)
     failures = session.failure_queue_arn
     if ours.get("DeadLetterConfig", {}).get("Arn") != failures:
-        raise FailingError(
-            f"The rule {name} keeps events that it can't hand over nowhere: its dead-letter queue "
-            f"is not {failures}; {_APPLY}."
+        raise DriftError(
+            f"The rule {name} loses events that it can't deliver, since its dead-letter queue is "
+            f"not {failures}"
         )
-    return f"{name} takes a probe's key to {session.receiver_arn.rpartition(':')[2]}"
+    return f"{name} sends uploads to {session.receiver_arn.rpartition(':')[2]}"
 
 
-def permission(session: Session, probe: Probe) -> str:
-    """The function, or the buffer, lets in whoever sends events."""
-    found = session.target
-    by_rule = found.delivery.get("via") == "eventbridge"
+def permission(session: Session, *_: Probe) -> str:
+    """The policy of function or buffer lets the sender of events in."""
+    target = session.target
+    by_rule = target.delivery.get("via") == "eventbridge"
     try:
-        source = _rule(session, probe)[1] if by_rule else session.bucket_arn
+        source = _rule(session)[1] if by_rule else session.bucket_arn
     except FailingError as error:
         raise NotCheckedError("there is no rule to let in") from error
     service = "events.amazonaws.com" if by_rule else "s3.amazonaws.com"
     if session.buffered:
-        told = session.client("sqs").get_queue_attributes(
-            QueueUrl=found.buffer_queue_url, AttributeNames=["Policy"]
+        receiver, action = "buffer", "sqs:SendMessage"
+        answer = session.client("sqs").get_queue_attributes(
+            QueueUrl=target.buffer_queue_url, AttributeNames=["Policy"]
         )
-        policy, action, receiver = told.get("Attributes", {}).get("Policy", ""), _SEND, "buffer"
+        policy = answer.get("Attributes", {}).get("Policy", "")
     else:
-        policy, action, receiver = _function_policy(session), _INVOKE, "function"
+        receiver, action = "function", "lambda:InvokeFunction"
+        # Either it has no policy, or the function is gone, which its own check reports.
+        policy = _of_function(session, "get_policy").get("Policy", "")
     if not admits(policy, service, action, source, session.account):
-        raise FailingError(
-            f"The {receiver} does not let {service} in for {source}: its policy lacks {action}; "
-            f"{_APPLY}."
+        raise DriftError(
+            f"The {receiver} does not let {service} in for {source}, since its policy lacks "
+            f"{action}"
         )
     return f"the {receiver} lets {service} in for {source.rpartition(':')[2]}"
 
@@ -96,71 +97,69 @@ def buffer(session: Session) -> str:
     if url is None:
         raise NotCheckedError("there is none")
     arn = session.queue_arn(url)
-    pages = session.client("lambda").get_paginator("list_event_source_mappings")
-    mapped = [
-        one
-        for page in pages.paginate(FunctionName=session.target.function_name, EventSourceArn=arn)
-        for one in page["EventSourceMappings"]
-    ]
-    if not mapped:
-        raise FailingError(f"The function does not read the buffer {url}: {_APPLY}.")
-    state = mapped[0].get("State")
+    # A function and a queue have one mapping.
+    mappings = session.client("lambda").list_event_source_mappings(
+        FunctionName=session.target.function_name, EventSourceArn=arn
+    )["EventSourceMappings"]
+    if not mappings:
+        raise DriftError(f"The function does not read the buffer {url}")
+    (mapping,) = mappings
+    state = mapping.get("State")
     if state not in ("Enabled", "Enabling", "Creating", "Updating"):
         raise FailingError(
-            f"The function does not read the buffer {url} (its mapping is {state}): the pipeline "
-            "is paused; set `delivery.paused = false` and apply."
+            f"The function does not read the buffer {url} (its mapping is {state}): {_PAUSED}."
         )
-    if "ReportBatchItemFailures" not in mapped[0].get("FunctionResponseTypes", []):
-        raise FailingError(
+    if "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
+        raise DriftError(
             "The buffer's mapping does not report which messages of a batch failed, so that one "
-            f"bad message brings its whole batch back: {_APPLY}."
+            "bad message brings its whole batch back"
         )
-    return f"the function reads {arn.rpartition(':')[2]}, {mapped[0].get('BatchSize')} at a time"
+    return f"the function reads {arn.rpartition(':')[2]}, {mapping.get('BatchSize')} at a time"
 
 
 def function(session: Session) -> str:
-    """The function is active, writes to the table, and hands on what it can't store."""
-    found, told = session.target, session.function()
-    name, client = found.function_name, session.client("lambda")
+    """The function is active, writes to the table, and sends what it can't store to the queue."""
+    name, configuration = session.target.function_name, session.function()
     for what in "State", "LastUpdateStatus":
-        if told.get(what) in ("Failed", "Inactive", "Pending", "InProgress"):
-            reason = told.get(f"{what}Reason") or "no reason given"
-            raise FailingError(f"The function {name} is not ready ({what} {told[what]}: {reason}).")
-    table = variable(session, "TABLE_NAME")
-    if table.rpartition("/")[2] != found.table_name:
-        raise FailingError(
-            f"The function {name} writes to the table {table or '(none)'}, not to "
-            f"{found.table_name}: its variable TABLE_NAME was changed; {_APPLY}."
+        state = configuration.get(what)
+        if state in ("Failed", "Inactive", "Pending", "InProgress"):
+            reason = configuration.get(f"{what}Reason") or "no reason given"
+            raise FailingError(f"The function {name} is not ready ({what} {state}: {reason}).")
+    table_name = session.variable("TABLE_NAME")
+    if table_name.rpartition("/")[2] != session.target.table_name:
+        raise DriftError(
+            f"The function {name} writes to the table {table_name or '(none)'}, not to "
+            f"{session.target.table_name}, since its variable TABLE_NAME was changed"
         )
-    retention = variable(session, "TTL_SECONDS")
+    retention = session.variable("TTL_SECONDS")
     if not _SECONDS.fullmatch(retention):
-        raise FailingError(
-            f"The function {name} can't tell when a record expires: its variable TTL_SECONDS is "
-            f"{retention!r}, not a number of seconds; {_APPLY}."
+        raise DriftError(
+            f"The function {name} can't tell when a record expires, since its variable TTL_SECONDS "
+            f"is {retention!r}, not a number of seconds"
         )
-    reserved = client.get_function_concurrency(FunctionName=name)
+    reserved = session.client("lambda").get_function_concurrency(FunctionName=name)
     if reserved.get("ReservedConcurrentExecutions") == 0:
         raise FailingError(
-            f"The function {name} may not run at all (it reserves no concurrency): the pipeline is "
-            "paused; set `delivery.paused = false` and apply."
+            f"The function {name} may not run (it reserves no concurrency): {_PAUSED}."
         )
     failures = session.failure_queue_arn
-    if _on_failure(session) != failures:
-        raise FailingError(
-            f"What the function {name} can't store is lost: its on-failure destination is not "
-            f"{failures}; {_APPLY}."
+    invokes = _of_function(session, "get_function_event_invoke_config")
+    destinations = invokes.get("DestinationConfig", {})
+    if destinations.get("OnFailure", {}).get("Destination") != failures:
+        raise DriftError(
+            f"What the function {name} can't store is lost, since its on-failure destination is "
+            f"not {failures}"
         )
     return f"{name} is active, its failures go to {failures.rpartition(':')[2]}"
 
 
 def role(session: Session) -> str:
     """The function's role may write to the table and send to the failure queue."""
-    found, arn = session.target, str(session.function()["Role"])
-    account = f"{session.partition}:dynamodb:{found.region}:{session.account}"
-    failures = session.failure_queue_arn
+    target, arn = session.target, str(session.function()["Role"])
+    dynamodb = f"arn:{session.partition}:dynamodb:{target.region}:{session.account}"
     needed = {
-        f"arn:{account}:table/{found.table_name}": ["dynamodb:PutItem", "dynamodb:BatchWriteItem"],
-        failures: [_SEND],
+        f"{dynamodb}:table/{target.table_name}": ["dynamodb:PutItem", "dynamodb:BatchWriteItem"],
+        session.failure_queue_arn: ["sqs:SendMessage"],
     }
     iam = session.client("iam")
     for resource, actions in needed.items():
@@ -170,138 +169,100 @@ def role(session: Session) -> str:
             )
         except ClientError as error:
             if aws.is_gone(error):
-                raise FailingError(f"The role {arn} is gone: {_APPLY}.") from error
-            # A right that operators seldom have; the record below tells as well.
+                raise DriftError(f"The role {arn} is gone") from error
+            # Few operators have this right; the probe's record proves the same.
             raise NotCheckedError(
-                f"IAM does not tell you ({aws.code(error)}); the record below does"
+                f"IAM refuses to say ({aws.code(error)}); the record below shows it"
             ) from error
-        for one in answer["EvaluationResults"]:
-            if one["EvalDecision"] != "allowed":
-                raise FailingError(
-                    f"The role {arn.rpartition('/')[2]} may not {one['EvalActionName']} on "
-                    f"{resource} ({one['EvalDecision']}): {_APPLY}."
+        for result in answer["EvaluationResults"]:
+            if result["EvalDecision"] != "allowed":
+                raise DriftError(
+                    f"The role {arn.rpartition('/')[2]} may not {result['EvalActionName']} on "
+                    f"{resource} ({result['EvalDecision']})"
                 )
-    return f"{arn.rpartition('/')[2]} may write records, and hand on what fails"
+    return f"{arn.rpartition('/')[2]} may write records, and send failures to their queue"
 
 
 def table(session: Session) -> str:
-    """The table is active, keyed by `objectId`, and lets records expire by `ttl`."""
+    """The table is active, its key is `objectId`, and records expire by `ttl`."""
     name, client = session.target.table_name, session.client("dynamodb")
-    told = client.describe_table(TableName=name)["Table"]
-    if told["TableStatus"] not in ("ACTIVE", "UPDATING"):
-        raise FailingError(f"The table {name} is {told['TableStatus']}: wait, or {_APPLY}.")
-    keys = [(one["AttributeName"], one["KeyType"]) for one in told["KeySchema"]]
-    if keys != [("objectId", "HASH")]:
-        raise FailingError(f"The table {name} is not keyed by objectId alone: it is another's.")
+    description = client.describe_table(TableName=name)["Table"]
+    if (status := description["TableStatus"]) not in ("ACTIVE", "UPDATING"):
+        raise FailingError(f"The table {name} is {status}: wait, or run `terraform apply`.")
+    if [(key["AttributeName"], key["KeyType"]) for key in description["KeySchema"]] != [
+        ("objectId", "HASH")
+    ]:
+        raise FailingError(f"The key of the table {name} is not objectId: it is another table.")
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    if (ttl.get("AttributeName"), ttl.get("TimeToLiveStatus")) not in (
-        ("ttl", "ENABLED"),
-        ("ttl", "ENABLING"),
-    ):
-        raise FailingError(
-            f"Records of the table {name} never expire: its time to live is "
-            f"{ttl.get('TimeToLiveStatus')}; {_APPLY}."
-        )
+    status = ttl.get("TimeToLiveStatus")
+    if ttl.get("AttributeName") != "ttl" or status not in ("ENABLED", "ENABLING"):
+        raise DriftError(f"Records of the table {name} never expire (time to live is {status})")
     return f"{name} is active, and deletes records by their ttl"
 
 
-def variable(session: Session, name: str) -> str:
-    """An environment variable of the function, empty where it has none."""
-    return str(session.function().get("Environment", {}).get("Variables", {}).get(name, ""))
-
-
-def _rule(session: Session, probe: Probe) -> tuple[str, str]:
-    """Name and ARN of the enabled rule that takes what the probe does to its receiver."""
+def _rule(session: Session) -> tuple[str, str]:
+    """Name and ARN of the enabled rule that sends a probe's event to the receiver."""
     client, arn = session.client("events"), session.receiver_arn
-    event = json.dumps(_event(session, probe))
+    event = json.dumps(_event(session, probe.choose(session.target.filters)))
     disabled = None
-    for name in _rules_to(client, arn):
-        told = client.describe_rule(Name=name)
-        pattern = told.get("EventPattern")
-        if (
-            not pattern
-            or not client.test_event_pattern(EventPattern=pattern, Event=event)["Result"]
-        ):
-            continue
-        if told.get("State") == "ENABLED":
-            return name, str(told["Arn"])
-        disabled = name
+    pages = client.get_paginator("list_rule_names_by_target").paginate(TargetArn=arn)
+    for name in pages.search("RuleNames[]"):
+        found = client.describe_rule(Name=name)
+        pattern = found.get("EventPattern")
+        if pattern and client.test_event_pattern(EventPattern=pattern, Event=event)["Result"]:
+            if found.get("State") == "ENABLED":
+                return name, str(found["Arn"])
+            disabled = name
     if disabled:
-        raise FailingError(f"The rule {disabled} is disabled: {_APPLY}.")
-    raise FailingError(
-        f"No EventBridge rule sends uploads of {session.target.bucket_name} to {arn}: {_APPLY}."
-    )
+        raise DriftError(f"The rule {disabled} is disabled")
+    raise DriftError(f"No EventBridge rule sends uploads of {session.target.bucket_name} to {arn}")
 
 
-def _rules_to(client: Any, arn: str) -> Iterator[str]:
-    pages = client.get_paginator("list_rule_names_by_target")
-    for page in pages.paginate(TargetArn=arn):
-        yield from page["RuleNames"]
-
-
-def _event(session: Session, probe: Probe) -> dict[str, Any]:
-    """What EventBridge would carry of the probe, as far as patterns look at it."""
-    kind, more = probe.on_eventbridge()
+def _event(session: Session, chosen: Probe) -> dict[str, Any]:
+    """The probe's event as EventBridge carries it, as far as patterns look at it."""
+    detail_type, detail = probe.EVENTS[chosen.event]
     return {
         "version": "0",
         "id": "00000000-0000-0000-0000-000000000000",
-        "detail-type": kind,
+        "detail-type": detail_type,
         "source": "aws.s3",
         "account": session.account,
         "time": "2026-11-22T00:00:00Z",
         "region": session.target.region,
         "resources": [session.bucket_arn],
         "detail": {
-            "version": "0",
             "bucket": {"name": session.target.bucket_name},
-            "object": {"key": probe.key, "size": 1, "etag": "0", "sequencer": "0"},
-            **more,
+            "object": {"key": chosen.key},
+            **detail,
         },
     }
 
 
-def _function_policy(session: Session) -> str:
+def _of_function(session: Session, operation: str) -> Mapping[str, Any]:
+    """Lambda's answer about the function; empty where it has no such thing."""
+    call = getattr(session.client("lambda"), operation)
     try:
-        answer = session.client("lambda").get_policy(FunctionName=session.target.function_name)
-    except ClientError as error:
-        if not aws.is_gone(error):
-            raise
-        # Either the function is gone, which this tells, or its policy has no statement.
-        session.function()
-        return ""
-    return str(answer["Policy"])
-
-
-def _on_failure(session: Session) -> str | None:
-    try:
-        told = session.client("lambda").get_function_event_invoke_config(
-            FunctionName=session.target.function_name
-        )
+        answer: Mapping[str, Any] = call(FunctionName=session.target.function_name)
     except ClientError as error:
         if aws.is_gone(error):
-            return None
+            return {}
         raise
-    destination = told.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
-    return None if destination is None else str(destination)
+    return answer
 
 
-def _filters(session: Session) -> list[Mapping[str, Any]]:
-    return list(session.target.delivery.get("filters") or [])
-
-
-def _same(one: Mapping[str, Any], configured: Mapping[str, Any]) -> bool:
+def _same(wanted: Mapping[str, Any], configured: Mapping[str, Any]) -> bool:
     """Whether S3's configuration is this filter's."""
     rules = configured.get("Filter", {}).get("Key", {}).get("FilterRules", [])
     # S3 answers Prefix and Suffix with a capital.
-    told = {rule["Name"].lower(): rule["Value"] for rule in rules}
-    # Encoded, as S3's guide wants them, or as somebody wrote them.
-    return set(configured["Events"]) == set(one["events"]) and all(
-        one[name] in (unquote_plus(told.get(name, "")), told.get(name, ""))
+    values = {rule["Name"].lower(): rule["Value"] for rule in rules}
+    # URL-encoded, as S3's guide wants them, or as somebody wrote them.
+    return set(configured["Events"]) == set(wanted["events"]) and all(
+        wanted[name] in (unquote_plus(values.get(name, "")), values.get(name, ""))
         for name in ("prefix", "suffix")
     )
 
 
-def _described(one: Mapping[str, Any]) -> str:
-    where = [f"{name} {one[name]!r}" for name in ("prefix", "suffix") if one[name]]
+def _described(wanted: Mapping[str, Any]) -> str:
+    where = [f"{name} {wanted[name]!r}" for name in ("prefix", "suffix") if wanted[name]]
     keys = "of keys with " + " and ".join(where) if where else "of every key"
-    return f"{', '.join(one['events'])} {keys}"
+    return f"{', '.join(wanted['events'])} {keys}"

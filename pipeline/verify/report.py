@@ -1,4 +1,4 @@
-"""`python -m pipeline verify`: does the pipeline work, stage by stage; if not, which one is it?"""
+"""Print the stages as they are checked, and a sentence in the end."""
 
 import json
 import sys
@@ -12,7 +12,8 @@ from rich.text import Text
 from pipeline import terminal
 from pipeline.deployed.session import connect
 from pipeline.deployed.target import Target
-from pipeline.verify.run import Step, verify
+from pipeline.verify.run import verify
+from pipeline.verify.stages import Step
 
 _NEEDED = (
     "bucket_name",
@@ -24,21 +25,18 @@ _NEEDED = (
     "alarm_names",
     "delivery",
 )
-_COLOURS = {"ok": "green", "broken": "bold red", "unknown": "yellow", "skipped": "dim"}
+_COLOURS = {"ok": "green", "failing": "bold red", "unknown": "yellow", "skipped": "dim"}
 
 
-def run(found: Target, *, seconds: float, wait_alarm: bool = False, as_json: bool = False) -> int:
-    """Verify what was found; returns the exit status: 0 it works, 1 not, 2 some can't be told.
-
-    Raises PipelineError where nothing can be tried.
-    """
+def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> int:
+    """Verify the pipeline; returns the exit status. Raises PipelineError if it can't be tried."""
     console = Console(stderr=as_json, highlight=False, emoji=False)
     began = time.monotonic()
     steps: list[Step] = []
-    # Before anything is asked: an absent one is told first.
+    # An absent output is reported before AWS is asked.
     for name in _NEEDED:
-        getattr(found, name)
-    session = connect(found)
+        getattr(target, name)
+    session = connect(target)
     try:
         with terminal.progress(console, "verify") as tell:
             stages = verify(
@@ -50,46 +48,33 @@ def run(found: Target, *, seconds: float, wait_alarm: bool = False, as_json: boo
             with closing(stages):
                 for step in stages:
                     steps.append(step)
-                    _tell(console, step)
+                    line = Text("  ")
+                    line.append(f"{step.verdict:8}", style=_COLOURS[step.verdict])
+                    line.append(f"{step.seconds:6.2f} s  {step.name:14}", style="cyan")
+                    line.append(terminal.printable(step.message))
+                    console.print(line, soft_wrap=True)
     except KeyboardInterrupt:
         terminal.note(console, "Interrupted: nothing of the probe is left.")
         raise
     took = time.monotonic() - began
-    verdicts = {step.verdict for step in steps}
-    status = 1 if "broken" in verdicts else 2 if "unknown" in verdicts else 0
-    _sum_up(console, steps, took, status)
+    failing, unknown, ok = (
+        [step.name for step in steps if step.verdict == verdict]
+        for verdict in ("failing", "unknown", "ok")
+    )
+    status = 1 if failing else 2 if unknown else 0
+    parts = [f"Failing: {', '.join(failing)}"] if failing else []
+    parts += [f"Unknown: {', '.join(unknown)}"] if unknown else []
+    summary = "; ".join(parts) or f"The pipeline works: {len(ok)} stages are OK"
+    style = ("bold green", "bold red", "yellow")[status]
+    console.print(Text(f"\n{summary} ({took:.1f} s).", style=style), soft_wrap=True)
     if as_json:
-        told = {
+        document = {
             "holds": status == 0,
             "seconds": round(took, 3),
-            "broken": [step.name for step in steps if step.verdict == "broken"],
+            "failing": failing,
             "steps": [asdict(step) for step in steps],
         }
-        # ASCII, for a terminal that takes a control character at its word.
-        json.dump(told, sys.stdout, indent=2)
+        # ASCII: a control character in a name must not reach the terminal.
+        json.dump(document, sys.stdout, indent=2)
         sys.stdout.write("\n")
     return status
-
-
-def _tell(console: Console, step: Step) -> None:
-    line = Text("  ")
-    line.append(f"{step.verdict:8}", style=_COLOURS[step.verdict])
-    line.append(f"{step.seconds:6.2f} s  {step.name:14}", style="cyan")
-    line.append(terminal.printable(step.says))
-    console.print(line, soft_wrap=True)
-
-
-def _sum_up(console: Console, steps: list[Step], took: float, status: int) -> None:
-    names = {
-        verdict: ", ".join(step.name for step in steps if step.verdict == verdict)
-        for verdict in ("broken", "unknown")
-    }
-    told = {
-        0: f"The pipeline works: {sum(step.verdict == 'ok' for step in steps)} stages are well",
-        1: f"Broken: {names['broken']}",
-        2: f"Could not be told: {names['unknown']}",
-    }[status]
-    if status == 1 and names["unknown"]:
-        told += f"; could not be told: {names['unknown']}"
-    style = {0: "bold green", 1: "bold red", 2: "yellow"}[status]
-    console.print(Text(f"\n{told} ({took:.1f} s).", style=style), soft_wrap=True)

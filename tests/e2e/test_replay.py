@@ -172,7 +172,7 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
         "import sys\n"
         "from pipeline.deployed import failure_queue\n"
         "from pipeline.replay.run import clients, replay\n"
-        "failure_queue._HOLD_SECONDS = 3\n"
+        "failure_queue._VISIBILITY_SECONDS = 3\n"
         "names = dict(zip(['queue_url', 'function_name', 'table_name'], sys.argv[1:]))\n"
         "for outcome in replay(clients(), **names): print(outcome.done, flush=True)\n"
     )
@@ -191,7 +191,7 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
     left = sum(site.queued())
     assert 0 < left <= 40
     # What the dead one held is waited for.
-    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 3)
+    monkeypatch.setattr(failure_queue, "_VISIBILITY_SECONDS", 3)
     assert len(site.replay()) == left
     assert site.stored("killed/") == keys("killed/", 50)
     assert site.queued() == (0, 0)
@@ -200,7 +200,7 @@ def test_killed_halfway_and_run_again_at_once_leaves_each_record_once(
 def test_what_is_in_a_slow_function_stays_hidden_from_others(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 2)
+    monkeypatch.setattr(failure_queue, "_VISIBILITY_SECONDS", 2)
     slower = "import time\ndef handler(event, context):\n    time.sleep(6)\n"
     create_function(site.running, site.role_arn, "slower", "slower.handler", slower=slower)
     site.send(failed(s3_events.record("slower")))
@@ -222,7 +222,7 @@ def test_what_is_in_a_slow_function_stays_hidden_from_others(
 def test_what_others_hold_is_waited_for_only_if_that_is_wanted(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(failure_queue, "_HOLD_SECONDS", 3)
+    monkeypatch.setattr(failure_queue, "_VISIBILITY_SECONDS", 3)
     site.send(failed(s3_events.record("held")))
     site.client("sqs").receive_message(QueueUrl=site.queue_url, VisibilityTimeout=2)
     held: list[int] = []

@@ -1,4 +1,4 @@
-"""`pipeline verify` on every delivery, and on a lab of which one stage after another breaks."""
+"""`pipeline verify` on every delivery, and on a lab where one stage after another fails."""
 
 import contextlib
 import functools
@@ -18,8 +18,9 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.session import NotCheckedError, Session
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
-from pipeline.verify import path, probe
-from pipeline.verify.run import Step, verify
+from pipeline.verify import probe, stages
+from pipeline.verify.run import verify
+from pipeline.verify.stages import Step
 from tests.support import kept, s3_events
 from tests.support import ways as every
 from tests.support.kept import Kept
@@ -48,12 +49,12 @@ def look(embedded: Kept, monkeypatch: pytest.MonkeyPatch) -> Look:
     return look
 
 
-def broken(steps: dict[str, Step]) -> set[str]:
-    return {name for name, step in steps.items() if step.verdict == "broken"}
+def failing(steps: dict[str, Step]) -> set[str]:
+    return {name for name, step in steps.items() if step.verdict == "failing"}
 
 
 @pytest.mark.parametrize("way", every.params(way for way in every.EVERY_WAY if not way.own_key))
-def test_every_way_of_delivery_is_well(
+def test_every_delivery_passes(
     ways: tuple[Any, every.Applied], way: every.Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud, applied = ways
@@ -61,21 +62,21 @@ def test_every_way_of_delivery_is_well(
         monkeypatch.setenv(name, value)
     found = Target(applied.outputs[way.name], "The lab", region=REGION)
     steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
-    bad = {name: step for name, step in steps.items() if step.verdict in ("broken", "unknown")}
+    bad = {name: step for name, step in steps.items() if step.verdict in ("failing", "unknown")}
     assert not bad
     assert steps["rule"].verdict == ("ok" if way.via == "eventbridge" else "skipped")
     assert steps["buffer"].verdict == ("ok" if way.buffered else "skipped")
     assert {steps[name].verdict for name in PATH} == {"ok"}
 
 
-def test_a_lab_that_is_well_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> None:
+def test_a_working_lab_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> None:
     before = objects(embedded), records(embedded)
     status, out, err = embedded.lab("verify", "--wait-alarm", "--json")
     assert status == 0, err
-    told = json.loads(out)
-    assert told["holds"]
-    assert told["seconds"] < 10
-    assert [step["name"] for step in told["steps"] if step["verdict"] == "ok"] == [
+    document = json.loads(out)
+    assert document["holds"]
+    assert document["seconds"] < 10
+    assert [step["name"] for step in document["steps"] if step["verdict"] == "ok"] == [
         "notification",
         "permission",
         "function",
@@ -93,13 +94,13 @@ def test_a_lab_that_is_well_passes_and_keeps_nothing_of_the_probe(embedded: Kept
     ]
     assert "The pipeline works" in err
     assert (objects(embedded), records(embedded)) == before
-    queues = embedded.client("sqs").list_queues(QueueNamePrefix="lab-verify-")
+    queues = embedded.client("sqs").list_queues(QueueNamePrefix="pipeline-verify-")
     assert not queues.get("QueueUrls")
 
 
 @pytest.fixture
 def undo() -> Iterator[contextlib.ExitStack]:
-    """What a test breaks is put back in the end."""
+    """What a test breaks is fixed in the end."""
     with contextlib.ExitStack() as stack:
         yield stack
 
@@ -120,10 +121,10 @@ def test_a_lost_permission_is_named_and_no_probe_is_sent(
         SourceAccount=ACCOUNT_ID,
     )
     steps = look()
-    assert broken(steps) == {"permission"}
-    assert "does not let s3.amazonaws.com in" in steps["permission"].says
-    assert "terraform apply" in steps["permission"].says
-    assert {steps[one].verdict for one in PATH} == {"skipped"}
+    assert failing(steps) == {"permission"}
+    assert "does not let s3.amazonaws.com in" in steps["permission"].message
+    assert "terraform apply" in steps["permission"].message
+    assert {steps[name].verdict for name in PATH} == {"skipped"}
 
 
 @pytest.fixture
@@ -137,8 +138,8 @@ def notify(embedded: Kept, undo: contextlib.ExitStack) -> Notify:
     (ours,) = before["LambdaFunctionConfigurations"]
 
     def notify(changed: dict[str, Any] | None) -> None:
-        one = {} if changed is None else {"LambdaFunctionConfigurations": [ours | changed]}
-        put(NotificationConfiguration=one)
+        new = {} if changed is None else {"LambdaFunctionConfigurations": [ours | changed]}
+        put(NotificationConfiguration=new)
 
     return notify
 
@@ -149,12 +150,12 @@ def rules(**values: str) -> dict[str, Any]:
 
 def test_a_replaced_notification_is_named(look: Look, notify: Notify) -> None:
     notify(None)
-    assert broken(look()) == {"notification"}
+    assert failing(look()) == {"notification"}
 
     notify({"Filter": rules(prefix="other/")})
     steps = look()
-    assert broken(steps) == {"notification"}
-    assert "s3:ObjectCreated:* of every key" in steps["notification"].says
+    assert failing(steps) == {"notification"}
+    assert "s3:ObjectCreated:* of every key" in steps["notification"].message
 
 
 @pytest.mark.parametrize("versioning", ["Enabled", "Suspended"])
@@ -176,23 +177,23 @@ def test_the_probe_does_what_the_filters_take(
     version(VersioningConfiguration={"Status": versioning})
     notify({"Events": [f"s3:{event}"], "Filter": rules(suffix=".csv")})
     left = objects(embedded)
-    told = {"prefix": "", "suffix": ".csv", "events": [f"s3:{event}"]}
-    steps = look(delivery={"via": "notification", "filters": [told], "buffered": False})
-    assert not broken(steps)
-    assert {steps[one].verdict for one in (*PATH, "clean-up")} == {"ok"}
-    assert event in steps["upload"].says
+    filter_ = {"prefix": "", "suffix": ".csv", "events": [f"s3:{event}"]}
+    steps = look(delivery={"via": "notification", "filters": [filter_], "buffered": False})
+    assert not failing(steps)
+    assert {steps[name].verdict for name in (*PATH, "clean-up")} == {"ok"}
+    assert event in steps["upload"].message
     assert objects(embedded) == left
 
 
 def test_a_prefix_that_s3_has_encoded_is_the_filters_own(look: Look, notify: Notify) -> None:
     notify({"Filter": rules(Prefix="a+b/%C3%BC")})
-    told = {"prefix": "a b/ü", "suffix": "", "events": ["s3:ObjectCreated:*"]}
-    delivery = {"via": "notification", "filters": [told], "buffered": False}
-    # A stage that is broken otherwise keeps the probe from being sent.
+    filter_ = {"prefix": "a b/ü", "suffix": "", "events": ["s3:ObjectCreated:*"]}
+    delivery = {"via": "notification", "filters": [filter_], "buffered": False}
+    # Another failing stage keeps the probe from being sent.
     steps = look(delivery=delivery, table_name="gone")
     assert steps["notification"].verdict == "ok"
-    told["prefix"] = "a b/u"
-    assert look(delivery=delivery, table_name="gone")["notification"].verdict == "broken"
+    filter_["prefix"] = "a b/u"
+    assert look(delivery=delivery, table_name="gone")["notification"].verdict == "failing"
 
 
 def deny(lab: Kept, undo: contextlib.ExitStack) -> None:
@@ -214,13 +215,13 @@ def test_a_role_that_may_not_write_is_named_also_where_iam_does_not_tell(
 ) -> None:
     deny(embedded, undo)
     steps = look()
-    assert broken(steps) == {"role"}
-    assert "may not dynamodb:PutItem" in steps["role"].says
+    assert failing(steps) == {"role"}
+    assert "may not dynamodb:PutItem" in steps["role"].message
 
-    monkeypatch.setattr(path, "role", untold)
+    monkeypatch.setitem(stages.PATH, "role", not_checked)
     steps = look()
-    assert broken(steps) == {"record"}
-    assert "AccessDenied" in steps["record"].says
+    assert failing(steps) == {"record"}
+    assert "AccessDenied" in steps["record"].message
     # Its event is taken off the failure queue again.
     assert failure_queue.depth(embedded.client("sqs"), embedded.outputs["failure_queue_url"]) == (
         0,
@@ -236,10 +237,10 @@ def test_of_the_failure_queue_only_the_probes_own_event_goes(
     undo.callback(sqs.purge_queue, QueueUrl=url)
     keys = [
         # A real failed upload whose key has what a probe's key has.
-        "backup/lab-verify-0123456789ab/important.pdf",
-        "lab-verify-0123456789ab",
+        "backup/pipeline-verify-0123456789ab/important.pdf",
+        "pipeline-verify-0123456789ab",
         # Another operator's probe, on its way at this moment: a probe in everything.
-        "lab-verify-ba9876543210",
+        "pipeline-verify-ba9876543210",
     ]
     etag = hashlib.md5(probe.BODY, usedforsecurity=False).hexdigest()
     like: dict[str, Any] = {"eTag": etag, "size": len(probe.BODY), "versionId": "theirs"}
@@ -248,24 +249,24 @@ def test_of_the_failure_queue_only_the_probes_own_event_goes(
         failed["s3"]["bucket"]["name"] = bucket
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [failed]}))
     deny(embedded, undo)
-    monkeypatch.setattr(path, "role", untold)
+    monkeypatch.setitem(stages.PATH, "role", not_checked)
     steps = look()
     # Sent, failed and taken off again.
     assert steps["upload"].verdict == "ok"
-    assert steps["clean-up"].says == "the probe's object and failed event are deleted"
-    assert steps["failure queue"].verdict == "broken"
+    assert steps["clean-up"].message == "the probe's object and failed event are deleted"
+    assert steps["failure queue"].verdict == "failing"
     assert failure_queue.depth(sqs, url) == (len(keys), 0)
     messages = failure_queue.receive(sqs, url, 10, 1, 1)
     found = [message for message in messages if isinstance(message, failure_queue.FailedEvent)]
-    assert sorted(key for one in found for _, key, _ in one.objects) == sorted(keys)
+    assert sorted(key for message in found for _, key, _ in message.objects) == sorted(keys)
 
 
-def untold(session: Session) -> str:
-    raise NotCheckedError("IAM does not tell you")
+def not_checked(session: Session) -> str:
+    raise NotCheckedError("no right to ask IAM")
 
 
 @pytest.mark.parametrize(
-    ("stage", "break_it", "mend", "sentence"),
+    ("stage", "break_it", "fix", "sentence"),
     [
         (
             "function",
@@ -310,13 +311,13 @@ def untold(session: Session) -> str:
             lambda lab: lab.client("cloudwatch").enable_alarm_actions(
                 AlarmNames=["FailureQueueAlert"]
             ),
-            "The alarm FailureQueueAlert tells nobody",
+            "The alarm FailureQueueAlert notifies nobody",
         ),
         (
             "alarms",
             lambda lab: set_action(lab, []),
             lambda lab: set_action(lab, [lab.outputs["topic_arn"]]),
-            "The alarm DynamoDBWriteThrottleAlert does not tell the topic",
+            "The alarm DynamoDBWriteThrottleAlert does not notify the topic",
         ),
         (
             "failure queue",
@@ -330,28 +331,28 @@ def untold(session: Session) -> str:
     ],
     ids=["paused", "failures-lost", "retention", "ttl", "alarm-off", "alarm-mute", "failure-queue"],
 )
-def test_a_broken_stage_is_named(
+def test_a_failing_stage_is_named(
     embedded: Kept,
     look: Look,
     undo: contextlib.ExitStack,
     stage: str,
     break_it: Callable[[Kept], object],
-    mend: Callable[[Kept], object],
+    fix: Callable[[Kept], object],
     sentence: str,
 ) -> None:
-    undo.callback(mend, embedded)
+    undo.callback(fix, embedded)
     break_it(embedded)
     steps = look()
-    assert broken(steps) == {stage}
-    assert sentence in steps[stage].says
-    path_is_well = stage in ("alarms", "failure queue")
-    assert {steps[one].verdict for one in PATH} == ({"ok"} if path_is_well else {"skipped"})
+    assert failing(steps) == {stage}
+    assert sentence in steps[stage].message
+    path_is_ok = stage in ("alarms", "failure queue")
+    assert {steps[name].verdict for name in PATH} == ({"ok"} if path_is_ok else {"skipped"})
 
 
 def set_variable(lab: Kept, name: str, value: str) -> None:
     functions, function = lab.client("lambda"), lab.outputs["function_name"]
-    told = functions.get_function_configuration(FunctionName=function)
-    variables = told["Environment"]["Variables"] | {name: value}
+    answer = functions.get_function_configuration(FunctionName=function)
+    variables = answer["Environment"]["Variables"] | {name: value}
     functions.update_function_configuration(
         FunctionName=function, Environment={"Variables": variables}
     )
@@ -386,10 +387,12 @@ def test_what_is_gone_is_named(look: Look) -> None:
     )
     # The function and its role know the table that there is.
     gone = {"table", "alarms", "topic", "subscriptions"}
-    assert broken(steps) == gone | {"function", "role"}
-    assert steps["table"].says.startswith("The table gone does not exist")
-    assert "There is no alarm Gone" in steps["alarms"].says
-    assert f"The topic arn:aws:sns:{REGION}:{ACCOUNT_ID}:gone does not exist" in steps["topic"].says
+    assert failing(steps) == gone | {"function", "role"}
+    assert steps["table"].message.startswith("The table gone does not exist")
+    assert "There is no alarm Gone" in steps["alarms"].message
+    assert (
+        f"The topic arn:aws:sns:{REGION}:{ACCOUNT_ID}:gone does not exist" in steps["topic"].message
+    )
 
 
 def test_one_call_that_is_denied_leaves_the_rest_known(
@@ -413,9 +416,9 @@ def test_one_call_that_is_denied_leaves_the_rest_known(
     secret = key["SecretAccessKey"]
     steps = look(AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=secret)
     unknown = {name for name, step in steps.items() if step.verdict == "unknown"}
-    assert (unknown, broken(steps)) == ({"alarms"}, set())
-    assert "the right to DescribeAlarms" in steps["alarms"].says
-    assert {steps[one].verdict for one in PATH} == {"ok"}
+    assert (unknown, failing(steps)) == ({"alarms"}, set())
+    assert "the right to DescribeAlarms" in steps["alarms"].message
+    assert {steps[name].verdict for name in PATH} == {"ok"}
 
 
 @pytest.mark.parametrize(
@@ -442,7 +445,7 @@ def test_without_a_way_in_one_sentence_says_what_to_do(
 
 @pytest.fixture
 def idle(embedded: Kept) -> Iterator[None]:
-    """The function is somebody's who stores nothing."""
+    """The function stores nothing."""
     functions, name = embedded.client("lambda"), embedded.outputs["function_name"]
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as file:
@@ -452,12 +455,12 @@ def idle(embedded: Kept) -> Iterator[None]:
     functions.update_function_code(FunctionName=name, ZipFile=PACKAGE.read_bytes())
 
 
-def test_a_function_that_stores_nothing_breaks_the_record(embedded: Kept, idle: None) -> None:
+def test_a_function_that_stores_nothing_fails_the_record(embedded: Kept, idle: None) -> None:
     before = objects(embedded)
     status, _, err = embedded.lab("verify", "--timeout", "2", "--json")
     assert status == 1
-    assert "Broken: record" in err
-    assert "within 2 s, although each stage looks well" in err
+    assert "Failing: record" in err
+    assert "within 2 s, although each stage looks OK" in err
     assert objects(embedded) == before
 
 
@@ -475,7 +478,8 @@ def test_interrupted_while_it_waits_it_leaves_no_probe(embedded: Kept, idle: Non
 def objects(lab: Kept) -> list[str]:
     listed = lab.client("s3").list_object_versions(Bucket=lab.outputs["bucket_name"])
     return [
-        one["VersionId"] for one in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
+        version["VersionId"]
+        for version in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.find import find
-from pipeline.lab import folder as stack
+from pipeline.lab import folder as lab_folder
 
 QUEUE = "https://sqs.eu-west-1.amazonaws.com/123456789012/event-driven-failures"
 OUTPUTS: dict[str, Any] = {
@@ -74,7 +74,7 @@ def play_terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -
 
 
 @pytest.mark.parametrize(
-    "told",
+    "outputs",
     [
         printed({"pipeline": OUTPUTS}),
         printed({"anything": OUTPUTS, "subscriber_queue_url": "u"}),
@@ -87,8 +87,8 @@ def play_terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -
     ],
     ids=["object", "any-name", "flat", "both", "for-each", "count", "others", "one-output"],
 )
-def test_a_pipeline_is_found_however_the_root_tells_it(write: Write, told: Any) -> None:
-    found = find(file=write(told))
+def test_a_pipeline_is_found_wherever_the_root_outputs_it(write: Write, outputs: Any) -> None:
+    found = find(file=write(outputs))
     assert found.failure_queue_url == QUEUE
     assert (found.bucket_name, found.table_name, found.function_name) == ("b", "t", "f")
     assert found.log_group_name == "/aws/lambda/f"
@@ -100,7 +100,7 @@ def test_a_pipeline_is_found_however_the_root_tells_it(write: Write, told: Any) 
     assert found.settings == {"region_name": "eu-west-1"}
 
 
-def test_of_two_pipelines_one_has_to_be_chosen(write: Write) -> None:
+def test_of_two_pipelines_the_user_has_to_choose(write: Write) -> None:
     file = write(printed({"red": OUTPUTS, "blue": SECOND}))
     with pytest.raises(
         PipelineError, match=r"several pipelines: choose one with --output, red or blue"
@@ -111,19 +111,19 @@ def test_of_two_pipelines_one_has_to_be_chosen(write: Write) -> None:
     assert found.flags == ("--outputs", str(file), "--output", "blue")
 
 
-def test_of_a_module_with_for_each_one_is_chosen_by_its_key(write: Write) -> None:
+def test_a_pipeline_of_a_module_with_for_each_is_chosen_by_its_key(write: Write) -> None:
     file = write(printed({"pipelines": {"red": OUTPUTS, "blue": SECOND}}))
     with pytest.raises(PipelineError, match=r"--output, pipelines\.red or pipelines\.blue"):
         find(file=file)
     assert find(file=file, output="pipelines.blue").function_name == "f2"
 
 
-def test_an_output_that_is_not_there_is_told_with_those_that_are(write: Write) -> None:
+def test_an_absent_output_is_refused_and_the_others_are_named(write: Write) -> None:
     with pytest.raises(PipelineError, match=r"no output 'green' .*: write one of red"):
         find(file=write(printed({"red": OUTPUTS})), output="green")
 
 
-def test_what_a_half_applied_stack_lacks_is_told_once_it_is_needed(write: Write) -> None:
+def test_a_name_that_a_half_applied_stack_lacks_is_reported_once_it_is_needed(write: Write) -> None:
     half = {n: v for n, v in OUTPUTS.items() if n not in ("alarm_names", "log_group_name")}
     found = find(file=write(printed({**half, "bucket_name": None})))
     assert found.failure_queue_url == QUEUE
@@ -144,7 +144,7 @@ def test_what_a_half_applied_stack_lacks_is_told_once_it_is_needed(write: Write)
     ],
     ids=["none", "others", "list"],
 )
-def test_outputs_without_a_pipeline_are_told_with_the_fix(
+def test_outputs_without_a_pipeline_are_refused_with_the_fix(
     write: Write, outputs: Any, sentence: str
 ) -> None:
     with pytest.raises(PipelineError, match=sentence):
@@ -155,29 +155,27 @@ def test_outputs_without_a_pipeline_are_told_with_the_fix(
     "filters",
     [
         "x",
+        3,
         [1],
         [{"prefix": "a"}],
         [{"prefix": "a", "suffix": None, "events": []}],
         [{"prefix": "", "suffix": "", "events": [1]}],
     ],
 )
-def test_filters_of_another_shape_are_told(write: Write, filters: Any) -> None:
-    told = {**OUTPUTS, "delivery": {"via": "notification", "filters": filters}}
+def test_a_topic_or_filters_of_another_shape_are_refused(write: Write, filters: Any) -> None:
+    delivery = {"via": "notification", "filters": filters}
+    found = find(file=write({**OUTPUTS, "delivery": delivery, "topic_arn": "event-driven-alerts"}))
     with pytest.raises(PipelineError, match=r"gives delivery\.filters of another shape: take"):
-        _ = find(file=write(printed({"pipeline": told}))).delivery
-
-
-def test_a_topic_that_is_no_arn_is_told(write: Write) -> None:
-    told = {**OUTPUTS, "topic_arn": "event-driven-alerts"}
+        _ = found.delivery
     with pytest.raises(PipelineError, match="gives a topic_arn that is no ARN: take"):
-        _ = find(file=write(printed({"pipeline": told}))).topic_arn
+        _ = found.topic_arn
 
 
-def test_a_file_that_is_none_or_no_json_is_told(tmp_path: Path) -> None:
+def test_an_absent_file_or_one_without_json_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match=r"can't be read \(No such file"):
         find(file=tmp_path / "none")
     (tmp_path / "log").write_bytes(b"\x00\xff Error: no")
-    with pytest.raises(PipelineError, match=r"gives no JSON \("):
+    with pytest.raises(PipelineError, match="gives no JSON object"):
         find(file=tmp_path / "log")
 
 
@@ -191,24 +189,24 @@ def test_outputs_come_through_a_pipe_and_as_powershell_writes_them(
     assert find(file=tmp_path / "utf16").function_name == "f"
 
 
-def test_names_by_hand_suffice_and_go_before_a_stack_s(write: Write) -> None:
+def test_names_by_hand_suffice_and_win_over_a_stacks(write: Write) -> None:
     by_hand = [f"failure_queue_url={QUEUE}", "function_name=a=b", "table_name=t"]
     found = find(given=by_hand)
     assert found.function_name == "a=b"
     assert found.region == "eu-west-1"
-    assert found.flags == tuple(word for one in by_hand for word in ("--set", one))
+    assert found.flags == tuple(word for pair in by_hand for word in ("--set", pair))
     with pytest.raises(PipelineError, match="--set gives no bucket_name"):
         found.bucket_name  # noqa: B018
     assert find(file=write(OUTPUTS), given=["function_name=mine"]).function_name == "mine"
 
 
 @pytest.mark.parametrize("given", ["function", "function_name=", "functionname=f"])
-def test_a_name_by_hand_that_is_none_is_refused(given: str) -> None:
+def test_a_name_by_hand_that_does_not_exist_is_refused(given: str) -> None:
     with pytest.raises(PipelineError, match=r"--set takes NAME=VALUE, not '.*NAME is bucket_name"):
         find(given=[given])
 
 
-def test_another_region_in_the_environment_is_told(
+def test_another_region_in_the_environment_is_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(OUTPUTS)
@@ -223,7 +221,7 @@ def test_another_region_in_the_environment_is_told(
         monkeypatch.delenv(name)
 
 
-def test_a_profile_that_does_not_exist_is_told(
+def test_a_profile_that_does_not_exist_is_refused(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
@@ -234,10 +232,10 @@ def test_a_profile_that_does_not_exist_is_told(
 def test_a_root_is_asked_in_the_user_s_own_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "told").write_text(json.dumps(printed({"pipeline": OUTPUTS})))
+    (tmp_path / "printed").write_text(json.dumps(printed({"pipeline": OUTPUTS})))
     script = (
         f'[ "$TF_WORKSPACE $AWS_PROFILE $*" = "live me output -json -no-color" ] || exit 1\n'
-        f"cat '{tmp_path}/told'"
+        f"cat '{tmp_path}/printed'"
     )
     root = play_terraform(tmp_path, monkeypatch, script)
     (tmp_path / "config").write_text("[profile me]\nregion = eu-west-1\n")
@@ -258,11 +256,11 @@ def test_a_root_is_asked_in_the_user_s_own_environment(
             r"is not initialised: run `terraform init` there\.$",
         ),
         ("echo Error: no valid credential >&2; exit 1", r"outputs \(.*no valid credential\): see"),
-        ("echo Warning", "gives no JSON"),
+        ("echo Warning", "gives no JSON object"),
     ],
     ids=["no-state", "no-init", "no-login", "no-json"],
 )
-def test_a_root_that_tells_nothing_is_told_in_one_line_with_the_fix(
+def test_a_root_without_outputs_is_reported_in_one_line_with_the_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sentence: str
 ) -> None:
     with pytest.raises(PipelineError, match=sentence) as raised:
@@ -270,30 +268,30 @@ def test_a_root_that_tells_nothing_is_told_in_one_line_with_the_fix(
     assert "\n" not in str(raised.value)
 
 
-def test_a_folder_that_is_no_root_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_root_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="is no folder: give --stack"):
         find(root=tmp_path / "none")
     with pytest.raises(PipelineError, match="holds no Terraform configuration: give --stack"):
         find(root=tmp_path)
 
 
-def test_a_missing_terraform_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_terraform_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = play_terraform(tmp_path, monkeypatch, "")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PipelineError, match="Terraform was not found on PATH: install"):
         find(root=root)
 
 
-def test_without_a_lab_that_runs_it_is_told_how_to_start_one(tmp_path: Path) -> None:
+def test_without_a_running_lab_the_message_says_how_to_start_it(tmp_path: Path) -> None:
     with pytest.raises(
         PipelineError, match=r"No lab runs in .*: start one with `.* -m pipeline lab up"
     ):
         find(lab=tmp_path)
-    kept = stack.Kept("http://127.0.0.1:9", 9, 0, ready=False)
+    kept = lab_folder.Kept("http://127.0.0.1:9", 9, 0, ready=False)
     (tmp_path / "kept.json").write_text(json.dumps(vars(kept)))
     with pytest.raises(PipelineError, match="is still being made: wait"):
         find(lab=tmp_path)
-    stopped = stack.Kept("http://127.0.0.1:9", 9, 0, ready=True)
+    stopped = lab_folder.Kept("http://127.0.0.1:9", 9, 0, ready=True)
     (tmp_path / "kept.json").write_text(json.dumps(vars(stopped)))
     with pytest.raises(
         PipelineError, match=r"No lab runs in .*: bring it back with `.* -m pipeline lab up"

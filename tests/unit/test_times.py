@@ -23,7 +23,7 @@ def test_a_time_is_utc_unless_it_names_a_zone(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "6", "h", "-1h", "6 weeks", "1e9d", "yesterday"])
-def test_what_is_neither_is_told_with_the_option(text: str) -> None:
+def test_what_is_neither_is_refused_and_the_option_named(text: str) -> None:
     with pytest.raises(PipelineError, match=r"^--since is .*90s, 15m, 6h, 2d"):
         times.moment(text, 0, "--since")
     with pytest.raises(PipelineError, match=r"^--grace is .* 90s, 15m, 6h or 2d\.$"):

@@ -1,4 +1,4 @@
-"""What AWS's own library makes of a configuration, in a sentence."""
+"""AWS's errors become sentences."""
 
 import boto3
 import pytest
@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
         ("AWS_DEFAULT_REGION", "not a region"),
     ],
 )
-def test_a_variable_that_makes_no_sense_is_told(
+def test_an_invalid_variable_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     for variable in ("AWS_PROFILE", "AWS_ENDPOINT_URL"):
@@ -24,7 +24,7 @@ def test_a_variable_that_makes_no_sense_is_told(
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    with pytest.raises(PipelineError, match=r"configuration makes no sense .*: check AWS_REGION"):
+    with pytest.raises(PipelineError, match=r"configuration is not valid .*: check AWS_REGION"):
         aws.client("sqs")
 
 
@@ -41,5 +41,14 @@ def test_a_refused_call_names_the_right_that_it_needs(
 ) -> None:
     error = ClientError({"Error": {"Code": code, "Message": "no"}}, operation)
     assert aws.sentence(error, "the topic t", "apply") == (
-        f"The topic t is closed to you: whoever runs this needs the right to {right} (no)."
+        f"The topic t is closed to you: you need the right to {right} (no)."
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "emulator"),
+    [("http://localhost:4566", True), ("https://monitoring.eu-west-1.api.aws", False)],
+)
+def test_an_endpoint_without_tls_is_an_emulator(url: str, emulator: bool) -> None:
+    client = aws.client("cloudwatch", region_name="eu-west-1", endpoint_url=url)
+    assert aws.is_emulator(client) is emulator

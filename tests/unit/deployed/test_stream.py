@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.deployed import stream as arrivals
-from pipeline.deployed.stream import Arrivals
+from pipeline.deployed import stream
+from pipeline.deployed.stream import StreamReader
 from pipeline.errors import PipelineError
 
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/t/stream/2026"
 
 
-class Stream:
-    """As much of a stream as a reader asks for; an iterator is `shard position`."""
+class FakeStreams:
+    """As much of DynamoDB Streams as a reader asks for; an iterator is `shard position`."""
 
     def __init__(self) -> None:
         self.parents: dict[str, str | None] = {}
@@ -49,9 +49,9 @@ class Stream:
         records = [
             {
                 "eventName": "INSERT",
-                "dynamodb": {"Keys": {}, "NewImage": {"objectId": {"S": one}}},
+                "dynamodb": {"Keys": {}, "NewImage": {"objectId": {"S": object_id}}},
             }
-            for one in page
+            for object_id in page
         ]
         answer: dict[str, Any] = {"Records": records}
         end = start + len(page)
@@ -60,52 +60,52 @@ class Stream:
         return answer
 
 
-def told(reader: Arrivals) -> list[str]:
-    return [one.image["objectId"]["S"] for one in reader.new() if one.image is not None]
+def new_ids(reader: StreamReader) -> list[str]:
+    return [record.image["objectId"]["S"] for record in reader.new() if record.image is not None]
 
 
 @pytest.fixture
-def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
-    monkeypatch.setattr(arrivals, "_LOOK_SECONDS", -1.0)
-    stream = Stream()
-    stream.open("old")
-    stream.open("now", parent="old")
-    stream.records |= {"old": ["before"], "now": ["before"]}
-    stream.closed.add("old")
-    return stream
+def streams(monkeypatch: pytest.MonkeyPatch) -> FakeStreams:
+    monkeypatch.setattr(stream, "_DESCRIBE_SECONDS", -1.0)
+    streams = FakeStreams()
+    streams.open("old")
+    streams.open("now", parent="old")
+    streams.records |= {"old": ["before"], "now": ["before"]}
+    streams.closed.add("old")
+    return streams
 
 
-def test_what_was_there_before_is_passed_over_and_all_that_comes_is_told_once(
-    stream: Stream,
+def test_older_records_are_skipped_and_new_ones_are_read_once(
+    streams: FakeStreams,
 ) -> None:
-    reader = Arrivals(stream, ARN)
+    reader = StreamReader(streams, ARN)
     assert reader.images
-    assert told(reader) == []
-    stream.records["now"] += [str(number) for number in range(2500)]
-    assert told(reader) == [str(number) for number in range(2500)]
-    assert told(reader) == []
+    assert new_ids(reader) == []
+    streams.records["now"] += [str(number) for number in range(2500)]
+    assert new_ids(reader) == [str(number) for number in range(2500)]
+    assert new_ids(reader) == []
 
 
-def test_a_shard_that_ends_is_followed_into_its_children_from_their_beginning(
-    stream: Stream,
+def test_the_children_of_a_closed_shard_are_read_from_their_beginning(
+    streams: FakeStreams,
 ) -> None:
-    reader = Arrivals(stream, ARN)
-    stream.records["now"].append("last")
-    stream.closed.add("now")
-    assert told(reader) == ["last"]
-    assert told(reader) == []
+    reader = StreamReader(streams, ARN)
+    streams.records["now"].append("last")
+    streams.closed.add("now")
+    assert new_ids(reader) == ["last"]
+    assert new_ids(reader) == []
     for child in ("left", "right"):
-        stream.open(child, parent="now")
-        stream.records[child].append(child)
-    assert told(reader) == ["left", "right"]
-    stream.records["right"].append("more")
-    assert told(reader) == ["more"]
+        streams.open(child, parent="now")
+        streams.records[child].append(child)
+    assert new_ids(reader) == ["left", "right"]
+    streams.records["right"].append("more")
+    assert new_ids(reader) == ["more"]
 
 
-def test_a_stream_that_is_switched_off_is_told(stream: Stream) -> None:
-    reader = Arrivals(stream, ARN)
-    stream.closed.add("now")
-    stream.status = "DISABLED"
+def test_a_stream_that_is_switched_off_is_reported(streams: FakeStreams) -> None:
+    reader = StreamReader(streams, ARN)
+    streams.closed.add("now")
+    streams.status = "DISABLED"
     reader.new()
     with pytest.raises(PipelineError, match="was switched off"):
         reader.new()

@@ -1,4 +1,4 @@
-"""A table is read and written through throttling, and each refusal is told."""
+"""A table is read and written through throttling, and each refusal is reported."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ THROTTLED = error(400, "ProvisionedThroughputExceededException")
 COST = {"ConsumedCapacity": {"CapacityUnits": 2.5}}
 
 
-def says(**document: Any) -> Fault:
+def answer(**document: Any) -> Fault:
     return raw(message(200, json.dumps(document).encode()))
 
 
@@ -55,14 +55,14 @@ def test_a_throttled_write_is_tried_until_it_is_in(dynamodb: FaultyDynamoDB, tab
     dynamodb.script.extend([THROTTLED, THROTTLED])
     assert table.put_new(item("a"))
     assert list(dynamodb.items) == ["a"]
-    asked = [one.payload["ConditionExpression"] for one in dynamodb.requests]
+    asked = [request.payload["ConditionExpression"] for request in dynamodb.requests]
     assert asked == ["attribute_not_exists(objectId)"] * 3
 
 
 def test_a_record_that_is_there_costs_a_unit_and_is_no_failure(
     dynamodb: FaultyDynamoDB, table: Table
 ) -> None:
-    dynamodb.script.extend([error(400, "ConditionalCheckFailedException"), says(**COST)])
+    dynamodb.script.extend([error(400, "ConditionalCheckFailedException"), answer(**COST)])
     assert not table.put_new(item("a"))
     assert table.put_new(item("b"))
     assert table.write_units == 3.5
@@ -74,9 +74,9 @@ def test_a_scan_goes_on_through_throttling_page_by_page(
     dynamodb.script.extend(
         [
             THROTTLED,
-            says(Items=[item("a")], LastEvaluatedKey=item("a"), **COST),
+            answer(Items=[item("a")], LastEvaluatedKey=item("a"), **COST),
             THROTTLED,
-            says(Items=[item("b")], **COST),
+            answer(Items=[item("b")], **COST),
         ]
     )
     assert list(table.scan("ü/", consistent=True)) == [[item("a")], [item("b")]]
@@ -90,15 +90,15 @@ def test_what_a_batch_left_unread_is_asked_for_again(
     left = {"records": {"Keys": [item("b")]}}
     dynamodb.script.extend(
         [
-            says(Responses={"records": [item("a")]}, UnprocessedKeys=left),
-            says(Responses={"records": [item("b")]}, ConsumedCapacity=[{"CapacityUnits": 1}]),
+            answer(Responses={"records": [item("a")]}, UnprocessedKeys=left),
+            answer(Responses={"records": [item("b")]}, ConsumedCapacity=[{"CapacityUnits": 1}]),
         ]
     )
     assert table.get(["a", "b", "c"]) == [item("a"), item("b")]
     assert table.read_units == 1
 
 
-def test_a_closed_table_is_told_and_a_refused_item_is_its_own(
+def test_a_closed_table_is_reported_and_a_refused_item_raises(
     dynamodb: FaultyDynamoDB, table: Table
 ) -> None:
     dynamodb.script.extend([error(400, "AccessDeniedException"), error(400, "ValidationException")])
