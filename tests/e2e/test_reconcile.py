@@ -1,26 +1,25 @@
-"""`python -m pipeline reconcile` and `backfill` on the embedded lab: loss is named and mended."""
+"""`python -m pipeline reconcile` and `backfill` on the embedded lab: loss is named and fixed."""
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline import times
 from pipeline.backfill import checkpoint
 from pipeline.backfill import report as backfill_report
-from pipeline.backfill.report import Options
-from pipeline.backfill.run import Asked, Outcome, backfill
-from pipeline.deployed import bucket as listing
-from pipeline.deployed.bucket import pages
+from pipeline.backfill.run import Outcome, Selection, backfill
+from pipeline.deployed.bucket import event_of, pages
 from pipeline.deployed.filters import EVERYTHING
 from pipeline.deployed.table import Table
 from pipeline.deployed.target import Target
 from pipeline.handler import records
 from pipeline.reconcile import report as reconcile_report
-from pipeline.reconcile import run as reconciling
-from pipeline.reconcile.run import clients, reconcile
+from pipeline.reconcile.run import reconcile
 from pipeline.terminal import printable
 from tests.support import s3_events
 from tests.support.failing import failed
@@ -77,15 +76,25 @@ class Desk:
 
     def reconcile(self, status: int, **options: Any) -> Any:
         """What `reconcile --json` prints, and on stderr what people read."""
-        given = {"prefix": self.prefix, "grace": "0s", **options}
+        given = {"prefix": self.prefix, "since": None, "grace_seconds": 0, **options}
         assert reconcile_report.run(self.target, as_json=True, **given) == status
         return self.read()
 
-    def backfill(self, status: int = 0, **options: Any) -> Any:
-        given = Options(**{"prefix": self.prefix, "grace": "0s", "rate": 1000, **options})
-        told = backfill_report.run(self.target, given, self.folder, as_json=True)
+    def backfill(self, status: int = 0, *, dry_run: bool = False, **options: Any) -> Any:
+        given = {"prefix": self.prefix, "grace_seconds": 0, **options}
+        ended = backfill_report.run(
+            self.target,
+            Selection(self.bucket, [EVERYTHING], **given),
+            given,
+            folder=self.folder,
+            rate=1000,
+            parallel=4,
+            restart=False,
+            dry_run=dry_run,
+            as_json=True,
+        )
         out = self.read()
-        assert told == status
+        assert ended == status
         return out
 
     def read(self) -> Any:
@@ -166,7 +175,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
 
     assert desk.backfill(dry_run=True)["absent"] == 6
     assert len(desk.items()) == 24
-    report = desk.backfill(since=first)
+    report = desk.backfill(since=times.moment(first, time.time(), "since"))
     assert (report["written"], report["failed"]) == (6, [])
     for key, was in lost.items():
         now = desk.of(key)
@@ -237,17 +246,18 @@ def test_an_event_that_is_on_its_way_is_waited_for(open_desk: Callable[..., Desk
     until(desk.items)
     late = desk.of("young")
     desk.delete(late["objectId"]["S"])
-    said = []
+    shown = []
 
-    def tell(what: str, _done: int, _total: int) -> None:
-        said.append(what)
+    def progress(what: str, _done: int, _total: int) -> None:
+        shown.append(what)
         if "waiting" in what:
             desk.put(late)
 
-    names = reconcile_report.pipeline_of(desk.target)
-    finding = reconcile(clients(), names, reconciling.Asked(desk.prefix), tell)
-    assert any("waiting" in what for what in said)
-    assert finding.comparison.agrees
+    result = reconcile(
+        desk.target, prefix=desk.prefix, since=None, grace_seconds=60, progress=progress
+    )
+    assert any("waiting" in what for what in shown)
+    assert result.comparison.agrees
 
 
 def test_a_backfill_that_was_killed_goes_on_and_leaves_each_once(
@@ -297,7 +307,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
         return backfill(
             desk.s3,
             Table(desk.dynamodb, desk.table),
-            Asked(desk.bucket, [EVERYTHING]),
+            Selection(desk.bucket, [EVERYTHING]),
             retention=86_400,
             start=saved.load(),
             passed=saved.save,
@@ -319,7 +329,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     assert len(desk.items()) == 27
     (page,) = pages(desk.s3, desk.bucket, "")
     assert set(desk.items()) == {
-        records.object_id(listing.event_of(desk.bucket, one)) for one in page.versions
+        records.object_id(event_of(desk.bucket, version)) for version in page.versions
     }
 
 
@@ -344,7 +354,7 @@ def test_without_versions_nothing_is_filled_in_beside_its_own_event(
 ) -> None:
     desk = own_bucket(False)
     desk.upload("ü +%", "b", "c")
-    assert desk.backfill(grace="60s")["young"] == 3
+    assert desk.backfill(grace_seconds=60)["young"] == 3
     assert desk.items() == {}
     report = desk.backfill()
     assert (report["written"], report["unversioned"]) == (3, 3)

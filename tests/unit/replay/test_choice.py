@@ -1,4 +1,4 @@
-"""What a replay is asked to put through, and how names look on a terminal."""
+"""Which messages are replayed, and how names look on a terminal."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.deployed.failure_queue import Failure, read
 from pipeline.errors import PipelineError
-from pipeline.replay.report import Choice
+from pipeline.replay.choice import Choice
 from pipeline.terminal import printable
 from tests.support import s3_events
 
@@ -20,25 +20,32 @@ def message(*keys: str) -> Failure:
 
 @pytest.mark.parametrize("glob", ["a/*", "a/[[]x].txt", "a/[x].txt", "*"])
 def test_a_key_is_matched_as_a_pattern_or_as_it_is(glob: str) -> None:
-    assert Choice(keys=(glob,)).why(message("other", "a/[x].txt")) == {glob}
+    choice = Choice(keys=[glob])
+    assert choice.takes(message("other", "a/[x].txt"))
+    assert choice.unmatched == []
 
 
 @pytest.mark.parametrize("glob", ["a", "A/*", "a/x.txt"])
 def test_a_key_that_differs_is_not_chosen(glob: str) -> None:
-    assert Choice(keys=(glob,)).why(message("a/[x].txt")) == set()
+    choice = Choice(keys=[glob])
+    assert not choice.takes(message("a/[x].txt"))
+    assert choice.unmatched == [glob]
 
 
 def test_a_message_is_chosen_by_its_id_or_the_first_characters_of_it() -> None:
-    choice = Choice(messages=(ID, ID[:8], "ffffffff"))
-    assert choice.why(message("a")) == {ID, ID[:8]}
+    choice = Choice(messages=[ID, ID[:8], "ffffffff"])
+    assert choice.takes(message("a"))
+    assert (choice.unmatched, choice.complete) == (["ffffffff"], False)
     with pytest.raises(PipelineError, match=r"'1b2c3d4' is too short: give the id"):
-        Choice(messages=(ID[:7],))
+        Choice(messages=[ID[:7]])
 
 
 def test_what_is_no_event_has_no_key_to_be_chosen_by() -> None:
     unreadable = read({"Body": "{", "MessageId": ID, "ReceiptHandle": "h"})
-    assert Choice(keys=("*",)).why(unreadable) == set()
-    assert Choice(messages=(ID,)).why(unreadable) == {ID}
+    assert not Choice(keys=["*"]).takes(unreadable)
+    by_id = Choice(messages=[ID])
+    assert by_id.takes(unreadable)
+    assert by_id.complete
 
 
 @pytest.mark.parametrize(
