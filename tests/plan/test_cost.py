@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from pipeline import prices
-from pipeline.cost import bill, uses
+from pipeline.cost import bill
 from pipeline.cost import plan as plan_json
-from pipeline.cost.pipeline import Assumed
+from pipeline.cost.module_usage import Assumed
 from pipeline.cost.plan import Plan
+from pipeline.cost.usage import usage_of
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 
@@ -99,7 +100,7 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
 
 
 def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
-    used = uses.of_plan(plan, Assumed(uploads), PRICES)
+    used = usage_of(plan, Assumed(uploads), PRICES)
     assert not used.unpriced
     return {one.key: one for one in bill.costs(used.uses, uploads, PRICES)}
 
@@ -141,8 +142,8 @@ def test_alarms_count_as_many_metrics_as_the_page_says(
 
 def test_a_buffer_ends_its_free_requests_where_the_page_says(raw: dict[str, Any]) -> None:
     def first(name: str) -> tuple[str, str]:
-        used = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).uses
-        end = bill.ends(lambda _: used, PRICES)[0]
+        used = usage_of(only(raw, name), Assumed(FEW), PRICES).uses
+        end = bill.free_until(lambda _: used, PRICES)[0]
         return end.what, f"{end.uploads / PRICES.seconds_a_month:.3f}"
 
     assert {name: first(name) for name in ("default", "buffered", "paused")} == {
@@ -164,8 +165,8 @@ def test_pipelines_of_one_root_share_what_is_free(raw: dict[str, Any]) -> None:
 
 def test_every_attribute_that_counts_is_known_at_plan(raw: dict[str, Any]) -> None:
     for name in CONFIGURATIONS:
-        notes = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).notes
-        assert [note for note in notes if "only at apply" in note] == []
+        notes = usage_of(only(raw, name), Assumed(FEW), PRICES).notes
+        assert [note for note in notes if "only after apply" in note] == []
 
 
 def test_without_a_plan_the_module_is_priced_as_the_page_shows() -> None:

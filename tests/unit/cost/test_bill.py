@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline import prices
-from pipeline.cost import bill, uses
+from pipeline.cost import bill
 from pipeline.cost import plan as plan_json
-from pipeline.cost.pipeline import Assumed
-from pipeline.cost.uses import Usage
+from pipeline.cost.module_usage import Assumed
+from pipeline.cost.usage import Usage, usage_of
 from tests.support.cost_plans import FUNCTION, QUEUE, buffered, pipeline, plan, resource
 
 PRICES = prices.load()
@@ -23,7 +23,7 @@ def usage(
 ) -> tuple[Usage, Assumed]:
     read = plan_json.read(document or plan(*modules), "it")
     told = Assumed(uploads, **assumed)
-    return uses.of_plan(read, told, PRICES), told
+    return usage_of(read, told, PRICES), told
 
 
 def billed(*modules: Any, **given: Any) -> dict[str, str]:
@@ -44,7 +44,9 @@ def quantities(*modules: Any, **given: Any) -> dict[str, Decimal]:
 
 def rates(*modules: Any, **given: Any) -> dict[str, str]:
     """Uploads a second where each free amount ends."""
-    found = bill.ends(lambda uploads: usage(*modules, uploads=uploads, **given)[0].uses, PRICES)
+    found = bill.free_until(
+        lambda uploads: usage(*modules, uploads=uploads, **given)[0].uses, PRICES
+    )
     return {end.items[0]: f"{end.uploads / PRICES.seconds_a_month:.3f}" for end in found}
 
 
@@ -379,7 +381,7 @@ def test_what_only_apply_tells_is_said() -> None:
     change = {"address": function["address"], "change": {"after_unknown": {"memory_size": True}}}
     document = plan(module, resource_changes=[change])
     used, _ = usage(document=document)
-    assert "tells memory_size only at apply" in used.notes[0]
+    assert f"memory_size of {function['address']} is known only after apply" in used.notes[0]
     # 128 MB, which is Lambda's own default.
     assert quantities(document=document)["lambda_arm64"] == 2500
 

@@ -55,7 +55,7 @@ def test_anything_else_is_named_in_one_sentence(raw: bytes, sentence: str) -> No
 
 
 def test_a_plan_that_ended_with_an_error_is_not_priced() -> None:
-    with pytest.raises(PipelineError, match="ended with an error: mend that"):
+    with pytest.raises(PipelineError, match="ended with an error: fix that"):
         parsed(plan(pipeline(), errored=True))
 
 

@@ -1,4 +1,4 @@
-"""What one pipeline uses in a month, by its uploads and its alarms."""
+"""What one instance of the module uses in a month, by its uploads and its alarms."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from pipeline.cost.bill import Use
 from pipeline.cost.plan import Resource, as_number
 from pipeline.prices import Prices
 
-GB = Decimal(10**9)
-DAY = 86400
+_GB = Decimal(10**9)
+_DAY = 86400
 # A receive or a delete takes ten messages at most, however large a batch is.
-MESSAGES_A_REQUEST = 10
+_MESSAGES_A_REQUEST = 10
 # What the handler writes for an invoke, for each record of the first 25 in it, and for each record
 # with DEBUG, where the key has 36 characters.
 LOG_BYTES, LOG_BYTES_A_RECORD, LOG_RECORDS, DEBUG_BYTES = 280, 40, 25, 185
 # Lambda's own two lines of an invoke (start and report): estimated, never measured.
-LAMBDA_LOG_BYTES = 450
+_LAMBDA_LOG_BYTES = 450
 # A record of a versioned object whose key has 36 characters, and what DynamoDB adds to each.
-RECORD_BYTES, RECORD_OVERHEAD = 300, 100
-# TTL takes what has expired within two days.
-EXPIRY_SECONDS = 2 * DAY
-# Where a service keeps a data key, it is for five minutes at most.
-KEY_SECONDS = 300
-# X-Ray takes the first of each second, and of the rest one in twenty.
-TRACED = Decimal("0.05")
+RECORD_BYTES, _RECORD_OVERHEAD = 300, 100
+# TTL deletes expired records within two days.
+_EXPIRY_SECONDS = 2 * _DAY
+# A service caches a data key for five minutes at most.
+_KEY_SECONDS = 300
+# X-Ray samples the first invoke of each second, and one in twenty of the rest.
+_TRACED = Decimal("0.05")
 
 _LEVELS = {"TRACE": "all", "DEBUG": "all", "INFO": "line"}
 _DELIVERIES = {
@@ -38,8 +38,8 @@ _DELIVERIES = {
 
 @dataclass(frozen=True)
 class Assumed:
-    """What a plan can't tell, for each pipeline: uploads and messages of alarms a month, bytes and
-    days of an object, billed milliseconds of an invoke, and messages in one of a buffer.
+    """What no plan shows, for each pipeline: uploads and alarm messages a month, bytes and days of
+    an object, billed milliseconds of an invoke, and messages in a batch of the buffer.
     """
 
     uploads: Decimal
@@ -56,7 +56,7 @@ def on_demand(table: Resource) -> bool:
 
 
 class Pipeline:
-    """One instance of the module, and what its uploads set in motion."""
+    """One instance of the module, and what its uploads use."""
 
     def __init__(
         self, name: str, resources: Sequence[Resource], assumed: Assumed, prices: Prices
@@ -71,33 +71,32 @@ class Pipeline:
         self.mapping = mapping
         self.reads_buffer = bool(mapping.type) and mapping.values.get("enabled") is not False
         self.runs = self.function.values.get("reserved_concurrent_executions") != 0
-        # How often each upload is delivered: twice while one way is handed over to the other.
+        # How often each upload is delivered: twice during a handover.
         self.direct, self.buffered = self._deliveries()
         self.batch = self._batch()
 
     def uses(self) -> Iterator[Use]:
-        """What it uses, by its uploads and its alarms."""
-        each = self._each()
-        yield from (Use(item, each=each[item]) for item in each)
+        """Its usage."""
+        yield from (Use(item, per_upload=each) for item, each in self._each().items() if each)
         yield from self._traces()
         yield from self._key_requests()
         yield from self._messages()
 
     def notes(self) -> Iterator[str]:
-        """What whoever reads the figures should know."""
+        """What a reader of the figures should know."""
         asked, rate = self.assumed.batch, self.assumed.uploads / self.prices.seconds_a_month
         if asked > self.batch and self.buffered:
             yield (
                 f"{self.name}: {self.batch.normalize():f} to a batch are counted, not "
-                f"{asked.normalize():f}: no more come together at this rate, or fit."
+                f"{asked.normalize():f}: at this rate a batch holds no more."
             )
         elif self.buffered and self._full() >= 2 and asked == 1:
             yield (
-                f"{self.name}: one to a batch is counted; uploads that come evenly would make up "
-                f"to {self._full():.0f}: try --batch."
+                f"{self.name}: one to a batch is counted; evenly spread uploads would make up to "
+                f"{self._full():.0f}: try --batch."
             )
         if not self.runs or (self.mapping.type and not self.reads_buffer):
-            yield f"{self.name} is paused: what comes is kept or fails, and is not recorded."
+            yield f"{self.name} is paused: events are kept or fail, and are not recorded."
         units = self.table.number("write_capacity")
         if not on_demand(self.table) and rate * self._records() > units > 0:
             yield (
@@ -121,7 +120,7 @@ class Pipeline:
         return direct, buffered
 
     def _full(self) -> Decimal:
-        """How many messages come together: one that opens the window, and what comes in it."""
+        """How many messages a batch holds: one that opens the window, and those that follow."""
         rate = self.assumed.uploads / self.prices.seconds_a_month
         window = self.mapping.number("maximum_batching_window_in_seconds")
         return min(self.mapping.number("batch_size", 10), 1 + rate * window)
@@ -146,12 +145,12 @@ class Pipeline:
         architectures = self.function.values.get("architectures")
         arm = isinstance(architectures, list) and "arm64" in architectures
         month = self.prices.seconds_a_month
-        logged = self._log_bytes() / GB
+        logged = self._log_bytes() / _GB
         days = self._first("aws_cloudwatch_log_group").number("retention_in_days") or Decimal(365)
         copies = 1 + len(self.table.blocks("global_secondary_index"))
-        stored = self._stored_bytes() / GB
+        stored = self._stored_bytes() / _GB
         recovery = self.table.block("point_in_time_recovery").get("enabled") is True
-        found = {
+        return {
             "lambda_requests": invokes,
             "lambda_arm64" if arm else "lambda_x86_64": invokes
             * self.assumed.milliseconds
@@ -161,13 +160,12 @@ class Pipeline:
             "dynamodb_storage": stored * copies,
             "dynamodb_recovery": stored if recovery else Decimal(0),
             "cloudwatch_ingestion": logged,
-            "cloudwatch_archive": logged * days * DAY / month,
+            "cloudwatch_archive": logged * days * _DAY / month,
             "sqs_requests": self._queue_requests(),
             "eventbridge_events": Decimal(self._emits()),
             "s3_puts": Decimal(1),
-            "s3_storage": self.assumed.object_bytes * self.assumed.keep_days * DAY / month / GB,
+            "s3_storage": self.assumed.object_bytes * self.assumed.keep_days * _DAY / month / _GB,
         }
-        return {item: quantity for item, quantity in found.items() if quantity}
 
     def _emits(self) -> bool:
         """Whether S3 sends the bucket's events to EventBridge."""
@@ -176,40 +174,40 @@ class Pipeline:
         return notification.values.get("eventbridge") is True or bool(rule.type)
 
     def _queue_requests(self) -> Decimal:
-        """Sends, and where the buffer is read, receives and deletes, beside the idle ones."""
-        together = min(self.batch, Decimal(MESSAGES_A_REQUEST))
+        """Sends, and where the buffer is read, receives and deletes; idle polls are not counted."""
+        together = min(self.batch, Decimal(_MESSAGES_A_REQUEST))
         reads = 2 * self.buffered / together if self.reads_buffer else Decimal(0)
-        # What a paused function never took goes to the failure queue.
+        # Events that a paused function did not take go to the failure queue.
         return self.buffered + reads + (0 if self.runs else self.direct)
 
     def _log_bytes(self) -> Decimal:
-        """What an upload has written to the log, Lambda's own lines included."""
+        """What is logged for an upload, Lambda's own lines included."""
         logging = self.function.block("logging_config")
         level = _LEVELS.get(str(logging.get("application_log_level") or "INFO"))
         quiet = logging.get("system_log_level") == "WARN"
-        # Lines of an invoke whose batch is one cost most, so that the names beyond 25 don't matter.
+        # Only the first 25 records of a batch are named.
         names = min(Decimal(LOG_RECORDS) / self.batch, Decimal(1)) * LOG_BYTES_A_RECORD
         line = LOG_BYTES * self._invokes() + names * self._records()
         own = (line if level else Decimal(0)) + (
             DEBUG_BYTES * self._records() if level == "all" else 0
         )
-        return own + (0 if quiet else LAMBDA_LOG_BYTES * self._invokes())
+        return own + (0 if quiet else _LAMBDA_LOG_BYTES * self._invokes())
 
     def _stored_bytes(self) -> Decimal:
-        """Bytes that an upload's record takes on a month's average."""
+        """Bytes that an upload's record takes on average over the month."""
         if not self._records():
             return Decimal(0)
         variables = self.function.block("environment").get("variables")
-        told = variables.get("TTL_SECONDS") if isinstance(variables, Mapping) else None
-        seconds = as_number(told, DAY) + EXPIRY_SECONDS
-        return (RECORD_BYTES + RECORD_OVERHEAD) * seconds / self.prices.seconds_a_month
+        ttl = variables.get("TTL_SECONDS") if isinstance(variables, Mapping) else None
+        seconds = as_number(ttl, _DAY) + _EXPIRY_SECONDS
+        return (RECORD_BYTES + _RECORD_OVERHEAD) * seconds / self.prices.seconds_a_month
 
     def _traces(self) -> Iterator[Use]:
         if self.function.block("tracing_config").get("mode") == "Active":
             invokes = self._invokes()
-            yield Use("xray_traces", each=TRACED * invokes)
-            most = (1 - TRACED) * self.prices.seconds_a_month
-            yield Use("xray_traces", each=(1 - TRACED) * invokes, most=most)
+            yield Use("xray_traces", per_upload=_TRACED * invokes)
+            most = (1 - _TRACED) * self.prices.seconds_a_month
+            yield Use("xray_traces", per_upload=(1 - _TRACED) * invokes, at_most=most)
 
     def _key_requests(self) -> Iterator[Use]:
         """Requests to KMS at most: one for each upload and place, until data keys are reused."""
@@ -218,24 +216,22 @@ class Pipeline:
         # Table and log; a queue's senders count twice, its reader once (AWS's own formula).
         places = 2 + bool(self._first("aws_s3_bucket").type)
         places += 2 * self.buffered + (1 if self.buffered and self.reads_buffer else 0)
-        most = places * self.prices.seconds_a_month / KEY_SECONDS
-        yield Use("kms_requests", each=Decimal(places), most=most)
+        most = places * self.prices.seconds_a_month / _KEY_SECONDS
+        yield Use("kms_requests", per_upload=Decimal(places), at_most=most)
 
     def _messages(self) -> Iterator[Use]:
-        """What the alarms say, and to whom; to queues and functions it costs nothing."""
-        told = Decimal(self.assumed.alarm_messages)
+        """Messages of the alarms by receiver; to queues and functions they cost nothing."""
+        messages = Decimal(self.assumed.alarm_messages)
         if not self._first("aws_cloudwatch_metric_alarm").type:
             return
-        yield Use("sns_publishes", told)
-        for one in self.resources:
-            if one.type == "aws_sns_topic_subscription":
-                item = _DELIVERIES.get(str(one.values.get("protocol")))
+        yield Use("sns_publishes", messages)
+        for resource in self.resources:
+            if resource.type == "aws_sns_topic_subscription":
+                item = _DELIVERIES.get(str(resource.values.get("protocol")))
                 if item is not None:
-                    yield Use(item, told)
+                    yield Use(item, messages)
 
     def _first(self, kind: str) -> Resource:
         """The pipeline's resource of that type; an empty one, of no type, where it has none."""
-        return next((one for one in self.resources if one.type == kind), _NOTHING)
-
-
-_NOTHING = Resource("", "", {})
+        found = (resource for resource in self.resources if resource.type == kind)
+        return next(found, Resource("", "", {}))
