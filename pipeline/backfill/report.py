@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 
 from pipeline import terminal
-from pipeline.backfill import checkpoint
-from pipeline.backfill.run import Outcome, Selection, backfill, count
+from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.run import Backfill, Outcome, Selection
 from pipeline.deployed import aws, bucket, table
 from pipeline.deployed.filters import retention_seconds
 from pipeline.deployed.target import Target
@@ -64,7 +64,6 @@ def run(
     PipelineError and KeyboardInterrupt, after it printed what was written by then.
     """
     console = terminal.console(stderr=as_json)
-    s3 = bucket.client(**found.settings)
     records = table.Table(table.client(parallel, **found.settings), found.table_name)
     functions = aws.client("lambda", **found.settings)
     retention = retention_seconds(functions, found.function_name)
@@ -76,7 +75,7 @@ def run(
         "table": described.get("TableId") or described.get("TableArn"),
         "filters": [[rule.prefix, rule.suffix, sorted(rule.ways)] for rule in selection.filters],
     }
-    saved = checkpoint.of(folder, work)
+    saved = Checkpoint(folder, work)
     start = None if restart or dry_run else saved.load()
     report = Report(selection.bucket, records.name, dry_run)
     if start is not None:
@@ -88,32 +87,32 @@ def run(
         )
     # A table on demand has 0 units.
     units = described.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)
+    backfill = Backfill(
+        bucket.client(**found.settings),
+        records,
+        selection,
+        retention,
+        start,
+        saved.save,
+        dry_run=dry_run,
+        rate=rate or units * _SHARE or None,
+        parallel=parallel,
+    )
     with terminal.progress(console, "backfill") as progress:
-        report.to_look_at = count(s3, selection, start, progress)
+        backfill.progress = progress
+        report.to_look_at = backfill.count()
     try:
         with (
             terminal.progress(console, "backfill") as progress,
             terminal.interruptible("Ending, once the running writes have finished."),
+            closing(backfill.run()) as outcomes,
         ):
-            outcomes = backfill(
-                s3,
-                records,
-                selection,
-                retention=retention,
-                start=start,
-                passed=saved.save,
-                progress=progress,
-                dry_run=dry_run,
-                rate=rate or units * _SHARE or None,
-                parallel=parallel,
-            )
-            began = time.monotonic()
-            with closing(outcomes):
-                for number, outcome in enumerate(outcomes, start=1):
-                    _count(console, report, outcome)
-                    per_second = number / max(time.monotonic() - began, 0.001)
-                    total = max(report.to_look_at, number)
-                    progress(_pace(report.written, per_second, total - number), number, total)
+            backfill.progress, began = progress, time.monotonic()
+            for number, outcome in enumerate(outcomes, start=1):
+                _count(console, report, outcome)
+                per_second = number / max(time.monotonic() - began, 0.001)
+                total = max(report.to_look_at, number)
+                progress(_pace(report.written, per_second, total - number), number, total)
         if not dry_run:
             saved.remove()
     except BaseException as error:

@@ -69,57 +69,6 @@ class Outcome:
     reason: str | None = None
 
 
-def count(s3: Any, selection: Selection, start: Place | None, progress: ShowProgress) -> int:
-    """How many versions are selected from `start` on: one LIST request a thousand."""
-    found = 0
-    for _, page in _pages(s3, selection, start, bucket.PAGE):
-        found += sum(map(selection.has, page.versions))
-        progress("object versions counted", found, 0)
-    return found
-
-
-def backfill(
-    s3: Any,
-    table: Table,
-    selection: Selection,
-    *,
-    retention: int,
-    start: Place | None = None,
-    passed: Callable[[Place], None] = lambda place: None,
-    progress: ShowProgress = lambda what, done, total: None,
-    dry_run: bool = False,
-    rate: float | None = None,
-    parallel: int = 4,
-    page_size: int = bucket.PAGE,
-) -> Generator[Outcome]:
-    """Write what is missing from `start` on, `rate` records a second; yields outcomes as they come.
-
-    `retention` is in seconds. `passed` is called with each place up to which everything is done,
-    until the first record that failed, so that a run that starts there leaves nothing out. Closing
-    it lets running writes finish and starts no other. Raises PipelineError.
-    """
-    run = _Run(table, selection, retention, progress, _Pace(rate, table.stopped))
-    complete = True
-    pool = ThreadPoolExecutor(parallel, thread_name_prefix="backfill")
-    try:
-        for prefix, page in _pages(s3, selection, start, page_size):
-            writing = []
-            for outcome in _looked_up(run, page):
-                if outcome.state != "absent" or dry_run:
-                    yield outcome
-                else:
-                    writing.append(pool.submit(_write, run, outcome.version))
-            for future in as_completed(writing):
-                if (written := future.result()) is not None:
-                    complete = complete and written.state != "failed"
-                    yield written
-            if complete and page.whole_up_to and not dry_run:
-                passed(Place(prefix, page.whole_up_to))
-    finally:
-        table.stopped.set()
-        pool.shutdown(cancel_futures=True)
-
-
 class _Pace:
     """Spaces out writes, so many a second."""
 
@@ -138,72 +87,114 @@ class _Pace:
 
 
 @dataclass
-class _Run:
-    """One backfill; `known` are the records without a version id by key, once they were read."""
+class Backfill:
+    """Write what is missing from `start` on, `rate` records a second, `parallel` at a time.
 
+    `retention` is in seconds. `passed` is called with each place up to which everything is done,
+    until the first record that failed, so that a run that starts there leaves nothing out.
+    """
+
+    s3: Any
     table: Table
     selection: Selection
     retention: int
-    progress: ShowProgress
-    pace: _Pace
-    known: dict[str, list[Record]] | None = None
+    start: Place | None = None
+    passed: Callable[[Place], None] = lambda place: None
+    progress: ShowProgress = lambda what, done, total: None
+    dry_run: bool = False
+    rate: float | None = None
+    parallel: int = 4
+    page_size: int = bucket.PAGE
 
+    def __post_init__(self) -> None:
+        """Starts nothing."""
+        self._pace = _Pace(self.rate, self.table.stopped)
+        # The records without a version id by key, once they were read.
+        self._known: dict[str, list[Record]] | None = None
 
-def _pages(
-    s3: Any, selection: Selection, start: Place | None, page_size: int
-) -> Iterator[tuple[str, Page]]:
-    for prefix in prefixes(selection.filters, selection.prefix):
-        if start is not None and prefix < start.prefix:
-            continue
-        after = start.after if start is not None and prefix == start.prefix else ""
-        for page in bucket.pages(s3, selection.bucket, prefix, after, page_size):
-            yield prefix, page
+    def count(self) -> int:
+        """How many versions are selected: one LIST request a thousand. Raises PipelineError."""
+        found = 0
+        for _, page in self._pages():
+            found += sum(map(self.selection.has, page.versions))
+            self.progress("object versions counted", found, 0)
+        return found
 
+    def run(self) -> Generator[Outcome]:
+        """Yields outcomes as they come. Raises PipelineError.
 
-def _looked_up(run: _Run, page: Page) -> Iterator[Outcome]:
-    """Which selected versions have a record: a read costs half of what a refused write does."""
-    selection = run.selection
-    wanted = {
-        version: records.object_id(bucket.event_of(selection.bucket, version))
-        for version in page.versions
-        if selection.has(version)
-    }
-    versioned = (object_id for version, object_id in wanted.items() if version.version_id)
-    there = {item["objectId"]["S"] for item in run.table.get(versioned)}
-    for version, object_id in wanted.items():
-        if version.version_id:
-            yield Outcome(version, "there" if object_id in there else "absent")
-        elif any(matches(record, version) for record in _known(run)[version.key]):
-            yield Outcome(version, "there")
-        elif version.modified > page.asked_at - selection.grace_seconds:
-            yield Outcome(version, "young")
-        else:
-            yield Outcome(version, "absent")
+        Closing it lets running writes finish and starts no other.
+        """
+        complete = True
+        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="backfill")
+        try:
+            for prefix, page in self._pages():
+                writing = []
+                for outcome in self._looked_up(page):
+                    if outcome.state != "absent" or self.dry_run:
+                        yield outcome
+                    else:
+                        writing.append(pool.submit(self._write, outcome.version))
+                for future in as_completed(writing):
+                    if (written := future.result()) is not None:
+                        complete = complete and written.state != "failed"
+                        yield written
+                if complete and page.whole_up_to and not self.dry_run:
+                    self.passed(Place(prefix, page.whole_up_to))
+        finally:
+            self.table.stopped.set()
+            pool.shutdown(cancel_futures=True)
 
+    def _pages(self) -> Iterator[tuple[str, Page]]:
+        start, selection = self.start or Place("", ""), self.selection
+        for prefix in prefixes(selection.filters, selection.prefix):
+            if prefix >= start.prefix:
+                after = start.after if prefix == start.prefix else ""
+                for page in bucket.pages(self.s3, selection.bucket, prefix, after, self.page_size):
+                    yield prefix, page
 
-def _known(run: _Run) -> dict[str, list[Record]]:
-    if run.known is None:
-        run.known = defaultdict(list)
-        read = 0
-        for page in run.table.scan(run.selection.prefix, consistent=True):
-            read += len(page)
-            run.progress("records read", read, 0)
-            for record in filter(None, map(table.read, page)):
-                created = record.family == "ObjectCreated" and not record.version_id
-                if created and record.bucket == run.selection.bucket:
-                    run.known[record.key].append(record)
-    return run.known
+    def _looked_up(self, page: Page) -> Iterator[Outcome]:
+        """Which selected versions have a record: a read costs half of what a refused write does."""
+        selection = self.selection
+        wanted = {
+            version: records.object_id(bucket.event_of(selection.bucket, version))
+            for version in page.versions
+            if selection.has(version)
+        }
+        versioned = (object_id for version, object_id in wanted.items() if version.version_id)
+        there = {item["objectId"]["S"] for item in self.table.get(versioned)}
+        for version, object_id in wanted.items():
+            if version.version_id:
+                yield Outcome(version, "there" if object_id in there else "absent")
+            elif any(matches(record, version) for record in self._unversioned()[version.key]):
+                yield Outcome(version, "there")
+            elif version.modified > page.asked_at - selection.grace_seconds:
+                yield Outcome(version, "young")
+            else:
+                yield Outcome(version, "absent")
 
+    def _unversioned(self) -> dict[str, list[Record]]:
+        if self._known is None:
+            self._known = defaultdict(list)
+            read = 0
+            for page in self.table.scan(self.selection.prefix, consistent=True):
+                read += len(page)
+                self.progress("records read", read, 0)
+                for record in filter(None, map(table.read, page)):
+                    created = record.family == "ObjectCreated" and not record.version_id
+                    if created and record.bucket == self.selection.bucket:
+                        self._known[record.key].append(record)
+        return self._known
 
-def _write(run: _Run, version: Version) -> Outcome | None:
-    """Write the record of one version, as the function would; None where the run has ended."""
-    if not run.pace.wait():
-        return None
-    event = bucket.event_of(run.selection.bucket, version)
-    items, (identity,) = records.build([event], int(time.time()), run.retention)
-    try:
-        written = run.table.put_new(items[identity])
-    except ClientError as error:
-        message = error.response.get("Error", {}).get("Message")
-        return Outcome(version, "failed", f"{aws.code(error)}: {message}")
-    return Outcome(version, "written" if written else "there")
+    def _write(self, version: Version) -> Outcome | None:
+        """Write the record of one version, as the function would; None where the run has ended."""
+        if not self._pace.wait():
+            return None
+        event = bucket.event_of(self.selection.bucket, version)
+        items, (identity,) = records.build([event], int(time.time()), self.retention)
+        try:
+            written = self.table.put_new(items[identity])
+        except ClientError as error:
+            message = error.response.get("Error", {}).get("Message")
+            return Outcome(version, "failed", f"{aws.code(error)}: {message}")
+        return Outcome(version, "written" if written else "there")

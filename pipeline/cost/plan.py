@@ -11,12 +11,9 @@ from typing import Any
 from pipeline.errors import PipelineError
 
 HOW = "run `terraform plan -out=plan.tfplan && terraform show -json plan.tfplan > plan.json`"
-# An instance of this module has these, below its address.
-_MARKS = {
-    "module.function.aws_lambda_function.this",
-    "module.queues.aws_sqs_queue.failures",
-    "module.table.aws_dynamodb_table.this",
-}
+# An instance of this module has these three, below its address.
+_FUNCTION = "module.function.aws_lambda_function.this"
+_MARKS = ("module.queues.aws_sqs_queue.failures", "module.table.aws_dynamodb_table.this")
 # Data sources with the region: the module's, and one that most roots have.
 _REGION_SOURCES = {"aws_service_principal", "aws_region"}
 _ARN_REGION = re.compile(r"arn:[^:]*:[^:]*:([a-z0-9-]+):")
@@ -103,12 +100,16 @@ def read(document: Mapping[str, Any], origin: str) -> Plan:
         str(change.get("address")): change for change in objects(document.get("resource_changes"))
     }
     root = _object(planned.get("root_module"))
-    found = dict(_pipelines(root, changes))
-    ours = {resource.address for resources in found.values() for resource in resources}
+    resources = {resource.address: resource for resource in _managed(root, changes)}
+    pipelines: dict[str, tuple[Resource, ...]] = {}
+    for prefix in [name.removesuffix(_FUNCTION) for name in resources if name.endswith(_FUNCTION)]:
+        if all(prefix + mark in resources for mark in _MARKS):
+            # A root that is the module may have more in it; below another address it can't.
+            within = [name for name in resources if name.startswith(f"{prefix}module.")]
+            pipelines[prefix.removesuffix(".")] = tuple(map(resources.pop, within))
     prior = _object(_object(document.get("prior_state")).get("values"))
     regions = [*_regions(root), *_regions(_object(prior.get("root_module")))]
-    others = (resource for resource in _managed(root, changes) if resource.address not in ours)
-    return Plan(found, tuple(others), frozenset(regions))
+    return Plan(pipelines, tuple(resources.values()), frozenset(regions))
 
 
 def as_number(value: Any, default: int = 0) -> Decimal:
@@ -123,21 +124,6 @@ def as_number(value: Any, default: int = 0) -> Decimal:
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none where it is no list."""
     return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
-def _pipelines(
-    module: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, tuple[Resource, ...]]]:
-    address = str(module.get("address", ""))
-    prefix = f"{address}." if address else ""
-    resources = tuple(_managed(module, changes))
-    if {prefix + mark for mark in _MARKS} <= {resource.address for resource in resources}:
-        # A root that is the module may have more in it; below another address it can't.
-        within = prefix + "module."
-        yield address, tuple(each for each in resources if each.address.startswith(within))
-        return
-    for child in objects(module.get("child_modules")):
-        yield from _pipelines(child, changes)
 
 
 def _managed(

@@ -1,8 +1,9 @@
 """The figures of a load run."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from pipeline.load.results import Results
 from pipeline.load.run import Load
@@ -18,62 +19,17 @@ class Spread:
     max: float
 
 
-@dataclass
-class Figures:
-    """What `--json` prints; times are in milliseconds where their name ends so.
-
-    `recorded` uploads have one record or more, `unseen` of them were not on the stream; others are
-    `in_failure_queue`, `lost` (in neither), or were `refused` by S3. `confirmed` of those on the
-    stream were found in the table, too. `upload_ms` is until S3 took an upload, `latency_ms` from
-    there to its record, `behind_ms` how late it started, `total_ms` from when it was due (in a
-    burst, started) to its record. `kept` and `removed` count objects and records.
-    """
-
-    bucket: str
-    table: str
-    delivery: str
-    folder: str
-    uploads: int
-    rate: float | None
-    parallel: int
-    seed: int
-    poll_ms: float
-    timeout_seconds: float
-    uploaded: int
-    recorded: int
-    unseen: int
-    confirmed: int
-    in_failure_queue: list[str]
-    lost: list[str]
-    doubled: list[str]
-    refused: dict[str, str]
-    latency_ms: dict[str, float] | None
-    upload_ms: dict[str, float] | None
-    behind_ms: dict[str, float] | None
-    total_ms: dict[str, float] | None
-    uploads_per_second: float | None
-    records_per_second: float | None
-    notes: list[str]
-    ended_by: str | None
-    kept: dict[str, int] = field(default_factory=dict)
-    removed: dict[str, int] = field(default_factory=dict)
-    pictures: list[str] = field(default_factory=list)
-
-    @property
-    def problems(self) -> dict[str, list[str]]:
-        """The uploads without exactly one record: keys by what became of them."""
-        return {
-            "lost": self.lost,
-            "in the failure queue": self.in_failure_queue,
-            "doubled": self.doubled,
-            "refused": [f"{key}: {reason}" for key, reason in self.refused.items()],
-        }
-
-
 def figures_of(
     load: Load, results: Results, timeout: float, ended: BaseException | None
-) -> Figures:
-    """The figures of a run that `ended` early, or did not."""
+) -> dict[str, Any]:
+    """What `--json` prints of a run that `ended` early, or did not.
+
+    Times are in milliseconds where their name ends so: `upload_ms` is until S3 took an upload,
+    `latency_ms` from there to its record, `behind_ms` how late it started, `total_ms` from when it
+    was due (in a burst, started) to its record. `recorded` uploads have one record or more,
+    `unseen` of them were not on the stream; others are `in_failure_queue`, `lost` (in neither), or
+    were `refused` by S3. `kept` and `removed` count objects and records.
+    """
     plan, taken, delivery = load.plan, load.taken, load.found.delivery
     # When each record was seen, and when its upload was due or started.
     seen = [
@@ -81,51 +37,62 @@ def figures_of(
         for upload in taken
         if (at := load.recorded_at(upload)) is not None
     ]
-    first = min(upload.began for upload in load.sent)
-    figures = Figures(
-        bucket=load.bucket,
-        table=load.table.name,
-        delivery=(
-            f"{delivery.get('via', 'unknown')}, "
-            f"{'buffered' if delivery.get('buffered') else 'direct'}"
-        ),
-        folder=plan.folder,
-        uploads=plan.uploads,
-        rate=plan.rate,
-        parallel=load.parallel,
-        seed=plan.seed,
-        poll_ms=load.poll_seconds * 1000,
-        timeout_seconds=timeout,
-        uploaded=len(taken),
-        recorded=len(taken) - len(results.failed) - len(results.lost),
-        unseen=len(results.unseen),
-        confirmed=results.confirmed,
-        in_failure_queue=sorted(upload.key for upload in results.failed),
-        lost=sorted(upload.key for upload in results.lost),
-        doubled=sorted(upload.key for upload in results.doubled),
-        refused={upload.key: str(upload.error) for upload in load.sent if upload.error},
-        latency_ms=_milliseconds(results.latency.values()),
-        upload_ms=_milliseconds(upload.answered - upload.began for upload in taken),
-        behind_ms=_milliseconds(
-            upload.began - upload.due for upload in load.sent if upload.due is not None
-        ),
-        total_ms=_milliseconds(at - due for at, due in seen),
-        uploads_per_second=_rate(first, [upload.answered for upload in taken]),
-        records_per_second=_rate(first, [at for at, _ in seen]),
-        notes=list(results.notes),
-        ended_by=None if ended is None else str(ended) or type(ended).__name__,
-    )
+    began = [upload.began for upload in load.sent]
+    first, last = min(began), max(began)
+    notes = list(results.notes)
     if not load.has_keys:
-        figures.notes.append("The stream has no keys: a doubled record would not show.")
-    last = max(upload.began for upload in load.sent)
+        notes.append("The stream has no keys: a doubled record would not show.")
     if plan.rate and last > first and ended is None:
-        reached = (len(load.sent) - 1) / (last - first)
+        reached = (len(began) - 1) / (last - first)
         if reached < 0.95 * plan.rate:
-            figures.notes.append(
+            notes.append(
                 f"This machine started {reached:.1f} uploads a second, not {plan.rate:g}: raise "
                 "--parallel, or ask for less."
             )
-    return figures
+    via, buffered = delivery.get("via", "unknown"), delivery.get("buffered")
+    return {
+        "bucket": load.bucket,
+        "table": load.table.name,
+        "delivery": f"{via}, {'buffered' if buffered else 'direct'}",
+        "folder": plan.folder,
+        "uploads": plan.uploads,
+        "rate": plan.rate,
+        "parallel": load.parallel,
+        "seed": plan.seed,
+        "poll_ms": load.poll_seconds * 1000,
+        "timeout_seconds": timeout,
+        "uploaded": len(taken),
+        "recorded": len(taken) - len(results.failed) - len(results.lost),
+        "unseen": len(results.unseen),
+        "confirmed": results.confirmed,
+        "in_failure_queue": sorted(upload.key for upload in results.failed),
+        "lost": sorted(upload.key for upload in results.lost),
+        "doubled": sorted(upload.key for upload in results.doubled),
+        "refused": {upload.key: str(upload.error) for upload in load.sent if upload.error},
+        "latency_ms": _milliseconds(results.latency.values()),
+        "upload_ms": _milliseconds(upload.answered - upload.began for upload in taken),
+        "behind_ms": _milliseconds(
+            upload.began - upload.due for upload in load.sent if upload.due is not None
+        ),
+        "total_ms": _milliseconds(at - due for at, due in seen),
+        "uploads_per_second": _rate(first, [upload.answered for upload in taken]),
+        "records_per_second": _rate(first, [at for at, _ in seen]),
+        "kept": {},
+        "removed": {},
+        "pictures": [],
+        "notes": notes,
+        "ended_by": None if ended is None else str(ended) or type(ended).__name__,
+    }
+
+
+def problems(figures: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The uploads without exactly one record: keys by what became of them."""
+    return {
+        "lost": figures["lost"],
+        "in the failure queue": figures["in_failure_queue"],
+        "doubled": figures["doubled"],
+        "refused": [f"{key}: {reason}" for key, reason in figures["refused"].items()],
+    }
 
 
 def spread(seconds: Iterable[float]) -> Spread | None:

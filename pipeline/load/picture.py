@@ -1,6 +1,6 @@
 """Draw a load run: how long each record took, and how many came in a second."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipeline.load.figures import Figures, Spread, duration, spread
+from pipeline.load.figures import Spread, duration, problems, spread
 from pipeline.load.results import Results
 from pipeline.load.run import Load
 
@@ -27,22 +27,22 @@ _BIN_READS = 10
 _LOGARITHMIC = 20.0
 
 
-def draw(load: Load, results: Results, figures: Figures, paths: Sequence[Path]) -> None:
+def draw(load: Load, results: Results, figures: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Write the picture to each path, as its suffix says. Raises OSError."""
     first = min(upload.began for upload in load.sent)
     # Seconds since the first upload started, of each that S3 took, and latencies of those recorded.
     answered = {upload.number: upload.answered - first for upload in load.taken}
     recorded = [(answered[number], seconds) for number, seconds in results.latency.items()]
     missing = [answered[upload.number] for upload in (*results.lost, *results.failed)]
-    bad = {name: len(keys) for name, keys in figures.problems.items()}
+    bad = {name: len(keys) for name, keys in problems(figures).items()}
     ends = [f"{number:,} {name}" for name, number in bad.items() if number] or ["none lost"]
-    if figures.records_per_second:
-        ends.append(f"{figures.records_per_second:,.0f} records a second")
-    rate = "a burst" if figures.rate is None else f"{figures.rate:g} a second"
-    title = f"{figures.uploaded:,} uploads by {figures.delivery}: {', '.join(ends)}"
+    if figures["records_per_second"]:
+        ends.append(f"{figures['records_per_second']:,.0f} records a second")
+    rate = "a burst" if figures["rate"] is None else f"{figures['rate']:g} a second"
+    title = f"{figures['uploaded']:,} uploads by {figures['delivery']}: {', '.join(ends)}"
     subtitle = (
-        f"{rate}, {figures.parallel} at a time; from S3's answer until the record was read from "
-        f"the table's stream, every {figures.poll_ms:g} ms"
+        f"{rate}, {figures['parallel']} at a time; from S3's answer until the record was read from "
+        f"the table's stream, every {figures['poll_ms']:g} ms"
     )
     style: Any = {
         "font.size": 10,

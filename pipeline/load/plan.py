@@ -5,10 +5,8 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Literal, get_args
 
-from pipeline import prices
 from pipeline.errors import PipelineError
 
 Shape = Literal["plain", "odd", "nested"]
@@ -26,14 +24,6 @@ _ODD = ("a b+c", "ü ö/ß 漢", "100%25 &=?", "[red]x[/red]", "'\"\\;#")
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """From `least` to `most` bytes, both included."""
-
-    least: int
-    most: int
-
-
-@dataclass(frozen=True)
 class Plan:
     """One run: `uploads` objects, `rate` of them a second, or as fast as they go if it is None.
 
@@ -44,7 +34,7 @@ class Plan:
 
     uploads: int
     rate: float | None
-    sizes: Sizes
+    sizes: tuple[int, int]
     shape: Shape
     folder: str
     suffix: str
@@ -62,7 +52,7 @@ class Plan:
     def body(self, number: int) -> bytes:
         """The contents of upload `number`."""
         chance = random.Random(f"{self.seed} {number}")  # noqa: S311  (nothing secret)
-        size = chance.randint(self.sizes.least, self.sizes.most)
+        size = chance.randint(*self.sizes)
         unique = hashlib.sha256(f"{self.folder}{number}".encode()).hexdigest().encode()
         return (unique + chance.randbytes(max(0, size - len(unique))))[:size]
 
@@ -86,8 +76,8 @@ def make(
     return Plan(uploads, rate, sizes(size), shape, folder, suffix, seed)
 
 
-def sizes(text: str) -> Sizes:
-    """Parse `4096`, `1MiB` or `1KiB-1MiB`. Raises PipelineError."""
+def sizes(text: str) -> tuple[int, int]:
+    """The least and the most bytes in `4096`, `1MiB` or `1KiB-1MiB`. Raises PipelineError."""
     found = [_SIZE.fullmatch(part.strip()) for part in text.split("-")]
     if len(found) > 2 or not all(found):
         raise PipelineError(
@@ -99,7 +89,7 @@ def sizes(text: str) -> Sizes:
         raise PipelineError(f"--size {text!r} ends before it begins: write the smaller one first.")
     if most > _MOST_BYTES:
         raise PipelineError(f"--size {text!r} is too much for one upload here: 100MiB at most.")
-    return Sizes(least, most)
+    return least, most
 
 
 def place(delivery: Mapping[str, Any], prefix: str | None, run: str) -> tuple[str, str]:
@@ -131,9 +121,3 @@ def place(delivery: Mapping[str, Any], prefix: str | None, run: str) -> tuple[st
     if len((folder + suffix).encode()) > _KEY_BYTES - 40:
         raise PipelineError("The prefix is too long: with what follows, S3 takes 1,024 bytes.")
     return folder, suffix
-
-
-def price(plan: Plan) -> Decimal:
-    """What the uploads cost in S3 requests, in dollars. Raises PipelineError."""
-    item = prices.load().items["s3_puts"]
-    return (item.price or Decimal(0)) * plan.uploads / item.per

@@ -1,8 +1,8 @@
 """Run a load test and print what it measures."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -11,8 +11,8 @@ from rich.text import Text
 from pipeline import prices, terminal
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
-from pipeline.load.figures import Figures, duration, figures_of
-from pipeline.load.plan import Plan, price
+from pipeline.load.figures import duration, figures_of, problems
+from pipeline.load.plan import Plan
 from pipeline.load.results import Results, remove, results_of
 from pipeline.load.run import Load
 from pipeline.paths import WORK
@@ -63,19 +63,19 @@ def run(
         if clean:
             _remove(console, figures, load)
         else:
-            figures.kept = {"objects": figures.uploaded, "records": figures.recorded}
+            figures["kept"] = {"objects": figures["uploaded"], "records": figures["recorded"]}
             terminal.note(
                 console,
-                f"Left: {_some(figures.uploaded, 'object')} and "
-                f"{_some(figures.recorded, 'record')}; --clean removes them at the end.",
+                f"Left: {_some(len(load.taken), 'object')} and "
+                f"{_some(figures['recorded'], 'record')}; --clean removes them at the end.",
             )
         _draw(console, figures, load, results, pictures)
     finally:
         if as_json:
-            terminal.print_json(asdict(figures))
+            terminal.print_json(figures)
     if ended is not None:
         raise ended
-    return 1 if any(figures.problems.values()) else 0
+    return 1 if any(problems(figures).values()) else 0
 
 
 def _pictures(given: Path | None, plan: Plan) -> list[Path]:
@@ -97,7 +97,8 @@ def _pictures(given: Path | None, plan: Plan) -> list[Path]:
 
 
 def _announce(console: Console, load: Load, clean: bool) -> None:
-    plan = load.plan
+    plan, item = load.plan, prices.load().items["s3_puts"]
+    dollars = (item.price or 0) * plan.uploads / item.per
     pace = (
         f"as fast as they go, {load.parallel} at a time"
         if plan.rate is None
@@ -107,7 +108,7 @@ def _announce(console: Console, load: Load, clean: bool) -> None:
     twice = ", twice with --clean" if clean else ""
     terminal.note(
         console,
-        f"In AWS that is about {prices.money(price(plan))} of S3 requests and "
+        f"In AWS that is about {prices.money(dollars)} of S3 requests and "
         f"{_some(plan.uploads, 'write unit')}{twice}. "
         f"The key prefix is {terminal.printable(plan.folder)}",
     )
@@ -136,21 +137,21 @@ def _upload(
     return None
 
 
-def _remove(console: Console, figures: Figures, load: Load) -> None:
+def _remove(console: Console, figures: dict[str, Any], load: Load) -> None:
     try:
         with terminal.progress(console, "clean") as progress:
             objects, records = remove(load, progress)
     except BaseException:
         _print_left(console, load)
         raise
-    figures.removed = {"objects": objects, "records": records}
+    figures["removed"] = {"objects": objects, "records": records}
     terminal.note(console, f"Removed {_some(objects, 'object')} and {_some(records, 'record')}.")
-    if figures.lost or figures.in_failure_queue:
+    if figures["lost"] or figures["in_failure_queue"]:
         terminal.note(console, "Records that come later than this stay, and so do messages.")
 
 
 def _draw(
-    console: Console, figures: Figures, load: Load, results: Results, paths: Sequence[Path]
+    console: Console, figures: dict[str, Any], load: Load, results: Results, paths: Sequence[Path]
 ) -> None:
     # matplotlib takes a second to import.
     from pipeline.load import picture
@@ -158,26 +159,26 @@ def _draw(
     try:
         picture.draw(load, results, figures, paths)
     except OSError as error:
-        figures.notes.append(f"No picture: {error}")
-        terminal.note(console, figures.notes[-1])
+        figures["notes"].append(f"No picture: {error}")
+        terminal.note(console, figures["notes"][-1])
         return
-    figures.pictures = [str(path) for path in paths]
+    figures["pictures"] = [str(path) for path in paths]
     terminal.heading(console, "Picture")
     for path in paths:
         console.print(Text(f"  {path}", style="green"), soft_wrap=True)
 
 
-def _print(console: Console, figures: Figures) -> None:
+def _print(console: Console, figures: dict[str, Any]) -> None:
     terminal.heading(console, "How long it took")
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2))
     table.add_column(no_wrap=True)
     for name in ("p50", "p90", "p99", "max"):
         table.add_column(name, justify="right", no_wrap=True)
     for label, spread in {
-        "an upload started late by": figures.behind_ms,
-        "until S3 took it": figures.upload_ms,
-        "from there to its record": figures.latency_ms,
-        "in all": figures.total_ms,
+        "an upload started late by": figures["behind_ms"],
+        "until S3 took it": figures["upload_ms"],
+        "from there to its record": figures["latency_ms"],
+        "in all": figures["total_ms"],
     }.items():
         if spread is not None:
             values = [duration(value / 1000) for value in spread.values()]
@@ -186,36 +187,38 @@ def _print(console: Console, figures: Figures) -> None:
     terminal.note(
         console,
         "A record counts from when it was read from the table's stream, every "
-        f"{figures.poll_ms:g} ms.",
+        f"{figures['poll_ms']:g} ms.",
     )
     terminal.heading(console, "What became of the uploads")
-    rates = {"uploaded": figures.uploads_per_second, "recorded": figures.records_per_second}
+    rates = {"uploaded": figures["uploads_per_second"], "recorded": figures["records_per_second"]}
     for name, number in {
-        "uploaded": figures.uploaded,
-        "recorded": figures.recorded,
-        **{name: len(keys) for name, keys in figures.problems.items()},
+        "uploaded": figures["uploaded"],
+        "recorded": figures["recorded"],
+        **{name: len(keys) for name, keys in problems(figures).items()},
     }.items():
         bad = number and name not in rates
         line = Text(f"  {name:20} {number:7,}", style="red" if bad else "")
         if rate := rates.get(name):
             line.append(f"   {rate:,.1f} a second")
         console.print(line, soft_wrap=True)
-    for name, keys in figures.problems.items():
+    for name, keys in problems(figures).items():
         terminal.problems(console, name, keys, _LINES)
-    if figures.unseen:
-        terminal.note(console, f"{figures.unseen} of the recorded were not on the stream in time.")
-    if figures.lost and figures.ended_by is None:
+    if figures["unseen"]:
+        terminal.note(
+            console, f"{figures['unseen']} of the recorded were not on the stream in time."
+        )
+    if figures["lost"] and figures["ended_by"] is None:
         terminal.note(
             console,
-            f"Lost is what has no record {figures.timeout_seconds:g} s after the last upload and "
-            "is not in the failure queue either. A retry may still succeed: Lambda tries three "
+            f"Lost is what has no record {figures['timeout_seconds']:g} s after the last upload "
+            "and is not in the failure queue either. A retry may still succeed: Lambda tries three "
             "times in about three minutes, and for up to six hours when it is throttled.",
         )
-    if figures.in_failure_queue:
+    if figures["in_failure_queue"]:
         terminal.note(console, "`pipeline replay` replays what is in the failure queue.")
-    for note in figures.notes:
+    for note in figures["notes"]:
         terminal.note(console, note)
-    if figures.ended_by is not None:
+    if figures["ended_by"] is not None:
         terminal.note(console, "It ended early: the figures are of what was done by then.")
 
 

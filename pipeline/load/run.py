@@ -64,8 +64,11 @@ class Load:
         streams = stream.client(**settings)
         self.poll_seconds = poll_seconds or stream.poll_seconds(streams)
         self._stream = stream.Arrivals(streams, found.table_stream_arn)
-        if not self.has_keys:
-            self._need_versions()
+        if not self.has_keys and not self._has_versions():
+            raise PipelineError(
+                f"The stream of {self.table.name} has neither keys nor versions of what is "
+                "uploaded: set table.stream_view_type to NEW_IMAGE, or bucket.versioning to true."
+            )
         self.sent: list[Upload] = []
         # When each record was first seen, by `objectId`, and the ids of each key.
         self._times: dict[str, float] = {}
@@ -143,15 +146,10 @@ class Load:
         seen = self._ids.get(upload.key, frozenset[str]())
         return {*seen} if upload.object_id is None else {upload.object_id, *seen}
 
-    def _need_versions(self) -> None:
-        """Raises PipelineError where records can't be matched with uploads."""
+    def _has_versions(self) -> bool:
         with bucket.asking(self.bucket):
             versioning = self.s3.get_bucket_versioning(Bucket=self.bucket)
-        if versioning.get("Status") != "Enabled":
-            raise PipelineError(
-                f"The stream of {self.table.name} has neither keys nor versions of what is "
-                "uploaded: set table.stream_view_type to NEW_IMAGE, or bucket.versioning to true."
-            )
+        return bool(versioning.get("Status") == "Enabled")
 
     def _work(self, numbers: "itertools.count[int]", start: float) -> None:
         # `next` of a count is one step for other threads.

@@ -12,12 +12,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipeline.deployed import aws, bucket, failure_queue, filters, table
 from pipeline.deployed.bucket import Version
 from pipeline.deployed.failure_queue import FailedEvent
-from pipeline.deployed.filters import Filter
 from pipeline.deployed.table import Item, Record, Table
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
@@ -54,14 +52,9 @@ class Reconciliation:
     """
 
     found: Target
-    s3: Any
-    table: Table
-    filters: Sequence[Filter]
-    prefixes: Sequence[str]
     prefix: str
     since: float | None
     grace_seconds: float
-    retention: int
     progress: ShowProgress
     versions: dict[Identity, Version] = field(default_factory=dict)
     later: dict[Identity, Version] = field(default_factory=dict)
@@ -74,6 +67,18 @@ class Reconciliation:
     compared_since: float = 0.0
     comparison: Comparison = field(default_factory=Comparison)
     queues: Queues = field(default_factory=Queues)
+
+    def __post_init__(self) -> None:
+        """Raises PipelineError where an output is absent, or the function can't be read."""
+        found, settings = self.found, self.found.settings
+        # Read first, so that a missing output is reported before AWS is asked.
+        function, _ = found.function_name, found.failure_queue_url
+        self.filters = filters.filters_of(found)
+        self.prefixes = filters.prefixes(self.filters, self.prefix)
+        self.s3 = bucket.client(**settings)
+        self.table = Table(table.client(**settings), found.table_name)
+        functions = aws.client("lambda", **settings)
+        self.retention = filters.retention_seconds(functions, function)
 
     def now(self) -> float:
         """S3's time, epoch seconds."""
@@ -125,22 +130,7 @@ def reconcile(
     Records of uploads in the last `grace_seconds` are waited for. Raises PipelineError where bucket
     or table can't be read, or the failure queue's name is absent.
     """
-    # Read first, so that a missing output is reported before AWS is asked.
-    function, _ = found.function_name, found.failure_queue_url
-    taken = filters.filters_of(found)
-    functions = aws.client("lambda", **found.settings)
-    run = Reconciliation(
-        found,
-        bucket.client(**found.settings),
-        Table(table.client(**found.settings), found.table_name),
-        filters=taken,
-        prefixes=filters.prefixes(taken, prefix),
-        prefix=prefix,
-        since=since,
-        grace_seconds=grace_seconds,
-        retention=filters.retention_seconds(functions, function),
-        progress=progress,
-    )
+    run = Reconciliation(found, prefix, since, grace_seconds, progress)
     run.versions = dict(_list(run))
     run.scan()
     run.compare()

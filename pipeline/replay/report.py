@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +22,7 @@ from pipeline.replay.run import Outcome, clients, depth, replay
 _TABLE_WIDTH = 100
 # The whole reason is in --json, and in the function's log.
 _REASON_LENGTH = 300
-_COLUMNS = ("id", "when", "from", "attempts", "bucket", "key", "reason")
+_LINE_WIDTH = 100_000
 _FOLDED = ("bucket", "key", "reason")
 
 
@@ -157,24 +156,19 @@ def _print_messages(console: Console, messages: Sequence[Failure], hidden: int) 
         terminal.note(console, "The failure queue is empty." + _elsewhere(hidden))
         return
     rows = [_row(message) for message in messages]
-    if not console.is_terminal:
-        # A line each, whatever its length, for grep.
-        lines = [dict(zip(_COLUMNS, _COLUMNS, strict=True)), *rows]
-        widths = {name: max(cell_len(line[name]) for line in lines) for name in _COLUMNS}
-        for line in lines:
-            cells = (set_cell_size(line[name], widths[name]) for name in _COLUMNS)
-            console.print(Text("  ".join(cells).rstrip()), soft_wrap=True)
-    elif console.width < _TABLE_WIDTH:
+    if console.is_terminal and console.width < _TABLE_WIDTH:
         for row in rows:
             terminal.heading(console, row.pop("id"))
             terminal.fields(console, row)
     else:
-        table = Table(box=None, pad_edge=False)
-        for name in _COLUMNS:
-            folded = name in _FOLDED
-            table.add_column(name, no_wrap=not folded, overflow="fold" if folded else "ellipsis")
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in rows[0]:
+            table.add_column(name, no_wrap=name not in _FOLDED, overflow="fold")
         for row in rows:
-            table.add_row(*(Text(row[name]) for name in _COLUMNS))
+            table.add_row(*map(Text, row.values()))
+        if not console.is_terminal:
+            # A line each, whatever its length, for grep.
+            console.width = _LINE_WIDTH
         console.print(table)
     terminal.note(console, f"{_messages(len(rows))}." + _elsewhere(hidden))
 

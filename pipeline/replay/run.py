@@ -121,7 +121,10 @@ def replay(
     table = Table(through.dynamodb, table_name, patience_seconds, stopped=stopped)
     run = _Run(through, held, function_name, table, patience_seconds, stopped)
     if not dry_run:
-        _try_access(run)
+        # Before anything is touched: without its table the function fails on every event.
+        with _asking_function(run):
+            through.functions.invoke(FunctionName=function_name, InvocationType="DryRun")
+        table.stored(["no-such-record"])
 
     working: set[Future[Outcome]] = set()
     more = True
@@ -131,7 +134,9 @@ def replay(
             while more or working:
                 # Only as many as can start now: one that waited might become visible meanwhile.
                 if more and len(working) < parallel:
-                    received = _receive(run, min(10, parallel - len(working)))
+                    with _asking_queue(queue_url):
+                        at_most = min(10, parallel - len(working))
+                        received = held.receive(at_most, _WAIT_SECONDS)
                     more = bool(received)
                     for message in filter(chosen, _new(run, received)):
                         if isinstance(message, Unreadable):
@@ -183,11 +188,6 @@ def _asking_function(run: _Run) -> AbstractContextManager[None]:
     return aws.asking(f"the function {run.function_name}", fix)
 
 
-def _receive(run: _Run, at_most: int) -> list[Failure]:
-    with _asking_queue(run.held.queue_url):
-        return run.held.receive(at_most, _WAIT_SECONDS)
-
-
 def _new(run: _Run, received: Sequence[Failure]) -> list[Failure]:
     """The messages that this run had not received before."""
     held = run.held
@@ -208,14 +208,6 @@ def _may_come_back(run: _Run, waits: Callable[[int], bool]) -> bool:
     _, hidden = depth(run.through, run.held.queue_url)
     hidden -= len(run.held.handles)
     return hidden > 0 and waits(hidden)
-
-
-def _try_access(run: _Run) -> None:
-    """Raises PipelineError before anything is touched, where no message could be replayed."""
-    with _asking_function(run):
-        run.through.functions.invoke(FunctionName=run.function_name, InvocationType="DryRun")
-    # Without its table the function fails on every event, as if the events were to blame.
-    run.table.stored(["no-such-record"])
 
 
 def _replay_message(run: _Run, message: FailedEvent) -> Outcome:

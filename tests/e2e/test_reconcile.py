@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pipeline import times
-from pipeline.backfill import checkpoint
 from pipeline.backfill import report as backfill_report
-from pipeline.backfill.run import Outcome, Selection, backfill
+from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.run import Backfill, Outcome, Selection
 from pipeline.deployed.bucket import event_of, pages
 from pipeline.deployed.filters import EVERYTHING
 from pipeline.deployed.table import Table
@@ -301,10 +301,10 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     desk = own_bucket(True)
     # Several versions of a key, so that pages end between them.
     desk.upload(*(f"[{number}]%+ü" for number in range(9) for _ in range(3)))
-    saved = checkpoint.of(tmp_path, {"bucket": desk.bucket})
+    saved = Checkpoint(tmp_path, {"bucket": desk.bucket})
 
     def filling() -> Iterator[Outcome]:
-        return backfill(
+        return Backfill(
             desk.s3,
             Table(desk.dynamodb, desk.table),
             Selection(desk.bucket, [EVERYTHING]),
@@ -312,7 +312,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
             start=saved.load(),
             passed=saved.save,
             page_size=4,
-        )
+        ).run()
 
     first = filling()
     for _ in range(18):

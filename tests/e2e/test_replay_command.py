@@ -71,7 +71,7 @@ def test_what_failed_in_a_root_is_shown_and_replayed_as_the_output_says(
     assert (status, err) == (0, "")
     (row,) = [line.split("  ") for line in out.splitlines() if "root-rule/ü +%" in line]
     assert row[2].strip() == "rule"
-    assert row[-1] == "NO_PERMISSIONS"
+    assert row[-1].strip() == "NO_PERMISSIONS"
     assert f"--stack {root} --message " in out
     assert f"--stack {root} --all" in out
     assert site.queued() == (4, 0)

@@ -7,14 +7,14 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.load.figures import duration, percentile, spread
-from pipeline.load.plan import SHAPES, Plan, Shape, Sizes, place, sizes
+from pipeline.load.plan import SHAPES, Plan, Shape, place, sizes
 
 REPOSITORY = Path(__file__).parents[3]
 EVERYTHING = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
 
 
 def plan(shape: Shape = "plain", rate: float | None = None, at_most: int = 2000) -> Plan:
-    return Plan(1000, rate, Sizes(100, at_most), shape, "in/load-1/", ".txt", seed=7)
+    return Plan(1000, rate, (100, at_most), shape, "in/load-1/", ".txt", seed=7)
 
 
 def delivery(*filters: dict[str, Any]) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def delivery(*filters: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0", Sizes(0, 0)),
-        ("4096", Sizes(4096, 4096)),
-        ("2kB", Sizes(2000, 2000)),
-        ("1KiB-1MiB", Sizes(1024, 1048576)),
-        ("10 - 20 B", Sizes(10, 20)),
+        ("0", (0, 0)),
+        ("4096", (4096, 4096)),
+        ("2kB", (2000, 2000)),
+        ("1KiB-1MiB", (1024, 1048576)),
+        ("10 - 20 B", (10, 20)),
     ],
 )
-def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: Sizes) -> None:
+def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: tuple[int, int]) -> None:
     assert sizes(text) == expected
 
 
@@ -121,7 +121,7 @@ def test_a_pipeline_that_takes_no_such_upload_is_told(
 def test_no_key_is_longer_than_s3_takes() -> None:
     folder, suffix = place(delivery(EVERYTHING), "x" * 970, "r")
     for shape in SHAPES:
-        long = Plan(100, None, Sizes(1, 1), shape, folder, suffix, 0)
+        long = Plan(100, None, (1, 1), shape, folder, suffix, 0)
         assert max(len(long.key(number).encode()) for number in range(100)) <= 1024
 
 
