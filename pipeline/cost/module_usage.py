@@ -26,7 +26,6 @@ _KEY_SECONDS = 300
 # X-Ray samples the first invoke of each second, and one in twenty of the rest.
 _TRACED = Decimal("0.05")
 
-_LEVELS = {"TRACE": "all", "DEBUG": "all", "INFO": "line"}
 _DELIVERIES = {
     "email": "sns_emails",
     "email-json": "sns_emails",
@@ -64,16 +63,26 @@ class Pipeline:
         self.name = name
         self.resources = resources
         self.assumed = assumed
-        self.prices = prices
+        self.month = prices.seconds_a_month
+        self.rate = assumed.uploads / self.month
         self.function = self._first("aws_lambda_function")
         self.table = self._first("aws_dynamodb_table")
-        mapping = self._first("aws_lambda_event_source_mapping")
-        self.mapping = mapping
-        self.reads_buffer = bool(mapping.type) and mapping.values.get("enabled") is not False
+        self.mapping = self._first("aws_lambda_event_source_mapping")
+        self.reads_buffer = (
+            bool(self.mapping.type) and self.mapping.values.get("enabled") is not False
+        )
         self.runs = self.function.values.get("reserved_concurrent_executions") != 0
         # How often each upload is delivered: twice during a handover.
         self.direct, self.buffered = self._deliveries()
-        self.batch = self._batch()
+        # How many messages come together: one that opens the window, and those that follow.
+        window = self.mapping.number("maximum_batching_window_in_seconds")
+        self.full = min(self.mapping.number("batch_size", 10), 1 + self.rate * window)
+        self.batch = max(Decimal(1), min(assumed.batch, self.full))
+        # Of each upload; a second delivery writes the same record again.
+        direct = self.direct if self.runs else 0
+        buffered = self.buffered if self.reads_buffer else 0
+        self.records = direct + buffered
+        self.invokes = direct + buffered / self.batch
 
     def uses(self) -> Iterator[Use]:
         """Its usage."""
@@ -84,21 +93,21 @@ class Pipeline:
 
     def notes(self) -> Iterator[str]:
         """What a reader of the figures should know."""
-        asked, rate = self.assumed.batch, self.assumed.uploads / self.prices.seconds_a_month
+        asked = self.assumed.batch
         if asked > self.batch and self.buffered:
             yield (
                 f"{self.name}: {self.batch.normalize():f} to a batch are counted, not "
                 f"{asked.normalize():f}: at this rate a batch holds no more."
             )
-        elif self.buffered and self._full() >= 2 and asked == 1:
+        elif self.buffered and self.full >= 2 and asked == 1:
             yield (
                 f"{self.name}: one to a batch is counted; evenly spread uploads would make up to "
-                f"{self._full():.0f}: try --batch."
+                f"{self.full:.0f}: try --batch."
             )
         if not self.runs or (self.mapping.type and not self.reads_buffer):
             yield f"{self.name} is paused: events are kept or fail, and are not recorded."
         units = self.table.number("write_capacity")
-        if not on_demand(self.table) and rate * self._records() > units > 0:
+        if not on_demand(self.table) and self.rate * self.records > units > 0:
             yield (
                 f"{self.name}: {units} write units take {units} records a second, and this is "
                 "more: writes would be refused. Raise table.write_units."
@@ -119,59 +128,38 @@ class Pipeline:
             direct, buffered = direct + (not queue), buffered + queue
         return direct, buffered
 
-    def _full(self) -> Decimal:
-        """How many messages a batch holds: one that opens the window, and those that follow."""
-        rate = self.assumed.uploads / self.prices.seconds_a_month
-        window = self.mapping.number("maximum_batching_window_in_seconds")
-        return min(self.mapping.number("batch_size", 10), 1 + rate * window)
-
-    def _batch(self) -> Decimal:
-        return max(Decimal(1), min(self.assumed.batch, self._full()))
-
-    def _invokes(self) -> Decimal:
-        """Invokes of the function for each upload."""
-        direct = self.direct if self.runs else 0
-        return direct + (self.buffered / self.batch if self.reads_buffer else Decimal(0))
-
-    def _records(self) -> int:
-        """Records written for each upload; a second delivery writes the same one again."""
-        direct = self.direct if self.runs else 0
-        return direct + (self.buffered if self.reads_buffer else 0)
-
     def _each(self) -> dict[str, Decimal]:
         """Quantities for each upload that nothing bounds."""
-        invokes = self._invokes()
-        gb = self.function.number("memory_size", 128) / 1024
+        assumed, month = self.assumed, self.month
+        seconds, gb = assumed.milliseconds / 1000, self.function.number("memory_size", 128) / 1024
         architectures = self.function.values.get("architectures")
         arm = isinstance(architectures, list) and "arm64" in architectures
-        month = self.prices.seconds_a_month
         logged = self._log_bytes() / _GB
         days = self._first("aws_cloudwatch_log_group").number("retention_in_days") or Decimal(365)
         copies = 1 + len(self.table.blocks("global_secondary_index"))
-        stored = self._stored_bytes() / _GB
+        variables = self.function.block("environment").get("variables")
+        ttl = variables.get("TTL_SECONDS") if isinstance(variables, Mapping) else None
+        lives = (as_number(ttl, _DAY) + _EXPIRY_SECONDS) / month if self.records else Decimal(0)
+        stored = (RECORD_BYTES + _RECORD_OVERHEAD) * lives / _GB
+        notification = self._first("aws_s3_bucket_notification")
+        # S3 sends all events of the bucket to EventBridge, or none.
+        emits = notification.values.get("eventbridge") is True or bool(
+            self._first("aws_cloudwatch_event_rule").type
+        )
         recovery = self.table.block("point_in_time_recovery").get("enabled") is True
         return {
-            "lambda_requests": invokes,
-            "lambda_arm64" if arm else "lambda_x86_64": invokes
-            * self.assumed.milliseconds
-            / 1000
-            * gb,
-            "dynamodb_writes": Decimal(self._records() * copies if on_demand(self.table) else 0),
+            "lambda_requests": self.invokes,
+            "lambda_arm64" if arm else "lambda_x86_64": self.invokes * seconds * gb,
+            "dynamodb_writes": Decimal(self.records * copies if on_demand(self.table) else 0),
             "dynamodb_storage": stored * copies,
             "dynamodb_recovery": stored if recovery else Decimal(0),
             "cloudwatch_ingestion": logged,
             "cloudwatch_archive": logged * days * _DAY / month,
             "sqs_requests": self._queue_requests(),
-            "eventbridge_events": Decimal(self._emits()),
+            "eventbridge_events": Decimal(emits),
             "s3_puts": Decimal(1),
-            "s3_storage": self.assumed.object_bytes * self.assumed.keep_days * _DAY / month / _GB,
+            "s3_storage": assumed.object_bytes * assumed.keep_days * _DAY / month / _GB,
         }
-
-    def _emits(self) -> bool:
-        """Whether S3 sends the bucket's events to EventBridge."""
-        notification = self._first("aws_s3_bucket_notification")
-        rule = self._first("aws_cloudwatch_event_rule")
-        return notification.values.get("eventbridge") is True or bool(rule.type)
 
     def _queue_requests(self) -> Decimal:
         """Sends, and where the buffer is read, receives and deletes; idle polls are not counted."""
@@ -183,31 +171,23 @@ class Pipeline:
     def _log_bytes(self) -> Decimal:
         """What is logged for an upload, Lambda's own lines included."""
         logging = self.function.block("logging_config")
-        level = _LEVELS.get(str(logging.get("application_log_level") or "INFO"))
-        quiet = logging.get("system_log_level") == "WARN"
+        level = str(logging.get("application_log_level") or "INFO")
         # Only the first 25 records of a batch are named.
         names = min(Decimal(LOG_RECORDS) / self.batch, Decimal(1)) * LOG_BYTES_A_RECORD
-        line = LOG_BYTES * self._invokes() + names * self._records()
-        own = (line if level else Decimal(0)) + (
-            DEBUG_BYTES * self._records() if level == "all" else 0
-        )
-        return own + (0 if quiet else _LAMBDA_LOG_BYTES * self._invokes())
-
-    def _stored_bytes(self) -> Decimal:
-        """Bytes that an upload's record takes on average over the month."""
-        if not self._records():
-            return Decimal(0)
-        variables = self.function.block("environment").get("variables")
-        ttl = variables.get("TTL_SECONDS") if isinstance(variables, Mapping) else None
-        seconds = as_number(ttl, _DAY) + _EXPIRY_SECONDS
-        return (RECORD_BYTES + _RECORD_OVERHEAD) * seconds / self.prices.seconds_a_month
+        logged = Decimal(0)
+        if level in ("TRACE", "DEBUG", "INFO"):
+            logged += LOG_BYTES * self.invokes + names * self.records
+        if level in ("TRACE", "DEBUG"):
+            logged += DEBUG_BYTES * self.records
+        if logging.get("system_log_level") != "WARN":
+            logged += _LAMBDA_LOG_BYTES * self.invokes
+        return logged
 
     def _traces(self) -> Iterator[Use]:
         if self.function.block("tracing_config").get("mode") == "Active":
-            invokes = self._invokes()
-            yield Use("xray_traces", per_upload=_TRACED * invokes)
-            most = (1 - _TRACED) * self.prices.seconds_a_month
-            yield Use("xray_traces", per_upload=(1 - _TRACED) * invokes, at_most=most)
+            yield Use("xray_traces", per_upload=_TRACED * self.invokes)
+            most = (1 - _TRACED) * self.month
+            yield Use("xray_traces", per_upload=(1 - _TRACED) * self.invokes, at_most=most)
 
     def _key_requests(self) -> Iterator[Use]:
         """Requests to KMS at most: one for each upload and place, until data keys are reused."""
@@ -216,7 +196,7 @@ class Pipeline:
         # Table and log; a queue's senders count twice, its reader once (AWS's own formula).
         places = 2 + bool(self._first("aws_s3_bucket").type)
         places += 2 * self.buffered + (1 if self.buffered and self.reads_buffer else 0)
-        most = places * self.prices.seconds_a_month / _KEY_SECONDS
+        most = places * self.month / _KEY_SECONDS
         yield Use("kms_requests", per_upload=Decimal(places), at_most=most)
 
     def _messages(self) -> Iterator[Use]:

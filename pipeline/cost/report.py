@@ -3,7 +3,7 @@
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from pipeline.cost import bill
 from pipeline.cost import plan as plans
 from pipeline.cost.module_usage import Assumed
 from pipeline.cost.plan import Plan
-from pipeline.cost.usage import Usage, usage_of
+from pipeline.cost.usage import usage_of
 from pipeline.emulator.plan_server import plan_server
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
@@ -73,7 +73,12 @@ def run(
     dollars = bill.total(costs)
     # A bill is in whole cents.
     over = limit is not None and bill.cents(dollars) > Decimal(str(limit))
-    notes = [*_region_notes(plan, table), *usage.notes]
+    notes = list(usage.notes)
+    if others := ", ".join(sorted(plan.regions - {table.region})):
+        notes.append(
+            f"It is in {others}, and the prices are {table.region}'s: write those of your region "
+            "into prices.json."
+        )
     if as_json:
         document = {
             "what": name,
@@ -96,7 +101,13 @@ def run(
     _print_assumed(console, plan, assumed, table)
     _print_costs(console, costs)
     _print_ends(console, ends, table)
-    _print_uncounted(console, usage)
+    for title, counted in {
+        "Not counted, since it is billed by a usage that no plan shows": usage.by_use,
+        "Not priced, since the table has no price for it": usage.unpriced,
+    }.items():
+        if counted:
+            types = ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items()))
+            _line(console, f"{title}: {types}.", "yellow")
     for note in notes:
         _line(console, note, "yellow")
     if over:
@@ -150,16 +161,6 @@ def _print_ends(console: Console, ends: Sequence[bill.End], table: Prices) -> No
     _line(console, "Free amounts are the account's, and shared by all that is in it. S3 has none.")
 
 
-def _print_uncounted(console: Console, usage: Usage) -> None:
-    def line(title: str, counted: Mapping[str, int]) -> None:
-        if counted:
-            types = ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items()))
-            _line(console, f"{title}: {types}.", "yellow")
-
-    line("Not counted, since it is billed by a usage that no plan shows", usage.by_use)
-    line("Not priced, since the table has no price for it", usage.unpriced)
-
-
 def _item(cost: bill.Cost) -> dict[str, Any]:
     """An item as JSON; `free` is None where nothing is."""
     return {
@@ -185,15 +186,6 @@ def _end(end: bill.End, table: Prices) -> dict[str, Any]:
 
 def _name(cost: bill.Cost) -> str:
     return f"{cost.item.service}: {cost.item.unit}"
-
-
-def _region_notes(plan: Plan, table: Prices) -> list[str]:
-    if others := sorted(plan.regions - {table.region}):
-        return [
-            f"It is in {', '.join(others)}, and the prices are {table.region}'s: write those of "
-            "your region into prices.json."
-        ]
-    return []
 
 
 def _plan_default() -> dict[str, Any]:

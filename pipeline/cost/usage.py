@@ -29,13 +29,12 @@ _BY_USE = {
     "aws_sns_topic_subscription",
     "aws_sqs_queue",
 }
-_PRICED = {
+# Priced without any upload, or free.
+_OTHERS = {
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_metric_alarm",
     "aws_kms_key",
     "aws_lambda_event_source_mapping",
-}
-_FREE = {
     "aws_cloudwatch_event_rule",
     "aws_cloudwatch_event_target",
     "aws_kms_alias",
@@ -139,5 +138,5 @@ def _unpriced(resource: Resource) -> str | None:
     # A queue's ARN may be unknown; only a mapping of a stream has a starting position.
     if kind == "aws_lambda_event_source_mapping" and resource.values.get("starting_position"):
         return f"{kind} of a stream"
-    known = kind in _BY_USE | _PRICED | _FREE or kind.startswith(_FREE_FAMILIES)
+    known = kind in _BY_USE | _OTHERS or kind.startswith(_FREE_FAMILIES)
     return None if known else kind

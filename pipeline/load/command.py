@@ -1,11 +1,13 @@
 """`pipeline load`: its options."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pipeline.errors import PipelineError
+from pipeline.load import plan
+from pipeline.load.plan import Shape
 from pipeline.options import Named, about_a_pipeline
 from pipeline.program import Json
 
@@ -26,7 +28,7 @@ def load(
     ] = None,
     size: Annotated[str, typer.Option(help="Bytes of each, or a range, as 1KiB-1MiB.")] = "1KiB",
     keys: Annotated[
-        Literal["plain", "odd", "nested"],
+        Shape,
         typer.Option(help="Keys that are plain, hard to encode, or deep in folders."),
     ] = "plain",
     prefix: Annotated[
@@ -63,7 +65,7 @@ def load(
     Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
     tried.
     """
-    from pipeline.load import plan, report
+    from pipeline.load import report
 
     if uploads > _MANY and not yes:
         raise PipelineError(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 
 # Before pyplot is imported: no window, whatever the machine has.
 mpl.use("Agg")
@@ -132,16 +133,13 @@ def _rates(
     seen = [time + latency for time, latency in recorded]
     end = max([*answered, *seen], default=1.0)
     bins = max(1, min(_MOST_BINS, int(end / (_BIN_READS * poll_seconds))))
-    edges = [end * number / bins for number in range(bins + 1)]
     for name, times, colour, dashes in (
         ("uploads", answered, _INK, "--"),
         ("records", seen, _BLUE, "-"),
     ):
-        counts = [0] * bins
-        for time in times:
-            counts[min(int(time / end * bins), bins - 1)] += 1
+        counts, edges = np.histogram(times, bins, (0, end))
         axes.stairs(
-            [count * bins / end for count in counts],
+            counts * bins / end,
             edges,
             color=colour,
             ls=dashes,
@@ -151,7 +149,7 @@ def _rates(
         )
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.set_xlim(0, edges[-1])
+    axes.set_xlim(0, end)
     # Above the axes, where no line runs.
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, ncols=2, borderaxespad=0

@@ -5,12 +5,11 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pipeline.errors import PipelineError
 
 Shape = Literal["plain", "odd", "nested"]
-SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 # Bodies are made in memory, one for each running upload.
 _MOST_BYTES = 100 * 1024**2

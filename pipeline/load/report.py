@@ -47,7 +47,7 @@ def run(
     # Better known before all is uploaded, where the table can't be read.
     load.table.stored(["no-such-record"])
     _announce(console, load, clean)
-    with load:
+    with load.reading():
         ended = _upload(console, load, timeout)
         if ended is not None and not load.taken:
             raise ended

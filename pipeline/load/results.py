@@ -56,7 +56,11 @@ def results_of(load: Load, progress: ShowProgress) -> Results:
         # The figures are worth printing without these.
         try:
             failed = _failed(load)
-            notes += _buffered(load)
+            buffer = load.found.buffer_queue_url
+            if buffer is not None:
+                with aws.asking(f"the buffer {buffer}", "take buffer_queue_url from the outputs"):
+                    waiting = sum(failure_queue.depth(load.sqs, buffer))
+                notes += [f"About {waiting} messages are in the buffer."] if waiting else []
         except PipelineError as error:
             notes.append(f"Not all queues could be read: {error}")
     if gone:
@@ -131,12 +135,3 @@ def _failed(load: Load) -> set[str]:
         for _, key, _ in message.objects
         if key.startswith(load.plan.folder)
     }
-
-
-def _buffered(load: Load) -> list[str]:
-    url = load.found.buffer_queue_url
-    if url is None:
-        return []
-    with aws.asking(f"the buffer {url}", "take buffer_queue_url from the outputs"):
-        number = sum(failure_queue.depth(load.sqs, url))
-    return [f"About {number} messages still wait in the buffer."] if number else []

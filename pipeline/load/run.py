@@ -8,7 +8,9 @@ import itertools
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from botocore.config import Config
@@ -45,7 +47,7 @@ class Upload:
 class Load:
     """One run: `upload`, then `wait`; either may be interrupted.
 
-    Within its block a thread reads the stream. `sent` grows as uploads end.
+    `reading` goes around both. `sent` grows as uploads end.
     """
 
     def __init__(
@@ -75,18 +77,18 @@ class Load:
         self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._stop = threading.Event()
         self._over = threading.Event()
-        self._reading = threading.Thread(target=self._read, name="stream", daemon=True)
         self._failure: PipelineError | None = None
 
-    def __enter__(self) -> "Load":
-        """Start to read the stream."""
-        self._reading.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop reading."""
-        self._over.set()
-        self._reading.join()
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read the stream in a thread within the block."""
+        thread = threading.Thread(target=self._read, name="stream", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
 
     @property
     def has_keys(self) -> bool:

@@ -19,7 +19,7 @@ def cost(*arguments: str, given: Any = None) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, "-m", "pipeline", "cost", *arguments],
         cwd=REPOSITORY,
-        input=None if given is None else json.dumps(given),
+        input=json.dumps(given) if given else "",
         capture_output=True,
         text=True,
         check=False,
@@ -110,14 +110,7 @@ def test_a_limit_decides_the_exit_status(limit: str, status: int) -> None:
 def test_what_can_not_be_priced_is_said_in_one_sentence(
     arguments: list[str], sentence: str
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "cost", *arguments],
-        cwd=REPOSITORY,
-        input="",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = cost(*arguments)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.strip().splitlines()[-1].startswith(sentence)

@@ -110,12 +110,8 @@ def test_the_region_is_told_by_data_sources_and_arns() -> None:
 
 
 def test_values_of_the_wrong_kind_do_no_harm() -> None:
-    odd = {
-        "root_module": {
-            "resources": [None, {"values": 5}, {"address": "a", "type": []}],
-            "child_modules": 3,
-        }
-    }
+    odd = [None, {"values": 5}, {"address": "a", "type": []}]
+    planned = {"root_module": {"resources": odd, "child_modules": 3}}
     found = parsed({"format_version": "1", "planned_values": planned, "resource_changes": {"a": 1}})
     assert [one.values for one in found.resources] == [{}, {}]
     (one, *_) = found.resources

@@ -1,13 +1,13 @@
 """What a load run uploads, and how its figures are counted."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.load.figures import duration, percentile, spread
-from pipeline.load.plan import SHAPES, Plan, Shape, place, sizes
+from pipeline.load.plan import Plan, Shape, place, sizes
 
 REPOSITORY = Path(__file__).parents[3]
 EVERYTHING = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
@@ -66,7 +66,7 @@ def test_contents_differ_keep_to_their_sizes_and_come_again_with_the_same_seed()
     assert bodies == [plan().body(number) for number in range(200)]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", get_args(Shape))
 def test_each_upload_has_a_key_of_its_own_that_the_filter_takes(shape: Shape) -> None:
     keys = [plan(shape).key(number) for number in range(1000)]
     assert len(set(keys)) == 1000
@@ -120,7 +120,7 @@ def test_a_pipeline_that_takes_no_such_upload_is_told(
 
 def test_no_key_is_longer_than_s3_takes() -> None:
     folder, suffix = place(delivery(EVERYTHING), "x" * 970, "r")
-    for shape in SHAPES:
+    for shape in get_args(Shape):
         long = Plan(100, None, (1, 1), shape, folder, suffix, 0)
         assert max(len(long.key(number).encode()) for number in range(100)) <= 1024
 
