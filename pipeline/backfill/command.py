@@ -21,9 +21,7 @@ def backfill(
         str | None,
         typer.Option(metavar="WHEN", help="Only what was uploaded before; like --since."),
     ] = None,
-    current: Annotated[
-        bool, typer.Option("--current", help="Only current versions, not the older ones.")
-    ] = False,
+    current: Annotated[bool, typer.Option("--current", help="Only current versions.")] = False,
     grace: Annotated[
         str,
         typer.Option(
@@ -37,12 +35,8 @@ def backfill(
         ),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Writes at a time.")] = 4,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Start again from the first key.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only count what would be written.")
-    ] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start from the first key.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write records of objects that have none; never overwrite a record.

@@ -160,25 +160,25 @@ def _print(console: Console, report: Report) -> None:
     }
     terminal.heading(console, f"{terminal.printable(report.bucket)} into {report.table}")
     terminal.fields(console, {name: value for name, value in figures.items() if value != 0})
+    notes = []
     if len(report.failed) > _LINES:
-        terminal.note(console, f"and {len(report.failed) - _LINES} more failed (--json has all)")
+        notes.append(f"and {len(report.failed) - _LINES} more failed (--json has all)")
     if report.unversioned:
-        terminal.note(
-            console,
+        notes.append(
             f"{report.unversioned} of them have no version id: their objectId differs from their "
-            "event's, so an event that still comes leaves a second record.",
+            "event's, so an event that still comes leaves a second record."
         )
     if report.young:
-        terminal.note(
-            console,
+        notes.append(
             f"{report.young} without a version id are too young and left to their events; run it "
-            "again later.",
+            "again later."
         )
     if report.ended_by is not None:
-        terminal.note(
-            console,
+        notes.append(
             "It ended early; running writes may have finished. Run the same again: it goes on "
-            "where this ended, and nothing is written twice.",
+            "where this ended, and nothing is written twice."
         )
     elif not (report.dry_run or report.failed or report.young):
-        terminal.note(console, "Every object that was looked at has its record.")
+        notes.append("Every object that was looked at has its record.")
+    for note in notes:
+        terminal.note(console, note)

@@ -88,7 +88,16 @@ def run(
             "assumed": {name: _number(Decimal(value)) for name, value in vars(assumed).items()},
             "items": list(map(_item, costs)),
             "dollars": _number(dollars),
-            "free_until": [_end(end, table) for end in ends],
+            "free_until": [
+                {
+                    "what": end.what,
+                    "items": list(end.items),
+                    "free": _number(end.free),
+                    "uploads_a_month": _number(end.uploads),
+                    "uploads_a_second": _number(end.uploads / table.seconds_a_month),
+                }
+                for end in ends
+            ],
             "by_use": usage.by_use,
             "not_priced": usage.unpriced,
             "notes": notes,
@@ -171,16 +180,6 @@ def _item(cost: bill.Cost) -> dict[str, Any]:
         "billed": _number(cost.billed),
         "dollars": None if cost.dollars is None else _number(cost.dollars),
         "note": cost.item.note or None,
-    }
-
-
-def _end(end: bill.End, table: Prices) -> dict[str, Any]:
-    return {
-        "what": end.what,
-        "items": list(end.items),
-        "free": _number(end.free),
-        "uploads_a_month": _number(end.uploads),
-        "uploads_a_second": _number(end.uploads / table.seconds_a_month),
     }
 
 

@@ -1,13 +1,13 @@
 """`pipeline load`: its options."""
 
+import random
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.errors import PipelineError
-from pipeline.load import plan
-from pipeline.load.plan import Shape
+from pipeline.load.plan import Plan, Shape, place, sizes
 from pipeline.options import Named, about_a_pipeline
 from pipeline.program import Json
 
@@ -50,9 +50,7 @@ def load(
             help="How often to read the stream; every 0.2 in AWS, every 0.02 on an emulator.",
         ),
     ] = None,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Remove the objects and the records at the end.")
-    ] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Remove objects and records.")] = False,
     picture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .png or .svg; both under .work/load if not given."),
@@ -72,10 +70,12 @@ def load(
             f"{uploads:,} uploads are many: say --yes if they are meant, or take fewer."
         )
     found = named.find()
-    planned = plan.make(found.delivery, uploads, rate, size, keys, prefix, seed)
+    folder, suffix = place(found.delivery, prefix, f"{random.getrandbits(40):010x}")
+    seed = random.getrandbits(32) if seed is None else seed
+    plan = Plan(uploads, rate, sizes(size), keys, folder, suffix, seed)
     status = report.run(
         found,
-        planned,
+        plan,
         parallel=parallel,
         timeout=timeout,
         poll=poll,

@@ -2,21 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.load.results import Results
 from pipeline.load.run import Load
 
-
-@dataclass(frozen=True)
-class Spread:
-    """Percentiles and maximum of durations, in seconds."""
-
-    p50: float
-    p90: float
-    p99: float
-    max: float
+_SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
 def figures_of(
@@ -95,12 +86,11 @@ def problems(figures: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def spread(seconds: Iterable[float]) -> Spread | None:
-    """The spread of these; None of nothing."""
+def spread(seconds: Iterable[float]) -> dict[str, float] | None:
+    """Percentiles and maximum, by name; None of nothing."""
     ordered = sorted(seconds)
-    if not ordered:
-        return None
-    return Spread(*(percentile(ordered, share) for share in (0.5, 0.9, 0.99, 1.0)))
+    found = {name: percentile(ordered, share) for name, share in _SHARES.items() if ordered}
+    return found or None
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -119,10 +109,8 @@ def duration(seconds: float) -> str:
 
 
 def _milliseconds(seconds: Iterable[float]) -> dict[str, float] | None:
-    found = spread(seconds)
-    if found is None:
-        return None
-    return {name: round(value * 1000, 1) for name, value in asdict(found).items()}
+    found = spread(seconds) or {}
+    return {name: round(value * 1000, 1) for name, value in found.items()} or None
 
 
 def _rate(first: float, times: Sequence[float]) -> float | None:

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipeline.load.figures import Spread, duration, problems, spread
+from pipeline.load.figures import duration, problems, spread
 from pipeline.load.results import Results
 from pipeline.load.run import Load
 
@@ -78,7 +78,7 @@ def _latencies(
     axes: Axes,
     recorded: Sequence[tuple[float, float]],
     missing: Sequence[float],
-    latency: Spread | None,
+    latency: Mapping[str, float] | None,
 ) -> None:
     axes.set_ylabel("from upload to record")
     # Many dots lie on each other: the lighter they are, the more are visible.
@@ -87,14 +87,12 @@ def _latencies(
     latencies = [seconds for _, seconds in recorded]
     axes.scatter(times, latencies, s=14, color=_BLUE, alpha=opacity, linewidths=0, zorder=3)
     if latency is not None:
-        if latency.max > _LOGARITHMIC * max(latency.p50, 1e-4):
-            axes.set_yscale("symlog", linthresh=max(latency.p50, 1e-3), linscale=0.6)
+        if latency["max"] > _LOGARITHMIC * max(latency["p50"], 1e-4):
+            axes.set_yscale("symlog", linthresh=max(latency["p50"], 1e-3), linscale=0.6)
         else:
             axes.set_ylim(bottom=0)
-        for name, value, colour, dashes in (
-            ("p50", latency.p50, _GREEN, "-"),
-            ("p99", latency.p99, _ORANGE, "--"),
-        ):
+        for name, colour, dashes in (("p50", _GREEN, "-"), ("p99", _ORANGE, "--")):
+            value = latency[name]
             axes.axhline(value, color=colour, ls=dashes, lw=1.6, zorder=2)
             axes.annotate(
                 f"{name} {duration(value)}",

@@ -60,21 +60,6 @@ class Plan:
         return None if self.rate is None else number / self.rate
 
 
-def make(
-    delivery: Mapping[str, Any],
-    uploads: int,
-    rate: float | None,
-    size: str,
-    shape: Shape,
-    prefix: str | None,
-    seed: int | None,
-) -> Plan:
-    """The plan of a new run, for a pipeline with this `delivery`. Raises PipelineError."""
-    folder, suffix = place(delivery, prefix, f"{random.getrandbits(40):010x}")
-    seed = random.getrandbits(32) if seed is None else seed
-    return Plan(uploads, rate, sizes(size), shape, folder, suffix, seed)
-
-
 def sizes(text: str) -> tuple[int, int]:
     """The least and the most bytes in `4096`, `1MiB` or `1KiB-1MiB`. Raises PipelineError."""
     found = [_SIZE.fullmatch(part.strip()) for part in text.split("-")]

@@ -56,7 +56,7 @@ def _print(console: Console, result: Reconciliation) -> None:
         terminal.note(
             console,
             f"{compared.unjudged} uploads without a record can't be judged: delivery.filters take "
-            "some ways of creation only, and a listing does not tell Put, Post and Copy apart.",
+            "some kinds of creation only, and a listing does not show Put, Post or Copy.",
         )
     missing = [_missing_line(version, result.queues) for version in compared.missing]
     terminal.problems(console, "missing", missing, _LINES)

@@ -21,9 +21,7 @@ def replay(
         list[str] | None,
         typer.Option(metavar="GLOB", help="Replay the events of objects with such a key."),
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be replayed.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the messages.")] = False,
     parallel: Annotated[
         int, typer.Option(min=1, max=500, help="Concurrent invokes of the function.")
     ] = 5,

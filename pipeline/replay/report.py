@@ -63,7 +63,9 @@ def run(found: Target, choice: Choice, *, dry_run: bool, parallel: int, as_json:
     def waits(number: int) -> bool:
         if choice.complete:
             return False
-        tell(f"replayed, waiting for {number} that others received", report.done + report.stayed, 0)
+        progress(
+            f"replayed, waiting for {number} that others received", report.done + report.stayed, 0
+        )
         return True
 
     outcomes = replay(
@@ -78,12 +80,12 @@ def run(found: Target, choice: Choice, *, dry_run: bool, parallel: int, as_json:
     )
     try:
         with (
-            terminal.progress(console, "failure queue") as tell,
+            terminal.progress(console, "failure queue") as progress,
             terminal.interruptible("Ending, once the running invokes have finished."),
             closing(outcomes),
         ):
             what = "read" if only_show else "replayed"
-            tell(what, 0, expected)
+            progress(what, 0, expected)
             for number, outcome in enumerate(outcomes, start=1):
                 if as_json:
                     report.messages.append(_as_json(outcome, only_show))
@@ -93,8 +95,8 @@ def run(found: Target, choice: Choice, *, dry_run: bool, parallel: int, as_json:
                     report.done += 1
                 else:
                     report.stayed += 1
-                    _print_stayed(console, outcome)
-                tell(what, number, max(number, expected) if expected else 0)
+                    terminal.problems(console, "stayed", [_stayed_line(outcome)], 1)
+                progress(what, number, max(number, expected) if expected else 0)
         if hidden and not only_show:
             _, report.hidden = depth(through, queue_url)
         report.unmatched = choice.unmatched
@@ -123,32 +125,30 @@ def _print_result(console: Console, report: Report, table_name: str) -> None:
     if not (report.done or report.stayed or report.unmatched or report.ended_by):
         terminal.note(console, "The failure queue is empty." + _elsewhere(report.hidden))
         return
-    result = "Nothing was replayed."
+    notes = ["Nothing was replayed."]
     if report.done:
-        result = (
+        notes = [
             f"{_messages(report.done)} replayed: the records are in the table {table_name}, and "
             "the queue no longer has them."
-        )
+        ]
     if report.stayed:
-        result += f" {_messages(report.stayed)} stayed."
-    terminal.note(console, result)
+        notes[0] += f" {_messages(report.stayed)} stayed."
     if report.ended_by is not None:
-        terminal.note(
-            console,
+        notes.append(
             "It ended early. The invokes that were running may have stored their records; all "
-            "other messages are in the queue, and running this again is safe.",
+            "other messages are in the queue, and running this again is safe."
         )
     elif report.hidden:
-        terminal.note(console, _elsewhere(report.hidden).strip())
+        notes.append(_elsewhere(report.hidden).strip())
+    for note in notes:
+        terminal.note(console, note)
 
 
-def _print_stayed(console: Console, outcome: Outcome) -> None:
+def _stayed_line(outcome: Outcome) -> str:
     row = _row(outcome.message)
-    # The reason of now, not the one that brought it here.
+    # Why it stays now, not why it came to the queue.
     reason = terminal.printable(outcome.reason or "no reason given", _REASON_LENGTH)
-    terminal.problems(
-        console, "stayed", [f"{row['id']}  {row['bucket']}  {row['key']}: {reason}"], 1
-    )
+    return f"{row['id']}  {row['bucket']}  {row['key']}: {reason}"
 
 
 def _print_messages(console: Console, messages: Sequence[Failure], hidden: int) -> None:

@@ -64,7 +64,7 @@ class Desk:
 
     def of(self, key: str) -> Item:
         (item,) = [
-            one for one in self.items().values() if one["objectKey"]["S"] == self.prefix + key
+            item for item in self.items().values() if item["objectKey"]["S"] == self.prefix + key
         ]
         return item
 
@@ -103,9 +103,10 @@ class Desk:
 
     def clean(self) -> None:
         for page in pages(self.s3, self.bucket, self.prefix):
-            for one in page.versions:
-                version = one.version_id or "null"
-                self.s3.delete_object(Bucket=self.bucket, Key=one.key, VersionId=version)
+            for version in page.versions:
+                self.s3.delete_object(
+                    Bucket=self.bucket, Key=version.key, VersionId=version.version_id or "null"
+                )
         for object_id in self.items():
             self.delete(object_id)
         if self.bucket != self.lab.outputs["bucket_name"]:
@@ -131,13 +132,13 @@ def open_desk(
         return opened[-1]
 
     yield desk
-    for one in opened:
-        one.clean()
+    for each in opened:
+        each.clean()
 
 
 @pytest.fixture
 def own_bucket(open_desk: Callable[..., Desk], embedded: Kept) -> Callable[[bool], Desk]:
-    """A bucket that was there before any pipeline: nobody is told of uploads."""
+    """A bucket that was there before any pipeline: uploads send no event."""
 
     def make(versioned: bool) -> Desk:
         s3, name = embedded.client("s3"), "older-than-the-pipeline"
@@ -163,14 +164,14 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     lost = {key: desk.of(key) for key in [*ODD, "07"]}
     for item in lost.values():
         desk.delete(item["objectId"]["S"])
-    told = desk.reconcile(1)
-    assert sorted(one["key"] for one in told["missing"]) == sorted(
+    result = desk.reconcile(1)
+    assert sorted(upload["key"] for upload in result["missing"]) == sorted(
         desk.prefix + key for key in lost
     )
-    assert told["figures"]["agreeing"] == 24
-    assert not any(one["in_failure_queue"] for one in told["missing"])
+    assert result["figures"]["agreeing"] == 24
+    assert not any(upload["in_failure_queue"] for upload in result["missing"])
     assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
-    first = told["missing"][0]["uploaded"]
+    first = result["missing"][0]["uploaded"]
     assert f"-m pipeline backfill --prefix {desk.prefix} --since {first}" in desk.said
 
     assert desk.backfill(dry_run=True)["absent"] == 6
@@ -201,20 +202,20 @@ def test_a_record_twice_and_a_record_of_nothing_are_named(open_desk: Callable[..
     desk.s3.delete_object(Bucket=desk.bucket, Key=f"{desk.prefix}gone", VersionId=gone)
     desk.s3.delete_object(Bucket=desk.bucket, Key=f"{desk.prefix}hidden")
 
-    told = desk.reconcile(1)
+    result = desk.reconcile(1)
 
-    assert told["missing"] == []
-    assert [sorted(one["object_ids"]) for one in told["doubled"]] == [
+    assert result["missing"] == []
+    assert [sorted(twins["object_ids"]) for twins in result["doubled"]] == [
         sorted([ids["twice"], "twin"])
     ]
-    assert {one["object_id"]: one["why"] for one in told["stale"]} == {
+    assert {stale["object_id"]: stale["why"] for stale in result["stale"]} == {
         ids["gone"]: "its object is not in the bucket",
         ids["changed"]: "its size is 77 bytes, the object's is 3",
     }
-    assert told["figures"]["agreeing"] == 2
+    assert result["figures"]["agreeing"] == 2
 
 
-def test_an_event_in_the_failure_queue_is_told_so_and_stays_there(
+def test_an_event_in_the_failure_queue_is_named_and_stays_there(
     open_desk: Callable[..., Desk], embedded: Kept
 ) -> None:
     desk = open_desk("reconcile/failed/")
@@ -230,14 +231,14 @@ def test_an_event_in_the_failure_queue_is_told_so_and_stays_there(
     for object_id in desk.items():
         desk.delete(object_id)
 
-    told = {one["key"]: one["in_failure_queue"] for one in desk.reconcile(1)["missing"]}
+    result = {upload["key"]: upload["in_failure_queue"] for upload in desk.reconcile(1)["missing"]}
 
-    assert told == {f"{desk.prefix}a b+%": True, f"{desk.prefix}lost": False}
+    assert result == {f"{desk.prefix}a b+%": True, f"{desk.prefix}lost": False}
     assert "-m pipeline replay --all" in desk.said
     assert "-m pipeline backfill --prefix" in desk.said
     status, out, _ = embedded.lab("replay", "--key", f"{desk.prefix}*", "--json")
     assert (status, json.loads(out)["done"]) == (0, 1)
-    assert [one["key"] for one in desk.reconcile(1)["missing"]] == [f"{desk.prefix}lost"]
+    assert [upload["key"] for upload in desk.reconcile(1)["missing"]] == [f"{desk.prefix}lost"]
 
 
 def test_an_event_that_is_on_its_way_is_waited_for(open_desk: Callable[..., Desk]) -> None:
@@ -375,9 +376,9 @@ def test_without_versions_nothing_is_filled_in_beside_its_own_event(
 
     desk.s3.put_object(Bucket=desk.bucket, Key="c", Body=b"overwritten")
     desk.delete(desk.of("ü +%")["objectId"]["S"])
-    told = desk.reconcile(1)
-    assert [one["key"] for one in told["missing"]] == ["c", "ü +%"]
-    assert told["figures"]["superseded"] == 1
+    result = desk.reconcile(1)
+    assert [upload["key"] for upload in result["missing"]] == ["c", "ü +%"]
+    assert result["figures"]["superseded"] == 1
 
 
 def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
@@ -388,7 +389,9 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
     with faulty_dynamodb() as refusing:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", refusing.url)
         table = {"Table": {"TableId": "t", "ProvisionedThroughput": {"WriteCapacityUnits": 5}}}
-        refusing.script.extend(raw(message(200, json.dumps(one).encode())) for one in (table, {}))
+        refusing.script.extend(
+            raw(message(200, json.dumps(answer).encode())) for answer in (table, {})
+        )
         refusing.rule = refuses("bad")
         report = desk.backfill(status=1)
     monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")
@@ -410,8 +413,8 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
 )
 def test_what_is_not_there_is_one_sentence(embedded: Kept, name: str, said: str) -> None:
     outputs = ["bucket_name", "table_name", "function_name", "failure_queue_url"]
-    names = {one: embedded.outputs[one] for one in outputs} | {name: "no-such-thing"}
-    by_hand = [word for one, value in names.items() for word in ("--set", f"{one}={value}")]
+    names = {output: embedded.outputs[output] for output in outputs} | {name: "no-such-thing"}
+    by_hand = [word for output, value in names.items() for word in ("--set", f"{output}={value}")]
     for command in "reconcile", "backfill":
         status, _, err = embedded.lab(command, *by_hand, **embedded.environment)
         assert status == 2

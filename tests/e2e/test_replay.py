@@ -248,7 +248,7 @@ def test_two_replays_at_once_leave_each_record_once(site: Site) -> None:
 
 
 def test_what_still_fails_stays_and_is_to_be_had_at_once(site: Site) -> None:
-    bad = [failed(s3_events.record(f"still/bad{one}", key="still/%zz")) for one in range(12)]
+    bad = [failed(s3_events.record(f"still/bad{number}", key="still/%zz")) for number in range(12)]
     mixed = failed(s3_events.record("still/neighbour"), s3_events.record("x", key="still/%zz"))
     good = [failed(record) for record in events("still/", 12)]
     site.send(*bad, mixed, *good)

@@ -45,14 +45,14 @@ def by_hand(site: Site) -> list[str]:
 
 @pytest.fixture
 def root(site: Site, tmp_path: Path) -> Path:
-    """A Terraform root, applied, that tells its pipeline as one object."""
-    told: dict[str, Any] = {
+    """A Terraform root, applied, with its pipeline's outputs as one object."""
+    outputs: dict[str, Any] = {
         "failure_queue_url": site.queue_url,
         "function_name": FUNCTION,
         "function_arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{FUNCTION}",
         "table_name": TABLE,
     }
-    root = terraform.write_root(tmp_path / "root", {"output": {"uploads": {"value": told}}})
+    root = terraform.write_root(tmp_path / "root", {"output": {"uploads": {"value": outputs}}})
     terraform.apply(root, {**os.environ, "CHECKPOINT_DISABLE": "1"})
     return root
 
@@ -116,8 +116,8 @@ def test_keys_cannot_break_a_narrow_terminal(site: Site) -> None:
     assert "\x1b[31m" not in out
     assert "\x9b" not in out
     # Folded, but whole.
-    told = "".join(Text.from_ansi(out).plain.split())
-    assert "odd/[red]x[/red]\\x1b[31m:smile:\\n\\x9b.txt" in told
+    shown = "".join(Text.from_ansi(out).plain.split())
+    assert "odd/[red]x[/red]\\x1b[31m:smile:\\n\\x9b.txt" in shown
 
 
 def test_ctrl_c_says_what_is_in_and_running_again_brings_the_rest(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""What `pipeline cost` tells of a real plan agrees with what the module says of itself."""
+"""`pipeline cost` of a real plan agrees with the module's own outputs."""
 
 import os
 import re
@@ -63,7 +63,7 @@ ABOUT = {
 }
 # So few that nothing ends that is free at all.
 FEW = Decimal(1000)
-# Of which as many as one likes can be used up by uploads alone.
+# Uploads alone can use up any amount of these.
 BY_USE = {"xray_traces", "kms_requests"}
 
 
@@ -93,7 +93,7 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
     """The same plan as if the root called these alone."""
     root = raw["planned_values"]["root_module"]
     wanted = {f"module.{name}" for name in names}
-    children = [one for one in root["child_modules"] if one["address"] in wanted]
+    children = [child for child in root["child_modules"] if child["address"] in wanted]
     assert len(children) == len(wanted)
     planned = {"root_module": {"child_modules": children}}
     return plan_json.read({**raw, "planned_values": planned}, "the plan")
@@ -102,16 +102,18 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
 def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
     used = usage_of(plan, Assumed(uploads), PRICES)
     assert not used.unpriced
-    return {one.key: one for one in bill.costs(used.uses, uploads, PRICES)}
+    return {cost.key: cost for cost in bill.costs(used.uses, uploads, PRICES)}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_what_costs_is_what_leaves_the_free_limits(name: str, raw: dict[str, Any]) -> None:
     sentences = raw["planned_values"]["outputs"][name]["value"]
-    named = {ABOUT[start] for one in sentences for start in ABOUT if one.startswith(start)}
+    named = {
+        ABOUT[start] for sentence in sentences for start in ABOUT if sentence.startswith(start)
+    }
     assert bool(named) == bool(sentences)
     found = costs(only(raw, name))
-    beyond = {key for key, one in found.items() if one.billed and one.item.service != "S3"}
+    beyond = {key for key, cost in found.items() if cost.billed and cost.item.service != "S3"}
     # What uploads alone use up is free as long as they are few.
     assert beyond == named - BY_USE
     assert named <= set(found)

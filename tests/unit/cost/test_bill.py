@@ -22,24 +22,24 @@ def usage(
     *modules: Any, uploads: Decimal = MILLION, document: Any = None, **assumed: Any
 ) -> tuple[Usage, Assumed]:
     read = plan_json.read(document or plan(*modules), "it")
-    told = Assumed(uploads, **assumed)
-    return usage_of(read, told, PRICES), told
+    assumption = Assumed(uploads, **assumed)
+    return usage_of(read, assumption, PRICES), assumption
 
 
 def billed(*modules: Any, **given: Any) -> dict[str, str]:
     """What costs something, in dollars of four places."""
-    used, told = usage(*modules, **given)
-    found = bill.costs(used.uses, told.uploads, PRICES)
+    used, assumption = usage(*modules, **given)
+    found = bill.costs(used.uses, assumption.uploads, PRICES)
     return {
-        one.key: f"{one.dollars:.4f}" if one.dollars is not None else "?"
-        for one in found
-        if one.billed
+        cost.key: f"{cost.dollars:.4f}" if cost.dollars is not None else "?"
+        for cost in found
+        if cost.billed
     }
 
 
 def quantities(*modules: Any, **given: Any) -> dict[str, Decimal]:
-    used, told = usage(*modules, **given)
-    return {one.key: one.quantity for one in bill.costs(used.uses, told.uploads, PRICES)}
+    used, assumption = usage(*modules, **given)
+    return {cost.key: cost.quantity for cost in bill.costs(used.uses, assumption.uploads, PRICES)}
 
 
 def rates(*modules: Any, **given: Any) -> dict[str, str]:
@@ -288,7 +288,7 @@ def test_a_key_costs_a_dollar_and_requests_until_data_keys_are_reused() -> None:
 
 def test_a_bound_use_that_stays_free_has_no_end() -> None:
     bucket = pipeline(**KEPT)
-    bucket["resources"] = [one for one in bucket["resources"] if one["type"] != "aws_s3_bucket"]
+    bucket["resources"] = [each for each in bucket["resources"] if each["type"] != "aws_s3_bucket"]
     # 2 x 8,640 is less than 20,000.
     assert "kms_requests" not in rates(bucket)
 
@@ -376,7 +376,7 @@ def test_without_a_pipeline_uploads_cost_nothing() -> None:
 
 def test_what_only_apply_tells_is_said() -> None:
     module = pipeline()
-    (function,) = (one for one in module["resources"] if one["type"] == "aws_lambda_function")
+    (function,) = (each for each in module["resources"] if each["type"] == "aws_lambda_function")
     del function["values"]["memory_size"]
     change = {"address": function["address"], "change": {"after_unknown": {"memory_size": True}}}
     document = plan(module, resource_changes=[change])

@@ -41,12 +41,12 @@ def test_it_prints_items_total_and_where_free_ends() -> None:
     assert "S3 has none." in said
 
 
-def test_json_says_the_same() -> None:
+def test_json_has_the_same_figures() -> None:
     done = cost("-", "--uploads", "2000000", "--json", given=plan(pipeline(), buffered("module.b")))
-    told = json.loads(done.stdout)
-    assert told["pipelines"] == ["module.pipeline", "module.b"]
-    assert told["assumed"]["uploads"] == 2_000_000
-    items = {one["item"]: one for one in told["items"]}
+    document = json.loads(done.stdout)
+    assert document["pipelines"] == ["module.pipeline", "module.b"]
+    assert document["assumed"]["uploads"] == 2_000_000
+    items = {item["item"]: item for item in document["items"]}
     assert items["lambda_requests"] == {
         "item": "lambda_requests",
         "what": "Lambda: requests",
@@ -57,9 +57,9 @@ def test_json_says_the_same() -> None:
         "note": None,
     }
     assert items["s3_puts"]["free"] is None
-    assert told["dollars"] == pytest.approx(sum(one["dollars"] for one in told["items"]))
-    assert told["free_until"][0]["items"] == ["sqs_requests"]
-    assert told["free_until"][0]["uploads_a_second"] == 0.045267
+    assert document["dollars"] == pytest.approx(sum(item["dollars"] for item in document["items"]))
+    assert document["free_until"][0]["items"] == ["sqs_requests"]
+    assert document["free_until"][0]["uploads_a_second"] == 0.045267
 
 
 def test_what_has_no_price_is_named_and_left_out() -> None:

@@ -72,7 +72,7 @@ def test_pipelines_are_found_wherever_they_are_called_from() -> None:
     }
     found = parsed(plan(pipeline("module.p"), deep, resources=[resource("aws_sqs_queue.theirs")]))
     assert list(found.pipelines) == ["module.p", 'module.team["a.b"].module.p[0]']
-    assert [one.address for one in found.others] == ["aws_sqs_queue.theirs"]
+    assert [resource.address for resource in found.others] == ["aws_sqs_queue.theirs"]
 
 
 def test_a_root_may_be_the_pipeline_itself() -> None:
@@ -80,7 +80,7 @@ def test_a_root_may_be_the_pipeline_itself() -> None:
     root["resources"].append(resource("aws_instance.more"))
     found = parsed({"format_version": "1.0", "values": {"root_module": root}})
     assert list(found.pipelines) == [""]
-    assert [one.address for one in found.others] == ["aws_instance.more"]
+    assert [resource.address for resource in found.others] == ["aws_instance.more"]
 
 
 def test_somebody_elses_function_makes_no_pipeline() -> None:
@@ -90,7 +90,7 @@ def test_somebody_elses_function_makes_no_pipeline() -> None:
     }
     found = parsed(plan(other))
     assert found.pipelines == {}
-    assert [one.type for one in found.others] == ["aws_lambda_function"]
+    assert [resource.type for resource in found.others] == ["aws_lambda_function"]
 
 
 def test_what_is_read_or_waits_to_be_deleted_is_not_there() -> None:
@@ -113,7 +113,7 @@ def test_values_of_the_wrong_kind_do_no_harm() -> None:
     odd = [None, {"values": 5}, {"address": "a", "type": []}]
     planned = {"root_module": {"resources": odd, "child_modules": 3}}
     found = parsed({"format_version": "1", "planned_values": planned, "resource_changes": {"a": 1}})
-    assert [one.values for one in found.resources] == [{}, {}]
-    (one, *_) = found.resources
-    assert one.number("n", 7) == 7
-    assert not one.block("b")
+    assert [resource.values for resource in found.resources] == [{}, {}]
+    (first, *_) = found.resources
+    assert first.number("n", 7) == 7
+    assert not first.block("b")

@@ -36,7 +36,7 @@ def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: tuple[int, int]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "sentence"),
     [
         ("", "takes bytes"),
         ("big", "takes bytes"),
@@ -47,8 +47,8 @@ def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: tuple[int, int]
         ("1-101MiB", "100MiB at most"),
     ],
 )
-def test_what_is_no_size_is_refused(text: str, told: str) -> None:
-    with pytest.raises(PipelineError, match=told):
+def test_what_is_no_size_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(PipelineError, match=sentence):
         sizes(text)
 
 
@@ -103,7 +103,7 @@ def test_keys_are_where_a_filter_takes_uploads(
 
 
 @pytest.mark.parametrize(
-    ("filters", "prefix", "told"),
+    ("filters", "prefix", "sentence"),
     [
         ([], None, "No filter of the pipeline takes uploads"),
         ([{**EVERYTHING, "events": ["s3:ObjectCreated:Copy"]}], None, "takes uploads"),
@@ -111,10 +111,10 @@ def test_keys_are_where_a_filter_takes_uploads(
         ([EVERYTHING], "ü" * 500, "too long"),
     ],
 )
-def test_a_pipeline_that_takes_no_such_upload_is_told(
-    filters: list[dict[str, Any]], prefix: str | None, told: str
+def test_a_pipeline_that_takes_no_such_upload_is_refused(
+    filters: list[dict[str, Any]], prefix: str | None, sentence: str
 ) -> None:
-    with pytest.raises(PipelineError, match=told):
+    with pytest.raises(PipelineError, match=sentence):
         place(delivery(*filters), prefix, "r")
 
 
@@ -132,7 +132,7 @@ def test_no_key_is_longer_than_s3_takes() -> None:
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
     count: int, share: float, expected: float
 ) -> None:
-    assert percentile([float(one) for one in range(1, count + 1)], share) == expected
+    assert percentile([float(number) for number in range(1, count + 1)], share) == expected
 
 
 def test_nothing_has_no_spread() -> None:

@@ -55,13 +55,10 @@ def test_what_is_no_event_has_no_key_to_be_chosen_by() -> None:
         ("a\x1b[31m\x9b\n\x7f", "a\\x1b[31m\\x9b\\n\\x7f"),
         ("right\u202eleft", "right\\u202eleft"),
         ("\ud800", "\\ud800"),
+        ("x" * 20, "x" * 20),
+        ("x" * 21, "x" * 19 + "…"),
     ],
-    ids=["names", "controls", "direction", "surrogate"],
+    ids=["names", "controls", "direction", "surrogate", "fits", "cut"],
 )
-def test_a_name_does_nothing_to_a_terminal(text: str, shown: str) -> None:
-    assert printable(text) == shown
-
-
-def test_a_long_reason_is_cut_where_asked() -> None:
-    assert printable("x" * 10, 5) == "xxxx…"
-    assert printable("x" * 5, 5) == "xxxxx"
+def test_a_name_does_nothing_to_a_terminal_and_is_cut(text: str, shown: str) -> None:
+    assert printable(text, 20) == shown
