@@ -103,10 +103,9 @@ class Desk:
 
     def clean(self) -> None:
         for page in pages(self.s3, self.bucket, self.prefix):
-            for version in page.versions:
-                self.s3.delete_object(
-                    Bucket=self.bucket, Key=version.key, VersionId=version.version_id or "null"
-                )
+            for each in page.versions:
+                version = each.version_id or "null"
+                self.s3.delete_object(Bucket=self.bucket, Key=each.key, VersionId=version)
         for object_id in self.items():
             self.delete(object_id)
         if self.bucket != self.lab.outputs["bucket_name"]:
@@ -389,9 +388,8 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
     with faulty_dynamodb() as refusing:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", refusing.url)
         table = {"Table": {"TableId": "t", "ProvisionedThroughput": {"WriteCapacityUnits": 5}}}
-        refusing.script.extend(
-            raw(message(200, json.dumps(answer).encode())) for answer in (table, {})
-        )
+        answers = json.dumps(table).encode(), b"{}"
+        refusing.script.extend(raw(message(200, answer)) for answer in answers)
         refusing.rule = refuses("bad")
         report = desk.backfill(status=1)
     monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")

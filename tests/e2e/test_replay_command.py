@@ -98,9 +98,7 @@ def test_what_stays_has_a_line_with_its_reason_and_json_is_one_document(site: Si
     assert status == 1
     document = json.loads(out)
     assert (document["done"], document["stayed"]) == (1, 2)
-    assert {
-        message["objects"][0]["key"] for message in document["messages"] if message["done"]
-    } == {ODD}
+    assert {each["objects"][0]["key"] for each in document["messages"] if each["done"]} == {ODD}
     stayed = [line for line in err.splitlines() if line.startswith("  stayed  ")]
     assert len(stayed) == 2
     assert sum("not URL-encoded" in line for line in stayed) == 1

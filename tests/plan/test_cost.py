@@ -108,9 +108,7 @@ def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_what_costs_is_what_leaves_the_free_limits(name: str, raw: dict[str, Any]) -> None:
     sentences = raw["planned_values"]["outputs"][name]["value"]
-    named = {
-        ABOUT[start] for sentence in sentences for start in ABOUT if sentence.startswith(start)
-    }
+    named = {ABOUT[start] for text in sentences for start in ABOUT if text.startswith(start)}
     assert bool(named) == bool(sentences)
     found = costs(only(raw, name))
     beyond = {key for key, cost in found.items() if cost.billed and cost.item.service != "S3"}
