@@ -82,7 +82,7 @@ def problems(figures: Mapping[str, Any]) -> dict[str, list[str]]:
         "lost": figures["lost"],
         "in the failure queue": figures["in_failure_queue"],
         "doubled": figures["doubled"],
-        "refused": [f"{key}: {reason}" for key, reason in figures["refused"].items()],
+        "refused by S3": [f"{key}: {reason}" for key, reason in figures["refused"].items()],
     }
 
 
