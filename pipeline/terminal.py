@@ -1,24 +1,42 @@
 """How things look on a terminal, and as plain lines where there is none."""
 
 import contextlib
+import json
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+from rich.text import Text
+
+# Called with what is being done, how much of it is done, and of how much in all, 0 if unknown.
+ShowProgress = Callable[[str, int, int], None]
 
 # Where no bar can move.
 _LINE_SECONDS = 5.0
 
 
+def console(*, stderr: bool = False) -> Console:
+    """A console that prints text as it is: on stderr where stdout is for JSON."""
+    return Console(stderr=stderr, highlight=False, emoji=False)
+
+
+def print_json(document: Any) -> None:
+    """Print `document` on stdout; in ASCII, so that no name in it can control a terminal."""
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
 @contextlib.contextmanager
-def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
+def progress(console: Console, title: str) -> Iterator[ShowProgress]:
     """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
 
     It is moved by what it yields: called with what is being done, how much of it is done, and of
@@ -79,6 +97,20 @@ def heading(console: Console, text: str) -> None:
 def note(console: Console, text: str) -> None:
     """A plain sentence."""
     console.print(f"  {escape(text)}", soft_wrap=True)
+
+
+def problems(console: Console, kind: str, lines: Sequence[str], at_most: int) -> None:
+    """Print the first lines, each after its `kind` in red, and how many more there are."""
+    for line in lines[:at_most]:
+        console.print(Text.assemble((f"  {kind}  ", "red"), printable(line)), soft_wrap=True)
+    if len(lines) > at_most:
+        note(console, f"and {len(lines) - at_most} more {kind} (--json has all)")
+
+
+def command(console: Console, command_line: str, purpose: str) -> None:
+    """Print a command to copy, and what it does."""
+    console.print(Text(f"  {printable(command_line)}", style="green"), soft_wrap=True)
+    console.print(Text(f"      {purpose}", style="dim"), soft_wrap=True)
 
 
 def fields(console: Console, values: Mapping[str, object]) -> None:

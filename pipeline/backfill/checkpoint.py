@@ -20,15 +20,16 @@ class Place:
     after: str
 
 
-@dataclass(frozen=True)
 class Checkpoint:
-    """The file of one piece of work, which `about` names: JSON, the same in every run of it."""
+    """The file in `folder` of the work that `about` describes: JSON, the same in every run."""
 
-    file: Path
-    about: Mapping[str, Any]
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        self.file = folder / f"{digest[:16]}.json"
+        self.about = about
 
     def load(self) -> Place | None:
-        """The place that was saved for this very work, if any."""
+        """The place that was saved for this work, if any."""
         try:
             saved = json.loads(self.file.read_text(encoding="utf-8"))
             return Place(**saved["place"]) if saved["about"] == self.about else None
@@ -36,8 +37,8 @@ class Checkpoint:
             return None
 
     def save(self, place: Place) -> None:
-        """Note the place: whoever reads, or is killed, finds the old one or the new one, whole."""
-        # Two runs side by side must not write into one file.
+        """Save the place; a reader finds the old one or the new one, also after a kill."""
+        # Two runs at the same time must not write into one file.
         new = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         text = json.dumps({"about": self.about, "place": asdict(place)})
         try:
@@ -51,13 +52,7 @@ class Checkpoint:
             ) from error
 
     def remove(self) -> None:
-        """Forget the place, and the folder if nothing else is in it."""
+        """Remove the file, and the folder if nothing else is in it."""
         with contextlib.suppress(OSError):
             self.file.unlink(missing_ok=True)
             self.file.parent.rmdir()
-
-
-def of(folder: Path, about: Mapping[str, Any]) -> Checkpoint:
-    """The checkpoint in `folder` of the work that `about` names."""
-    name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    return Checkpoint(folder / f"{name}.json", about)

@@ -1,9 +1,11 @@
 """`pipeline backfill`: its options."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from pipeline import times
 from pipeline.options import KeyPrefix, Named, Since, about_a_pipeline
 from pipeline.paths import WORK
 from pipeline.program import Json
@@ -19,16 +21,13 @@ def backfill(
         str | None,
         typer.Option(metavar="WHEN", help="Only what was uploaded before; like --since."),
     ] = None,
-    current: Annotated[
-        bool, typer.Option("--current", help="Only current versions, none that is hidden.")
-    ] = False,
+    current: Annotated[bool, typer.Option("--current", help="Only current versions.")] = False,
     grace: Annotated[
-        str | None,
+        str,
         typer.Option(
-            metavar="DURATION",
-            help="Leave younger uploads without a version id to their events; 60s if not given.",
+            metavar="DURATION", help="Leave younger uploads without a version id to their events."
         ),
-    ] = None,
+    ] = "60s",
     rate: Annotated[
         float | None,
         typer.Option(
@@ -36,22 +35,40 @@ def backfill(
         ),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Writes at a time.")] = 4,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where a run was interrupted.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only tell how many would be written.")
-    ] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start from the first key.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write records of objects that have none; never overwrite one that is there.
+    """Write records of objects that have none; never overwrite a record.
 
     Safe to interrupt and to run again: it goes on where it ended. Exit 0 when all are there, 1 when
     some could not be written.
     """
     from pipeline.backfill import report
+    from pipeline.backfill.run import Selection
+    from pipeline.deployed.filters import filters_of
 
-    found = named.find()
-    options = report.Options(prefix, since, until, grace, current, rate, parallel, restart, dry_run)
-    folder = (named.work_dir or WORK) / "backfill"
-    raise typer.Exit(report.run(found, options, folder, as_json=as_json))
+    found, now = named.find(), time.time()
+    selection = Selection(
+        found.bucket_name,
+        filters_of(found),
+        prefix,
+        None if since is None else times.moment(since, now, "--since"),
+        None if until is None else times.moment(until, now, "--until"),
+        current,
+        times.seconds(grace, "--grace"),
+    )
+    # A run goes on where one with the same options ended, and `6h` is later each time.
+    options = {"prefix": prefix, "since": since, "until": until, "current": current}
+    status = report.run(
+        found,
+        selection,
+        options,
+        folder=(named.work_dir or WORK) / "backfill",
+        rate=rate,
+        parallel=parallel,
+        restart=restart,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+    raise typer.Exit(status)

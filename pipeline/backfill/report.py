@@ -1,51 +1,33 @@
-"""`python -m pipeline backfill`: write records of objects that have none."""
+"""Print what `pipeline backfill` writes, and keep how far it got."""
 
-import json
-import sys
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from pipeline import terminal, times
-from pipeline.backfill import checkpoint
-from pipeline.backfill.run import GRACE_SECONDS, PARALLEL, Asked, Outcome, backfill, count, rate_of
-from pipeline.deployed import aws
-from pipeline.deployed import bucket as listing
-from pipeline.deployed import table as table_records
-from pipeline.deployed.filters import filters_of, retention_seconds
+from pipeline import terminal
+from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.run import Backfill, Outcome, Selection
+from pipeline.deployed import aws, bucket, table
+from pipeline.deployed.filters import retention_seconds
 from pipeline.deployed.target import Target
-from pipeline.errors import PipelineError
 
 # The rest is in --json.
 _LINES = 20
-
-
-@dataclass(frozen=True)
-class Options:
-    """What was asked for: times as they were typed, `rate` in records a second."""
-
-    prefix: str = ""
-    since: str | None = None
-    until: str | None = None
-    grace: str | None = None
-    current: bool = False
-    rate: float | None = None
-    parallel: int = PARALLEL
-    restart: bool = False
-    dry_run: bool = False
+# Of the table's write units; the rest is for new events.
+_SHARE = 0.8
 
 
 @dataclass
 class Report:
-    """What `--json` prints: how many versions were looked at, and what became of them.
+    """What `--json` prints: how many versions there were, and what became of them.
 
     `resumed_after` is the key after which it went on, `ended_by` why it ended early; `failed` has
-    the versions that could not be written.
+    the versions whose records could not be written.
     """
 
     bucket: str
@@ -64,132 +46,109 @@ class Report:
     failed: list[dict[str, Any]] = field(default_factory=list)
 
 
-def run(found: Target, options: Options, folder: Path, *, as_json: bool = False) -> int:
-    """Write what is missing; returns the exit status. Raises PipelineError.
+def run(
+    found: Target,
+    selection: Selection,
+    options: Mapping[str, Any],
+    *,
+    folder: Path,
+    rate: float | None,
+    parallel: int,
+    restart: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Write what is missing; returns the exit status.
 
-    Ctrl-C goes on to the caller, once it was said how far it got.
+    Goes on where a run with the same `options` ended, by its checkpoint in `folder`. Raises
+    PipelineError and KeyboardInterrupt, after it printed what was written by then.
     """
-    console = Console(stderr=as_json, highlight=False, emoji=False)
-    asked = _asked(found, options)
-    s3 = listing.client(**found.settings)
-    table = table_records.Table(
-        table_records.client(options.parallel, **found.settings), found.table_name
-    )
+    console = terminal.console(stderr=as_json)
+    records = table.Table(table.client(parallel, **found.settings), found.table_name)
     functions = aws.client("lambda", **found.settings)
     retention = retention_seconds(functions, found.function_name)
-    described = table.description()
-    saved = checkpoint.of(folder, _about(asked, options, described))
-    start = None if options.restart or options.dry_run else saved.load()
-    report = Report(asked.bucket, table.name, options.dry_run)
+    described = records.description()
+    work = {
+        **options,
+        "bucket": selection.bucket,
+        # Not its name: a table may be created again.
+        "table": described.get("TableId") or described.get("TableArn"),
+        "filters": [[rule.prefix, rule.suffix, sorted(rule.ways)] for rule in selection.filters],
+    }
+    saved = Checkpoint(folder, work)
+    start = None if restart or dry_run else saved.load()
+    report = Report(selection.bucket, records.name, dry_run)
     if start is not None:
         report.resumed_after = start.after
         terminal.note(
             console,
             f"Going on after {terminal.printable(start.after)}, where the last run ended; "
-            "--restart "
-            "begins anew.",
+            "--restart starts from the first key.",
         )
-    rate = options.rate or rate_of(described)
-    with terminal.progress(console, "backfill") as tell:
-        report.to_look_at = count(s3, asked, start, tell)
+    # A table on demand has 0 units.
+    units = described.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)
+    backfill = Backfill(
+        bucket.client(**found.settings),
+        records,
+        selection,
+        retention,
+        start,
+        saved.save,
+        dry_run=dry_run,
+        rate=rate or units * _SHARE or None,
+        parallel=parallel,
+    )
+    with terminal.progress(console, "backfill") as progress:
+        backfill.progress = progress
+        report.to_look_at = backfill.count()
     try:
         with (
-            terminal.progress(console, "backfill") as tell,
-            terminal.interruptible("Ending, once the writes that are under way are through."),
+            terminal.progress(console, "backfill") as progress,
+            terminal.interruptible("Ending, once the running writes have finished."),
+            closing(backfill.run()) as outcomes,
         ):
-            outcomes = backfill(
-                s3,
-                table,
-                asked,
-                retention=retention,
-                start=start,
-                passed=saved.save,
-                tell=tell,
-                dry_run=options.dry_run,
-                rate=rate,
-                parallel=options.parallel,
-            )
-            began = time.monotonic()
-            with closing(outcomes):
-                for number, outcome in enumerate(outcomes, start=1):
-                    _note(report, outcome)
-                    _tell_failed(console, report, outcome)
-                    per_second = number / max(time.monotonic() - began, 0.001)
-                    total = max(report.to_look_at, number)
-                    tell(_pace(report.written, per_second, total - number), number, total)
-        if not options.dry_run:
+            backfill.progress, began = progress, time.monotonic()
+            for number, outcome in enumerate(outcomes, start=1):
+                _count(console, report, outcome)
+                per_second = number / max(time.monotonic() - began, 0.001)
+                total = max(report.to_look_at, number)
+                progress(_pace(report.written, per_second, total - number), number, total)
+        if not dry_run:
             saved.remove()
     except BaseException as error:
-        report.ended_by = str(error) if isinstance(error, PipelineError) else type(error).__name__
+        report.ended_by = str(error) or type(error).__name__
         raise
     finally:
-        report.read_units, report.write_units = table.read_units, table.write_units
-        _sum_up(console, report)
+        report.read_units, report.write_units = records.read_units, records.write_units
+        _print(console, report)
         if as_json:
-            # ASCII, for a terminal that takes a control character at its word.
-            json.dump(asdict(report), sys.stdout, indent=2)
-            sys.stdout.write("\n")
+            terminal.print_json(asdict(report))
     return 1 if report.failed else 0
 
 
-def _asked(found: Target, options: Options) -> Asked:
-    now = time.time()
-    since, until = (
-        None if text is None else times.moment(text, now, option)
-        for text, option in ((options.since, "--since"), (options.until, "--until"))
-    )
-    return Asked(
-        found.bucket_name,
-        filters_of(found),
-        options.prefix,
-        since,
-        until,
-        options.current,
-        GRACE_SECONDS if options.grace is None else times.seconds(options.grace, "--grace"),
-    )
-
-
-def _about(asked: Asked, options: Options, described: Any) -> dict[str, Any]:
-    """What a checkpoint is good for: this very work, and not a table made anew by the same name."""
-    return {
-        "bucket": asked.bucket,
-        "table": described.get("TableId") or described.get("TableArn"),
-        "filters": [[one.prefix, one.suffix, sorted(one.ways)] for one in asked.filters],
-        "prefix": options.prefix,
-        "since": options.since,
-        "until": options.until,
-        "current": options.current,
-    }
-
-
-def _note(report: Report, outcome: Outcome) -> None:
+def _count(console: Console, report: Report, outcome: Outcome) -> None:
     version = outcome.version
     report.unversioned += not version.version_id and outcome.state in ("written", "absent")
     if outcome.state == "failed":
         failed = {"key": version.key, "version_id": version.version_id or None}
         report.failed.append(failed | {"reason": outcome.reason})
+        if len(report.failed) <= _LINES:
+            line = f"{version.key} ({version.version_id or 'null'}): {outcome.reason}"
+            terminal.problems(console, "failed", [line], 1)
     else:
         setattr(report, outcome.state, getattr(report, outcome.state) + 1)
 
 
-def _tell_failed(console: Console, report: Report, outcome: Outcome) -> None:
-    if outcome.state == "failed" and len(report.failed) <= _LINES:
-        version = outcome.version
-        line = terminal.printable(
-            f"{version.key} ({version.version_id or 'null'}): {outcome.reason}"
-        )
-        console.print(Text.assemble(("  failed  ", "red"), line), soft_wrap=True)
-
-
 def _pace(written: int, per_second: float, left: int) -> str:
-    """What to say of the progress: `looked at, 120 written, 4.0/s, 3 min left`."""
+    """The progress as text: `looked at, 120 written, 4.0/s, 3 min left`."""
     seconds = left / per_second
     lasts = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
     return f"looked at, {written} written, {per_second:.1f}/s, {lasts} left"
 
 
-def _sum_up(console: Console, report: Report) -> None:
+def _print(console: Console, report: Report) -> None:
     figures: dict[str, object] = {
+        # As text, so that it is shown even if it is 0.
         "object versions": str(report.to_look_at),
         "would be written" if report.dry_run else "written": (
             report.absent if report.dry_run else report.written
@@ -197,29 +156,29 @@ def _sum_up(console: Console, report: Report) -> None:
         "had a record": report.there,
         "too young": report.young,
         "failed": len(report.failed),
-        "it took": f"{report.read_units:g} read units, {report.write_units:g} write units",
+        "cost": f"{report.read_units:g} read units, {report.write_units:g} write units",
     }
     terminal.heading(console, f"{terminal.printable(report.bucket)} into {report.table}")
     terminal.fields(console, {name: value for name, value in figures.items() if value != 0})
+    notes = []
     if len(report.failed) > _LINES:
-        terminal.note(console, f"and {len(report.failed) - _LINES} more failed (--json has all)")
+        notes.append(f"and {len(report.failed) - _LINES} more failed (--json has all)")
     if report.unversioned:
-        terminal.note(
-            console,
-            f"{report.unversioned} of them have no version id: their objectId is not the one that "
-            "an event would give, so that an event which still comes leaves a second record.",
+        notes.append(
+            f"{report.unversioned} of them have no version id: their objectId differs from their "
+            "event's, so an event that still comes leaves a second record."
         )
     if report.young:
-        terminal.note(
-            console,
-            f"{report.young} without a version id are left to their events, being too young; run "
-            "it again later.",
+        notes.append(
+            f"{report.young} without a version id are too young and left to their events; run it "
+            "again later."
         )
     if report.ended_by is not None:
-        terminal.note(
-            console,
-            "It ended early; those under way may be in, too. Run the same again: it goes on where "
-            "this ended, and nothing is written twice.",
+        notes.append(
+            "It ended early; running writes may have finished. Run the same again: it goes on "
+            "where this ended, and nothing is written twice."
         )
     elif not (report.dry_run or report.failed or report.young):
-        terminal.note(console, "Every object that was looked at has its record.")
+        notes.append("Every object that was looked at has its record.")
+    for note in notes:
+        terminal.note(console, note)

@@ -1,9 +1,9 @@
-"""Write records of objects that were in the bucket before the pipeline, or that it missed.
+"""Write records of objects that were uploaded before the pipeline was there, or that it missed.
 
-A record that is there is never overwritten: each is written under the condition that none has its
-`objectId`, which for a version with an id is the event's own. So this can be interrupted, killed,
-run again and run twice at a time. Of a version without an id ("null") the event's `objectId` needs
-a sequencer, which no listing has: the table is read once, and what has a record is left out.
+A record is never overwritten: each is written under the condition that no other has its `objectId`,
+which for a version with an id is the same as its event's. So this can be interrupted, killed, run
+again and run twice at a time. For a version without an id ("null") the event's `objectId` needs a
+sequencer, which no listing has: the table is scanned once, and what has a record is left out.
 
 Memory: a page of the listing; with versions without an id, also about 1 KB for each record.
 """
@@ -19,30 +19,23 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from pipeline.backfill.checkpoint import Place
-from pipeline.deployed import aws
-from pipeline.deployed import bucket as listing
-from pipeline.deployed import table as table_records
-from pipeline.deployed.bucket import Version
+from pipeline.deployed import aws, bucket, table
+from pipeline.deployed.bucket import Page, Version
 from pipeline.deployed.filters import Filter, judge, prefixes
 from pipeline.deployed.table import Record, Table
 from pipeline.handler import records
-from pipeline.reconcile.compare import tells_of
-
-PARALLEL = 4
-GRACE_SECONDS = 60.0
-# What is left goes to new events.
-_SHARE = 0.8
+from pipeline.reconcile.compare import matches
+from pipeline.terminal import ShowProgress
 
 State = Literal["written", "there", "young", "absent", "failed"]
-Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Selection:
     """Which versions: of keys with `prefix`, uploaded from `since` on and before `until`.
 
-    Times are epoch seconds; `current` leaves out what a newer version or a delete marker hides.
-    Versions without an id that are younger than `grace_seconds` are left to their events.
+    Times are epoch seconds; `current` leaves out versions that a newer one or a delete marker
+    hides. Versions without an id that are younger than `grace_seconds` are left to their events.
     """
 
     bucket: str
@@ -51,10 +44,10 @@ class Asked:
     since: float | None = None
     until: float | None = None
     current: bool = False
-    grace_seconds: float = GRACE_SECONDS
+    grace_seconds: float = 60.0
 
-    def wants(self, version: Version) -> bool:
-        """Whether it is one of them, as far as the listing tells."""
+    def has(self, version: Version) -> bool:
+        """Whether it is selected, as far as the listing shows."""
         return (
             (self.since is None or version.modified >= self.since)
             and (self.until is None or version.modified < self.until)
@@ -76,69 +69,8 @@ class Outcome:
     reason: str | None = None
 
 
-def rate_of(description: Any) -> float | None:
-    """Records a second that leave a fifth of the table's write units to new events.
-
-    `description` is DescribeTable's; None for a table on demand.
-    """
-    units = description.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)
-    return units * _SHARE or None
-
-
-def count(s3: Any, asked: Asked, start: Place | None, tell: Tell) -> int:
-    """How many versions there are to look at from `start` on: one LIST request a thousand."""
-    found = 0
-    for _, page in _pages(s3, asked, start, listing.PAGE):
-        found += sum(map(asked.wants, page.versions))
-        tell("object versions counted", found, 0)
-    return found
-
-
-def backfill(
-    s3: Any,
-    table: Table,
-    asked: Asked,
-    *,
-    retention: int,
-    start: Place | None = None,
-    passed: Callable[[Place], None] = lambda place: None,
-    tell: Tell = lambda what, done, total: None,
-    dry_run: bool = False,
-    rate: float | None = None,
-    parallel: int = PARALLEL,
-    page_size: int = listing.PAGE,
-) -> Generator[Outcome]:
-    """Write what is missing from `start` on, `rate` records a second; yields outcomes as they come.
-
-    `retention` is in seconds. `passed` is called with each place up to which everything is done,
-    until the first record that failed, so that whoever starts there leaves nothing out. Closing it
-    lets the writes that are under way finish and begins no other. Raises PipelineError.
-    """
-    run = _Run(table, asked, retention, tell, _Pace(rate, table.stopped), dry_run)
-    complete = True
-    pool = ThreadPoolExecutor(parallel, thread_name_prefix="backfill")
-    try:
-        for prefix, page in _pages(s3, asked, start, page_size):
-            wanted = [one for one in page.versions if asked.wants(one)]
-            writing = []
-            for outcome in _looked_up(run, wanted, page.asked_at):
-                if outcome.state != "absent" or dry_run:
-                    yield outcome
-                else:
-                    writing.append(pool.submit(_write, run, outcome.version))
-            for future in as_completed(writing):
-                if (written := future.result()) is not None:
-                    complete = complete and written.state != "failed"
-                    yield written
-            if complete and page.whole_up_to and not dry_run:
-                passed(Place(prefix, page.whole_up_to))
-    finally:
-        table.stopped.set()
-        pool.shutdown(cancel_futures=True)
-
-
 class _Pace:
-    """Gives out turns, so many a second."""
+    """Spaces out writes, so many a second."""
 
     def __init__(self, rate: float | None, stopped: threading.Event) -> None:
         self._between = 0.0 if rate is None else 1 / rate
@@ -147,7 +79,7 @@ class _Pace:
         self._lock = threading.Lock()
 
     def wait(self) -> bool:
-        """Wait for a turn; False where there are no more."""
+        """Wait until the next write may start; False when none may any more."""
         with self._lock:
             turn = max(time.monotonic(), self._next)
             self._next = turn + self._between
@@ -155,71 +87,114 @@ class _Pace:
 
 
 @dataclass
-class _Run:
-    """One backfill; `known` are the records without a version id by key, once they were read."""
+class Backfill:
+    """Write what is missing from `start` on, `rate` records a second, `parallel` at a time.
 
+    `retention` is in seconds. `passed` is called with each place up to which everything is done,
+    until the first record that failed, so that a run that starts there leaves nothing out.
+    """
+
+    s3: Any
     table: Table
-    asked: Asked
+    selection: Selection
     retention: int
-    tell: Tell
-    pace: _Pace
-    dry_run: bool
-    known: dict[str, list[Record]] | None = None
+    start: Place | None = None
+    passed: Callable[[Place], None] = lambda place: None
+    progress: ShowProgress = lambda what, done, total: None
+    dry_run: bool = False
+    rate: float | None = None
+    parallel: int = 4
+    page_size: int = bucket.PAGE
 
+    def __post_init__(self) -> None:
+        """Starts nothing."""
+        self._pace = _Pace(self.rate, self.table.stopped)
+        # The records without a version id by key, once they were read.
+        self._known: dict[str, list[Record]] | None = None
 
-def _pages(
-    s3: Any, asked: Asked, start: Place | None, page_size: int
-) -> Iterator[tuple[str, listing.Page]]:
-    for prefix in prefixes(asked.filters, asked.prefix):
-        if start is None or prefix > start.prefix:
-            after = ""
-        elif prefix == start.prefix:
-            after = start.after
-        else:
-            continue
-        for page in listing.pages(s3, asked.bucket, prefix, after, page_size):
-            yield prefix, page
+    def count(self) -> int:
+        """How many versions are selected: one LIST request a thousand. Raises PipelineError."""
+        found = 0
+        for _, page in self._pages():
+            found += sum(map(self.selection.has, page.versions))
+            self.progress("object versions counted", found, 0)
+        return found
 
+    def run(self) -> Generator[Outcome]:
+        """Yields outcomes as they come. Raises PipelineError.
 
-def _looked_up(run: _Run, wanted: Sequence[Version], now: float) -> Iterator[Outcome]:
-    """Who has a record: a read costs half of what a refused write does."""
-    ids = {one: records.object_id(listing.event_of(run.asked.bucket, one)) for one in wanted}
-    versioned = (ids[one] for one in wanted if one.version_id)
-    there = {item["objectId"]["S"] for item in run.table.get(versioned)}
-    for one in wanted:
-        if one.version_id:
-            yield Outcome(one, "there" if ids[one] in there else "absent")
-        elif any(tells_of(record, one) for record in _known(run)[one.key]):
-            yield Outcome(one, "there")
-        elif one.modified > now - run.asked.grace_seconds:
-            yield Outcome(one, "young")
-        else:
-            yield Outcome(one, "absent")
+        Closing it lets running writes finish and starts no other.
+        """
+        complete = True
+        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="backfill")
+        try:
+            for prefix, page in self._pages():
+                writing = []
+                for outcome in self._looked_up(page):
+                    if outcome.state != "absent" or self.dry_run:
+                        yield outcome
+                    else:
+                        writing.append(pool.submit(self._write, outcome.version))
+                for future in as_completed(writing):
+                    if (written := future.result()) is not None:
+                        complete = complete and written.state != "failed"
+                        yield written
+                if complete and page.whole_up_to and not self.dry_run:
+                    self.passed(Place(prefix, page.whole_up_to))
+        finally:
+            self.table.stopped.set()
+            pool.shutdown(cancel_futures=True)
 
+    def _pages(self) -> Iterator[tuple[str, Page]]:
+        start, selection = self.start or Place("", ""), self.selection
+        for prefix in prefixes(selection.filters, selection.prefix):
+            if prefix >= start.prefix:
+                after = start.after if prefix == start.prefix else ""
+                for page in bucket.pages(self.s3, selection.bucket, prefix, after, self.page_size):
+                    yield prefix, page
 
-def _known(run: _Run) -> dict[str, list[Record]]:
-    if run.known is None:
-        run.known = defaultdict(list)
-        read = 0
-        for page in run.table.scan(run.asked.prefix, consistent=True):
-            read += len(page)
-            run.tell("records read", read, 0)
-            for record in filter(None, map(table_records.read, page)):
-                ours = record.bucket == run.asked.bucket and record.family == "ObjectCreated"
-                if ours and not record.version_id:
-                    run.known[record.key].append(record)
-    return run.known
+    def _looked_up(self, page: Page) -> Iterator[Outcome]:
+        """Which selected versions have a record: a read costs half of what a refused write does."""
+        selection = self.selection
+        wanted = {
+            version: records.object_id(bucket.event_of(selection.bucket, version))
+            for version in page.versions
+            if selection.has(version)
+        }
+        versioned = (object_id for version, object_id in wanted.items() if version.version_id)
+        there = {item["objectId"]["S"] for item in self.table.get(versioned)}
+        for version, object_id in wanted.items():
+            if version.version_id:
+                yield Outcome(version, "there" if object_id in there else "absent")
+            elif any(matches(record, version) for record in self._unversioned()[version.key]):
+                yield Outcome(version, "there")
+            elif version.modified > page.asked_at - selection.grace_seconds:
+                yield Outcome(version, "young")
+            else:
+                yield Outcome(version, "absent")
 
+    def _unversioned(self) -> dict[str, list[Record]]:
+        if self._known is None:
+            self._known = defaultdict(list)
+            read = 0
+            for page in self.table.scan(self.selection.prefix, consistent=True):
+                read += len(page)
+                self.progress("records read", read, 0)
+                for record in filter(None, map(table.read, page)):
+                    created = record.family == "ObjectCreated" and not record.version_id
+                    if created and record.bucket == self.selection.bucket:
+                        self._known[record.key].append(record)
+        return self._known
 
-def _write(run: _Run, version: Version) -> Outcome | None:
-    """Write the record of one version, as the function would; None where the run has ended."""
-    if not run.pace.wait():
-        return None
-    event = listing.event_of(run.asked.bucket, version)
-    items, (identity,) = records.build([event], int(time.time()), run.retention)
-    try:
-        written = run.table.put_new(items[identity])
-    except ClientError as error:
-        said = error.response.get("Error", {}).get("Message")
-        return Outcome(version, "failed", f"{aws.code(error)}: {said}")
-    return Outcome(version, "written" if written else "there")
+    def _write(self, version: Version) -> Outcome | None:
+        """Write the record of one version, as the function would; None where the run has ended."""
+        if not self._pace.wait():
+            return None
+        event = bucket.event_of(self.selection.bucket, version)
+        items, (identity,) = records.build([event], int(time.time()), self.retention)
+        try:
+            written = self.table.put_new(items[identity])
+        except ClientError as error:
+            message = error.response.get("Error", {}).get("Message")
+            return Outcome(version, "failed", f"{aws.code(error)}: {message}")
+        return Outcome(version, "written" if written else "there")

@@ -1,6 +1,6 @@
-"""What a month's use costs by the table of prices, and at which rate its free amounts end.
+"""What a month's usage costs by the table of prices, and at which rate its free amounts end.
 
-Nothing here knows Terraform: `pipeline.cost.uses` tells what a plan uses.
+Nothing here knows Terraform: `pipeline.cost.usage` finds out what a plan uses.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,26 +16,26 @@ _ROUNDS = 100
 
 @dataclass(frozen=True)
 class Use:
-    """A month's use of `item`, a key of the table of prices, in its unit.
+    """A month's usage of `item`, a key of the table of prices, in its unit.
 
-    `fixed` with no upload at all, and `each` for each upload, of which at most `most` where it is
-    time that bounds it.
+    `fixed` without any upload, and `per_upload` more for each, up to `at_most` where the time of a
+    month bounds it.
     """
 
     item: str
     fixed: Decimal = Decimal(0)
-    each: Decimal = Decimal(0)
-    most: Decimal | None = None
+    per_upload: Decimal = Decimal(0)
+    at_most: Decimal | None = None
 
     def quantity(self, uploads: Decimal) -> Decimal:
-        """How much a month with so many uploads takes."""
-        moving = self.each * uploads
-        return self.fixed + (moving if self.most is None else min(moving, self.most))
+        """How much a month with so many uploads uses."""
+        variable = self.per_upload * uploads
+        return self.fixed + (variable if self.at_most is None else min(variable, self.at_most))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a month's `quantity` of one item costs: `free` of it nothing, `billed` `dollars`.
+    """The cost of a month's `quantity` of one item, of which `free` costs nothing.
 
     `dollars` is None where the table has no price, which `item.note` then explains.
     """
@@ -48,13 +48,13 @@ class Cost:
 
     @property
     def billed(self) -> Decimal:
-        """What is beyond the free amount."""
+        """The quantity beyond the free amount."""
         return self.quantity - self.free
 
 
 @dataclass(frozen=True)
 class End:
-    """Where the free amount of `items`, which share it, ends: so many uploads a month."""
+    """How many `uploads` a month use up the `free` amount that `items` share."""
 
     what: str
     items: tuple[str, ...]
@@ -65,7 +65,7 @@ class End:
 def costs(uses: Sequence[Use], uploads: Decimal, prices: Prices) -> list[Cost]:
     """What a month with so many uploads costs, in the table's order, without what is not used.
 
-    Items of one pool draw on it in that order too.
+    Items of one pool use up its free amount in that order too.
     """
     left: dict[str, Decimal] = {}
     found = []
@@ -89,18 +89,17 @@ def total(found: Iterable[Cost]) -> Decimal:
     return sum((cost.dollars for cost in found if cost.dollars is not None), Decimal(0))
 
 
-def ends(uses_at: Callable[[Decimal], Sequence[Use]], prices: Prices) -> list[End]:
-    """Where each free amount ends that uploads draw on, the first one first.
+def free_until(uses_at: Callable[[Decimal], Sequence[Use]], prices: Prices) -> list[End]:
+    """Where each free amount ends that uploads use up, the first to end first.
 
-    `uses_at` tells what is used with so many uploads a month: the more, the fewer invokes for each,
-    where they come in batches.
+    `uses_at` gives the usage with so many uploads a month, since larger batches need fewer invokes.
     """
     found = []
     for name, keys in _pools(prices.items).items():
         free = prices.items[keys[0]].free
         if free is None:
             continue
-        # From below: uploads that come together nowhere give the nearest end.
+        # From below: without any batch the free amount ends at the lowest rate.
         before, uploads = None, _reached(_among(keys, uses_at(Decimal(0))), free)
         for _ in range(_ROUNDS):
             if uploads is None or (before is not None and uploads - before < 1):
@@ -118,13 +117,13 @@ def cents(dollars: Decimal) -> Decimal:
 
 
 def money(dollars: Decimal) -> str:
-    """As a bill has it: `$0.84`, `$1,234.50`, and `<$0.01` for what is less but not nothing."""
+    """As on a bill: `$0.84`, `$1,234.50`, and `<$0.01` for what is less but not nothing."""
     rounded = cents(dollars)
     return "<$0.01" if dollars and not rounded else f"${rounded:,}"
 
 
 def _pools(items: Mapping[str, Item]) -> dict[str, list[str]]:
-    """The items that share a free amount, by the name of that."""
+    """The items that share a free amount, by its name."""
     found: dict[str, list[str]] = {}
     for key, item in items.items():
         found.setdefault(item.pool or f"{item.service} {item.unit}", []).append(key)
@@ -136,11 +135,14 @@ def _among(keys: Sequence[str], uses: Sequence[Use]) -> list[Use]:
 
 
 def _reached(uses: Sequence[Use], amount: Decimal) -> Decimal | None:
-    """With how many uploads a month the uses make `amount`; None if uploads alone never do."""
+    """With how many uploads a month the uses reach `amount`; None if uploads alone never do."""
     left = max(Decimal(0), amount - sum((use.fixed for use in uses), Decimal(0)))
-    moving = [use for use in uses if use.each]
-    slope = sum((use.each for use in moving), Decimal(0))
-    bounded = sorted((use.most / use.each, use.each) for use in moving if use.most is not None)
+    slope = sum((use.per_upload for use in uses), Decimal(0))
+    bounded = sorted(
+        (use.at_most / use.per_upload, use.per_upload)
+        for use in uses
+        if use.per_upload and use.at_most is not None
+    )
     at = Decimal(0)
     for bound, each in bounded:
         gain = slope * (bound - at)

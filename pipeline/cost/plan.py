@@ -1,5 +1,6 @@
-"""Read what `terraform show -json` printed, of a plan or of a state: what there is, and whose."""
+"""Read the resources and pipelines in what `terraform show -json` printed of a plan or a state."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,20 +11,17 @@ from typing import Any
 from pipeline.errors import PipelineError
 
 HOW = "run `terraform plan -out=plan.tfplan && terraform show -json plan.tfplan > plan.json`"
-# What tells an instance of this module from any other module's, below its address.
-_MARKS = {
-    "module.function.aws_lambda_function.this",
-    "module.queues.aws_sqs_queue.failures",
-    "module.table.aws_dynamodb_table.this",
-}
-# The module asks the first; the other is what most roots ask.
-_TELLS_REGION = {"aws_service_principal", "aws_region"}
+# An instance of this module has these three, below its address.
+_FUNCTION = "module.function.aws_lambda_function.this"
+_MARKS = ("module.queues.aws_sqs_queue.failures", "module.table.aws_dynamodb_table.this")
+# Data sources with the region: the module's, and one that most roots have.
+_REGION_SOURCES = {"aws_service_principal", "aws_region"}
 _ARN_REGION = re.compile(r"arn:[^:]*:[^:]*:([a-z0-9-]+):")
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One managed resource as it is, or will be: `unknown` attributes only apply will tell."""
+    """One managed resource as it is, or will be; `unknown` attributes are known after apply."""
 
     address: str
     type: str
@@ -45,10 +43,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a plan leaves in place, or what a state holds.
+    """The resources after a plan, or of a state.
 
     `pipelines` are the instances of this module by address, "" being a root that is one; `others`
-    all the rest; `regions` those that are told anywhere.
+    all the rest; `regions` those that are named anywhere.
     """
 
     pipelines: Mapping[str, tuple[Resource, ...]]
@@ -58,11 +56,11 @@ class Plan:
     @property
     def resources(self) -> tuple[Resource, ...]:
         """All of them."""
-        return tuple(one for found in self.pipelines.values() for one in found) + self.others
+        return (*itertools.chain(*self.pipelines.values()), *self.others)
 
 
 def parse(raw: str | bytes, origin: str) -> Plan:
-    """Read it; UTF-16 and a byte order mark, as PowerShell writes them, do no harm.
+    """Parse it, also UTF-16 or with a byte order mark, as PowerShell writes it.
 
     Raises PipelineError, which calls it `origin` (the beginning of a sentence), where it is no such
     JSON or the plan ended with an error.
@@ -88,13 +86,13 @@ def parse(raw: str | bytes, origin: str) -> Plan:
         raise _no_plan(f"{origin} {what}")
     if document.get("errored") is True:
         raise PipelineError(
-            f"{origin} is a plan that ended with an error: mend that, and plan again."
+            f"{origin} is a plan that ended with an error: fix that, and plan again."
         )
     return read(document, origin)
 
 
 def read(document: Mapping[str, Any], origin: str) -> Plan:
-    """The same of parsed JSON."""
+    """The plan in parsed JSON. Raises PipelineError."""
     planned = document.get("planned_values", document.get("values"))
     if not isinstance(planned, Mapping):
         raise PipelineError(f"{origin} holds nothing that was applied or planned: {HOW}.")
@@ -102,13 +100,16 @@ def read(document: Mapping[str, Any], origin: str) -> Plan:
         str(change.get("address")): change for change in objects(document.get("resource_changes"))
     }
     root = _object(planned.get("root_module"))
-    found = dict(_pipelines(root, changes))
-    ours = {one.address for resources in found.values() for one in resources}
-    everything = tuple(_managed(root, changes))
+    resources = {resource.address: resource for resource in _managed(root, changes)}
+    pipelines: dict[str, tuple[Resource, ...]] = {}
+    for prefix in [name.removesuffix(_FUNCTION) for name in resources if name.endswith(_FUNCTION)]:
+        if all(prefix + mark in resources for mark in _MARKS):
+            # A root that is the module may have more in it; below another address it can't.
+            within = [name for name in resources if name.startswith(f"{prefix}module.")]
+            pipelines[prefix.removesuffix(".")] = tuple(map(resources.pop, within))
     prior = _object(_object(document.get("prior_state")).get("values"))
     regions = [*_regions(root), *_regions(_object(prior.get("root_module")))]
-    others = tuple(one for one in everything if one.address not in ours)
-    return Plan(found, others, frozenset(regions))
+    return Plan(pipelines, tuple(resources.values()), frozenset(regions))
 
 
 def as_number(value: Any, default: int = 0) -> Decimal:
@@ -122,41 +123,27 @@ def as_number(value: Any, default: int = 0) -> Decimal:
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects in a list; none where it is no list."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _pipelines(
-    module: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, tuple[Resource, ...]]]:
-    address = str(module.get("address", ""))
-    prefix = f"{address}." if address else ""
-    resources = tuple(_managed(module, changes))
-    if {prefix + mark for mark in _MARKS} <= {one.address for one in resources}:
-        # A root that is the module may have more in it; below another address it can't.
-        within = prefix + "module."
-        yield address, tuple(one for one in resources if one.address.startswith(within))
-        return
-    for child in objects(module.get("child_modules")):
-        yield from _pipelines(child, changes)
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def _managed(
     module: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Resource]:
-    for one in _below(module):
-        # What waits to be deleted is no longer there.
-        if one.get("mode", "managed") == "managed" and "deposed_key" not in one:
-            address = str(one.get("address"))
+    for resource in _below(module):
+        # A deposed object waits to be deleted.
+        if resource.get("mode", "managed") == "managed" and "deposed_key" not in resource:
+            address = str(resource.get("address"))
             change = _object(changes.get(address, {}).get("change"))
             after = _object(change.get("after_unknown"))
             unknown = frozenset(name for name, value in after.items() if value is True)
-            yield Resource(address, str(one.get("type")), _object(one.get("values")), unknown)
+            values = _object(resource.get("values"))
+            yield Resource(address, str(resource.get("type")), values, unknown)
 
 
 def _regions(module: Mapping[str, Any]) -> Iterator[str]:
-    for one in _below(module):
-        values = _object(one.get("values"))
-        if str(one.get("type")) in _TELLS_REGION or one.get("mode") == "managed":
+    for resource in _below(module):
+        values = _object(resource.get("values"))
+        if str(resource.get("type")) in _REGION_SOURCES or resource.get("mode") == "managed":
             if isinstance(region := values.get("region"), str) and region:
                 yield region
             elif match := _ARN_REGION.match(str(values.get("arn"))):

@@ -1,12 +1,9 @@
-"""`pipeline cost`: what a plan costs a month, item by item, and where the free amounts end."""
+"""Print what a plan costs a month, item by item, and up to how many uploads it is free."""
 
-import contextlib
-import json
 import os
-import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -16,10 +13,11 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import find, terminal
-from pipeline.cost import bill, uses
-from pipeline.cost import plan as plan_json
-from pipeline.cost.pipeline import Assumed
+from pipeline.cost import bill
+from pipeline.cost import plan as plans
+from pipeline.cost.module_usage import Assumed
 from pipeline.cost.plan import Plan
+from pipeline.cost.usage import usage_of
 from pipeline.emulator.plan_server import plan_server
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
@@ -28,50 +26,11 @@ from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
 
 FOLDER = WORK / "cost"
-# Uploads a second where nothing is given: the default configuration costs nothing but S3 there.
-RATE = Decimal("0.1")
-# What is priced where nothing is given.
-DEFAULT = "the module with no setting"
-
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) *(B|KB|MB|GB|TB|)", re.IGNORECASE)
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def assumed(
-    table: Prices,
-    *,
-    rate: float | None,
-    uploads: float | None,
-    size: str,
-    keep_days: float,
-    milliseconds: float,
-    batch: float,
-    alarm_messages: int,
-) -> Assumed:
-    """What the options say, `rate` in uploads a second or `uploads` a month.
-
-    Raises PipelineError.
-    """
-    if rate is not None and uploads is not None:
-        raise PipelineError("--rate and --uploads both tell how many uploads: give one of them.")
-    match = _SIZE.fullmatch(size.strip())
-    if match is None:
-        raise PipelineError(f"--size {size!r} is no size: write bytes, or 100KB, 5MB, 1.5GB.")
-    month = _decimal(uploads) if uploads is not None else None
-    if month is None:
-        month = (RATE if rate is None else _decimal(rate)) * table.seconds_a_month
-    return Assumed(
-        month,
-        Decimal(match[1]) * _UNITS[match[2].upper()],
-        _decimal(keep_days),
-        _decimal(milliseconds),
-        _decimal(batch),
-        alarm_messages,
-    )
+_DEFAULT = "the module with no setting"
 
 
 def find_plan(file: Path | None, root: Path | None) -> tuple[Plan, str]:
-    """The plan or state that the options name, and what it is; the module's own without any.
+    """The plan or state that the options name, and what to call it; the module's own without any.
 
     Raises PipelineError.
     """
@@ -79,113 +38,130 @@ def find_plan(file: Path | None, root: Path | None) -> tuple[Plan, str]:
         raise PipelineError("A plan and --stack both name what to price: give one of them.")
     if file is not None:
         origin = "The standard input" if str(file) == "-" else f"The file {file}"
-        return plan_json.parse(_read(file, origin), origin), origin[0].lower() + origin[1:]
+        try:
+            raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        except OSError as error:
+            raise PipelineError(
+                f"{origin} can't be read ({error.strerror}): {plans.HOW}."
+            ) from error
+        return plans.parse(raw, origin), origin[0].lower() + origin[1:]
+    # On stderr, so that stdout has the figures alone.
+    console = terminal.console(stderr=True)
     if root is not None:
-        with _waiting(f"reading the state of {root}"):
-            said = find.ask_root(root, "its state", "show", "-json", "-no-color")
-        return plan_json.parse(said, f"The state of {root}"), f"the state of {root}"
-    with _waiting(f"planning {DEFAULT}"):
-        return plan_json.read(_default(), "The module's plan"), DEFAULT
+        terminal.note(console, f"reading the state of {root} …")
+        printed = find.ask_root(root, "its state", "show", "-json", "-no-color")
+        return plans.parse(printed, f"The state of {root}"), f"the state of {root}"
+    terminal.note(console, f"planning {_DEFAULT} …")
+    return plans.read(_plan_default(), "The module's plan"), _DEFAULT
 
 
 def run(
     plan: Plan,
-    what: str,
-    assumption: Assumed,
+    name: str,
+    assumed: Assumed,
     table: Prices,
     *,
-    limit: float | None = None,
-    as_json: bool = False,
+    limit: float | None,
+    as_json: bool,
 ) -> int:
-    """Tell the costs of `plan`, called `what`; 1 when a month costs more than `limit` dollars."""
-    usage = uses.of_plan(plan, assumption, table)
-    found = bill.costs(usage.uses, assumption.uploads, table)
-    ends = bill.ends(
-        lambda uploads: uses.of_plan(plan, replace(assumption, uploads=uploads), table).uses,
-        table,
+    """Print the costs of `plan`, called `name`; 1 when a month costs more than `limit` dollars."""
+    usage = usage_of(plan, assumed, table)
+    costs = bill.costs(usage.uses, assumed.uploads, table)
+    ends = bill.free_until(
+        lambda uploads: usage_of(plan, replace(assumed, uploads=uploads), table).uses, table
     )
-    dollars = bill.total(found)
+    dollars = bill.total(costs)
     # A bill is in whole cents.
-    over = limit is not None and bill.cents(dollars) > _decimal(limit)
-    notes = [*_region_notes(plan, table), *usage.notes]
+    over = limit is not None and bill.cents(dollars) > Decimal(str(limit))
+    notes = list(usage.notes)
+    if others := ", ".join(sorted(plan.regions - {table.region})):
+        notes.append(
+            f"It is in {others}, and the prices are {table.region}'s: write those of your region "
+            "into prices.json."
+        )
     if as_json:
         document = {
-            "what": what,
+            "what": name,
             "region": table.region,
             "date": table.date,
             "pipelines": list(plan.pipelines),
-            "assumed": {name: _plain(Decimal(value)) for name, value in vars(assumption).items()},
-            "items": [_told(one) for one in found],
-            "dollars": _plain(dollars),
-            "free_until": [_ends(one, table) for one in ends],
+            "assumed": {name: _number(Decimal(value)) for name, value in vars(assumed).items()},
+            "items": list(map(_item, costs)),
+            "dollars": _number(dollars),
+            "free_until": [
+                {
+                    "what": end.what,
+                    "items": list(end.items),
+                    "free": _number(end.free),
+                    "uploads_a_month": _number(end.uploads),
+                    "uploads_a_second": _number(end.uploads / table.seconds_a_month),
+                }
+                for end in ends
+            ],
             "by_use": usage.by_use,
             "not_priced": usage.unpriced,
             "notes": notes,
             "limit": limit,
         }
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        terminal.print_json(document)
         return int(over)
-    console = Console(highlight=False, emoji=False)
-    _print_items(console, plan, what, assumption, table, found)
+    console = terminal.console()
+    terminal.heading(console, f"A month of {name}")
+    _print_assumed(console, plan, assumed, table)
+    _print_costs(console, costs)
     _print_ends(console, ends, table)
     for title, counted in {
-        "Not counted, since it costs by a use that no plan tells": usage.by_use,
+        "Not counted, since it is billed by a usage that no plan shows": usage.by_use,
         "Not priced, since the table has no price for it": usage.unpriced,
     }.items():
         if counted:
-            listed = ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items()))
-            _line(console, f"{title}: {listed}.", "yellow")
+            types = ", ".join(f"{number} {kind}" for kind, number in sorted(counted.items()))
+            _line(console, f"{title}: {types}.", "yellow")
     for note in notes:
         _line(console, note, "yellow")
-    if limit is not None and over:
-        _line(console, f"That is more than the limit of {bill.money(_decimal(limit))}.", "red")
+    if over:
+        _line(console, f"That is more than the limit of {bill.money(Decimal(str(limit)))}.", "red")
     return int(over)
 
 
-def _print_items(
-    console: Console,
-    plan: Plan,
-    what: str,
-    assumption: Assumed,
-    table: Prices,
-    found: list[bill.Cost],
-) -> None:
+def _print_assumed(console: Console, plan: Plan, assumed: Assumed, table: Prices) -> None:
     number = len(plan.pipelines)
     each = f", for each of its {number} pipelines" if number > 1 else ""
-    rate = _amount(assumption.uploads / table.seconds_a_month)
-    terminal.heading(console, f"A month of {what}")
     _line(
         console,
-        f"{rate} uploads a second ({_amount(assumption.uploads)} a month){each}: objects of "
-        f"{_size(assumption.object_bytes)} kept {_amount(assumption.keep_days)} days, "
-        f"{_amount(assumption.milliseconds)} ms an invoke, "
-        f"{assumption.alarm_messages} messages of alarms.",
+        f"{_text(assumed.uploads / table.seconds_a_month)} uploads a second "
+        f"({_text(assumed.uploads)} a month){each}: objects of {_size(assumed.object_bytes)} kept "
+        f"{_text(assumed.keep_days)} days, {_text(assumed.milliseconds)} ms an invoke, "
+        f"{assumed.alarm_messages} alarm messages.",
     )
     _line(console, f"Prices of {table.region}, {table.date}.")
+
+
+def _print_costs(console: Console, costs: Sequence[bill.Cost]) -> None:
     rows = [("", "a month", "free", "billed", "dollars")]
-    for one in found:
-        free = _amount(one.free) if one.item.free is not None else "-"
-        dollars = "?" if one.dollars is None else bill.money(one.dollars)
-        name = f"{one.item.service}: {one.item.unit}"
-        rows.append((name, _amount(one.quantity), free, _amount(one.billed), dollars))
-    rows.append(("together", "", "", "", bill.money(bill.total(found))))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for cost in costs:
+        free = _text(cost.free) if cost.item.free is not None else "-"
+        dollars = "?" if cost.dollars is None else bill.money(cost.dollars)
+        rows.append((_name(cost), _text(cost.quantity), free, _text(cost.billed), dollars))
+    rows.append(("together", "", "", "", bill.money(bill.total(costs))))
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     console.print()
-    for row in rows:
-        cells = [f"{row[0]:{widths[0]}}"]
-        cells += [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
-        style = "bold" if row in (rows[0], rows[-1]) else ""
-        console.print(Text("  " + "  ".join(cells), style=style), soft_wrap=True)
-    for one in found:
-        if one.item.note and one.billed:
-            _line(console, f"{one.item.service}, {one.item.unit}: {one.item.note}.", "dim")
+    for name, *numbers in rows:
+        cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths, strict=True)]
+        _line(
+            console,
+            "  ".join([f"{name:{first}}", *cells]),
+            "bold" if name in ("", "together") else "",
+        )
+    for cost in costs:
+        if cost.item.note and cost.billed:
+            _line(console, f"{cost.item.service}, {cost.item.unit}: {cost.item.note}.", "dim")
 
 
-def _print_ends(console: Console, ends: list[bill.End], table: Prices) -> None:
+def _print_ends(console: Console, ends: Sequence[bill.End], table: Prices) -> None:
     terminal.heading(console, "Free until")
     for number, end in enumerate(ends):
-        rate = _amount(end.uploads / table.seconds_a_month)
+        rate = _text(end.uploads / table.seconds_a_month)
         first = " (the first to end)" if number == 0 and len(ends) > 1 else ""
         if end.uploads:
             _line(console, f"{rate:>9} uploads a second: {end.what}{first}")
@@ -194,58 +170,24 @@ def _print_ends(console: Console, ends: list[bill.End], table: Prices) -> None:
     _line(console, "Free amounts are the account's, and shared by all that is in it. S3 has none.")
 
 
-def _told(one: bill.Cost) -> dict[str, Any]:
+def _item(cost: bill.Cost) -> dict[str, Any]:
     """An item as JSON; `free` is None where nothing is."""
     return {
-        "item": one.key,
-        "what": f"{one.item.service}: {one.item.unit}",
-        "quantity": _plain(one.quantity),
-        "free": None if one.item.free is None else _plain(one.free),
-        "billed": _plain(one.billed),
-        "dollars": None if one.dollars is None else _plain(one.dollars),
-        "note": one.item.note or None,
+        "item": cost.key,
+        "what": _name(cost),
+        "quantity": _number(cost.quantity),
+        "free": None if cost.item.free is None else _number(cost.free),
+        "billed": _number(cost.billed),
+        "dollars": None if cost.dollars is None else _number(cost.dollars),
+        "note": cost.item.note or None,
     }
 
 
-def _ends(end: bill.End, table: Prices) -> dict[str, Any]:
-    return {
-        "what": end.what,
-        "items": list(end.items),
-        "free": _plain(end.free),
-        "uploads_a_month": _plain(end.uploads),
-        "uploads_a_second": _plain(end.uploads / table.seconds_a_month),
-    }
+def _name(cost: bill.Cost) -> str:
+    return f"{cost.item.service}: {cost.item.unit}"
 
 
-def _region_notes(plan: Plan, table: Prices) -> list[str]:
-    if others := sorted(plan.regions - {table.region}):
-        return [
-            f"It is in {', '.join(others)}, and the prices are {table.region}'s: take those of "
-            "your region into prices.json."
-        ]
-    return []
-
-
-@contextlib.contextmanager
-def _waiting(what: str) -> Iterator[None]:
-    """Say on stderr what takes some seconds, so that stdout holds the figures alone."""
-    console = Console(stderr=True, highlight=False, emoji=False)
-    if not console.is_terminal:
-        terminal.note(console, f"{what} …")
-    with terminal.progress(console, what):
-        yield
-
-
-def _read(file: Path, origin: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise PipelineError(
-            f"{origin} can't be read ({error.strerror}): {plan_json.HOW}."
-        ) from error
-
-
-def _default() -> dict[str, Any]:
+def _plan_default() -> dict[str, Any]:
     """The plan of a root that only calls the module, made without any account."""
     environment = terraform_environment(FOLDER)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder, plan_server() as endpoint:
@@ -255,12 +197,8 @@ def _default() -> dict[str, Any]:
         return dict(terraform.plan(root, environment | endpoint))
 
 
-def _decimal(number: float) -> Decimal:
-    return Decimal(str(number))
-
-
-def _amount(number: Decimal) -> str:
-    """With commas, and as many places as tell something: three digits, or whole."""
+def _text(number: Decimal) -> str:
+    """With commas, and as many places as matter: three digits, or whole."""
     if not number:
         return "0"
     places = 0 if number == number.to_integral_value() else max(0, 2 - number.adjusted())
@@ -270,20 +208,16 @@ def _amount(number: Decimal) -> str:
 
 
 def _size(number: Decimal) -> str:
-    unit = max(
-        (unit for unit in _UNITS if unit and number >= _UNITS[unit]),
-        default="B",
-        key=lambda unit: _UNITS[unit],
-    )
-    return f"{_amount(number / _UNITS[unit])} {unit}"
+    exponent = min(max(number.adjusted(), 0) // 3, 4)
+    return f"{_text(number.scaleb(-3 * exponent))} {('B', 'KB', 'MB', 'GB', 'TB')[exponent]}"
 
 
-def _plain(number: Decimal) -> float | int:
-    """For programs: a whole number, or one of six places."""
+def _number(number: Decimal) -> float | int:
+    """For JSON: a whole number, or one of six places."""
     rounded = round(number, 6)
     return int(rounded) if rounded == rounded.to_integral_value() else float(rounded)
 
 
 def _line(console: Console, text: str, style: str = "") -> None:
-    # Names of modules and folders are anything.
+    # Names of modules and folders may have any character.
     console.print(Text(f"  {terminal.printable(text)}", style=style), soft_wrap=True)

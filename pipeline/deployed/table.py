@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import batched, count
 from typing import Any, NamedTuple
 
@@ -18,13 +19,13 @@ Item = Mapping[str, Mapping[str, str]]
 
 # About 300 KB: a bite that a table of 5 read units has saved up within seconds.
 _SCAN_PAGE = 1000
-# What BatchGetItem takes.
+# What BatchGetItem and BatchWriteItem take.
 _READ_BATCH = 100
-_PATIENCE_SECONDS = 300.0
+_WRITE_BATCH = 25
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
 _EXISTS = "ConditionalCheckFailedException"
-_THROTTLED = re.compile("throttl|ThroughputExceeded|RequestLimitExceeded|LimitExceeded", re.I)
+_THROTTLED = re.compile("throttl|ThroughputExceeded|RequestLimitExceeded", re.I)
 _ATTRIBUTES = (
     "objectId",
     "bucket",
@@ -37,6 +38,10 @@ _ATTRIBUTES = (
     "eTag",
     "size",
 )
+
+
+class ThrottledError(PipelineError):
+    """The table had no capacity left for as long as the caller waits."""
 
 
 class Record(NamedTuple):
@@ -81,16 +86,22 @@ def read(item: Item) -> Record | None:
         return None
 
 
+def is_throttled(error: str) -> bool:
+    """Whether an error's code, or a text with a code in it, says that DynamoDB lacked capacity."""
+    return bool(_THROTTLED.search(error))
+
+
 @dataclass
 class Table:
     """A table by `name`, through boto3's client; what was asked so far has cost so many units.
 
     `stopped` ends the waiting for a throttled table. Every method raises PipelineError where the
-    table can't be used, and when it was throttled for five minutes.
+    table can't be used, and ThrottledError when it was throttled for `patience_seconds` on end.
     """
 
     dynamodb: Any
     name: str
+    patience_seconds: float = 300.0
     read_units: float = 0.0
     write_units: float = 0.0
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -140,6 +151,22 @@ class Table:
                 self._pause(attempt)
         return found
 
+    def stored(self, object_ids: Iterable[str]) -> set[str]:
+        """Which of these `objectId`s have a record now: a read unit each."""
+        return {item["objectId"]["S"] for item in self.get(object_ids, consistent=True)}
+
+    def delete(self, object_ids: Iterable[str]) -> None:
+        """Delete the records with these `objectId`s; one that is not there is no error."""
+        for batch in batched(object_ids, _WRITE_BATCH):
+            keys = ({"objectId": {"S": object_id}} for object_id in batch)
+            requests: Any = {self.name: [{"DeleteRequest": {"Key": key}} for key in keys]}
+            for attempt in count():
+                write = partial(self.dynamodb.batch_write_item, RequestItems=requests)
+                requests = self._patiently(write).get("UnprocessedItems")
+                if not requests:
+                    break
+                self._pause(attempt)
+
     def put_new(self, item: Item) -> bool:
         """Write an item unless its `objectId` exists; whether it was written.
 
@@ -177,17 +204,17 @@ class Table:
 
     def _patiently(self, call: Callable[[], Any]) -> Any:
         """The answer, however long the table is throttled, as far as that is bearable."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         for attempt in count():
             with self._asking():
                 try:
                     return call()
                 except ClientError as error:
-                    if not _THROTTLED.search(aws.code(error)) or self.stopped.is_set():
+                    if not is_throttled(aws.code(error)):
                         raise
-                    if time.monotonic() > deadline:
-                        raise PipelineError(
-                            f"The table {self.name} was throttled for {_PATIENCE_SECONDS:.0f} s: "
+                    if self.stopped.is_set() or time.monotonic() > deadline:
+                        raise ThrottledError(
+                            f"The table {self.name} was throttled for {self.patience_seconds:g} s: "
                             "give it more units, or try again when less is going on."
                         ) from error
             self._pause(attempt)

@@ -1,11 +1,11 @@
 """Draw a load run: how long each record took, and how many came in a second."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 
 # Before pyplot is imported: no window, whatever the machine has.
 mpl.use("Agg")
@@ -14,38 +14,37 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from pipeline.load.figures import Spread, duration
+from pipeline.load.figures import duration, problems, spread
+from pipeline.load.results import Results
+from pipeline.load.run import Load
 
-# Of Okabe and Ito, told apart by all eyes; line styles and labels say the same.
+# Okabe and Ito's colours, which the colour-blind can distinguish; so do line styles and labels.
 _BLUE, _ORANGE, _GREEN, _RED = "#0072B2", "#E69F00", "#007D5A", "#D55E00"
 _INK, _QUIET = "#222222", "#6b6b6b"
 _MOST_BINS = 40
-# Of reads of the stream: with fewer in a bin, it would show when they were.
+# Reads of the stream in a bin, at least; with fewer, the reads would show instead of the records.
 _BIN_READS = 10
-# From the slowest to the middle, in which a linear scale would show nothing but the slowest.
+# Where max is that many times the median, a linear scale would show nothing but max.
 _LOGARITHMIC = 20.0
 
 
-@dataclass(frozen=True)
-class Picture:
-    """What is drawn. Moments are seconds since the first upload began, latencies seconds.
-
-    `answered`: when S3 took each upload; `recorded`: that moment and the latency of each that has a
-    record; `missing`: that moment of each that has none. `poll` is from one read of the stream to
-    the next.
-    """
-
-    title: str
-    subtitle: str
-    answered: Sequence[float]
-    recorded: Sequence[tuple[float, float]]
-    missing: Sequence[float]
-    latency: Spread | None
-    poll: float
-
-
-def draw(picture: Picture, paths: Sequence[Path]) -> None:
+def draw(load: Load, results: Results, figures: Mapping[str, Any], paths: Sequence[Path]) -> None:
     """Write the picture to each path, as its suffix says. Raises OSError."""
+    first = min(upload.began for upload in load.sent)
+    # Seconds since the first upload started, of each that S3 took, and latencies of those recorded.
+    answered = {upload.number: upload.answered - first for upload in load.taken}
+    recorded = [(answered[number], seconds) for number, seconds in results.latency.items()]
+    missing = [answered[upload.number] for upload in (*results.lost, *results.failed)]
+    bad = {name: len(keys) for name, keys in problems(figures).items()}
+    ends = [f"{number:,} {name}" for name, number in bad.items() if number] or ["none lost"]
+    if figures["records_per_second"]:
+        ends.append(f"{figures['records_per_second']:,.0f} records a second")
+    rate = "a burst" if figures["rate"] is None else f"{figures['rate']:g} a second"
+    title = f"{figures['uploaded']:,} uploads by {figures['delivery']}: {', '.join(ends)}"
+    subtitle = (
+        f"{rate}, {figures['parallel']} at a time; from S3's answer until the record was read from "
+        f"the table's stream, every {figures['poll_ms']:g} ms"
+    )
     style: Any = {
         "font.size": 10,
         "axes.edgecolor": _QUIET,
@@ -62,10 +61,10 @@ def draw(picture: Picture, paths: Sequence[Path]) -> None:
         figure, (above, below) = plt.subplots(
             2, 1, sharex=True, figsize=(10, 6), layout="constrained", height_ratios=(2.4, 1)
         )
-        above.set_title(picture.title, loc="left", weight="bold", size=13, pad=26)
-        above.text(0, 1.035, picture.subtitle, transform=above.transAxes, size=9, color=_QUIET)
-        _latencies(above, picture)
-        _rates(below, picture)
+        above.set_title(title, loc="left", weight="bold", size=13, pad=26)
+        above.text(0, 1.035, subtitle, transform=above.transAxes, size=9, color=_QUIET)
+        _latencies(above, recorded, missing, spread(results.latency.values()))
+        _rates(below, list(answered.values()), recorded, load.poll_seconds)
         below.set_xlabel("seconds since the first upload")
         figure.align_ylabels()
         try:
@@ -75,22 +74,25 @@ def draw(picture: Picture, paths: Sequence[Path]) -> None:
             plt.close(figure)
 
 
-def _latencies(axes: Axes, picture: Picture) -> None:
+def _latencies(
+    axes: Axes,
+    recorded: Sequence[tuple[float, float]],
+    missing: Sequence[float],
+    latency: Mapping[str, float] | None,
+) -> None:
     axes.set_ylabel("from upload to record")
-    times = [moment for moment, _ in picture.recorded]
-    seconds = [latency for _, latency in picture.recorded]
-    # Many dots lie on each other: the lighter they are, the more can be told.
-    opacity = min(0.8, max(0.4, 150 / max(1, len(times))))
-    axes.scatter(times, seconds, s=14, color=_BLUE, alpha=opacity, linewidths=0, zorder=3)
-    if picture.latency is not None:
-        if picture.latency.max > _LOGARITHMIC * max(picture.latency.p50, 1e-4):
-            axes.set_yscale("symlog", linthresh=max(picture.latency.p50, 1e-3), linscale=0.6)
+    # Many dots lie on each other: the lighter they are, the more are visible.
+    opacity = min(0.8, max(0.4, 150 / max(1, len(recorded))))
+    times = [time for time, _ in recorded]
+    latencies = [seconds for _, seconds in recorded]
+    axes.scatter(times, latencies, s=14, color=_BLUE, alpha=opacity, linewidths=0, zorder=3)
+    if latency is not None:
+        if latency["max"] > _LOGARITHMIC * max(latency["p50"], 1e-4):
+            axes.set_yscale("symlog", linthresh=max(latency["p50"], 1e-3), linscale=0.6)
         else:
             axes.set_ylim(bottom=0)
-        for name, value, colour, dashes in (
-            ("p50", picture.latency.p50, _GREEN, "-"),
-            ("p99", picture.latency.p99, _ORANGE, "--"),
-        ):
+        for name, colour, dashes in (("p50", _GREEN, "-"), ("p99", _ORANGE, "--")):
+            value = latency[name]
             axes.axhline(value, color=colour, ls=dashes, lw=1.6, zorder=2)
             axes.annotate(
                 f"{name} {duration(value)}",
@@ -103,37 +105,39 @@ def _latencies(axes: Axes, picture: Picture) -> None:
                 size=9,
             )
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: duration(value)))
-    if picture.missing:
-        # At the upper edge, as no latency is theirs; with nothing else there.
+    if missing:
+        # At the upper edge, as they have no latency.
         axes.set_ylim(top=axes.get_ylim()[1] * 1.15)
         axes.scatter(
-            picture.missing,
-            [0.97] * len(picture.missing),
+            missing,
+            [0.97] * len(missing),
             marker="x",
             s=36,
             color=_RED,
             transform=axes.get_xaxis_transform(),
-            label=f"no record ({len(picture.missing)})",
+            label=f"no record ({len(missing)})",
             zorder=4,
         )
         axes.legend(loc="center right", frameon=False)
 
 
-def _rates(axes: Axes, picture: Picture) -> None:
+def _rates(
+    axes: Axes,
+    answered: Sequence[float],
+    recorded: Sequence[tuple[float, float]],
+    poll_seconds: float,
+) -> None:
     axes.set_ylabel("per second")
-    seen = [moment + latency for moment, latency in picture.recorded]
-    end = max([*picture.answered, *seen], default=1.0)
-    bins = max(1, min(_MOST_BINS, int(end / (_BIN_READS * picture.poll))))
-    edges = [end * number / bins for number in range(bins + 1)]
-    for name, moments, colour, dashes in (
-        ("uploads", picture.answered, _INK, "--"),
+    seen = [time + latency for time, latency in recorded]
+    end = max([*answered, *seen], default=1.0)
+    bins = max(1, min(_MOST_BINS, int(end / (_BIN_READS * poll_seconds))))
+    for name, times, colour, dashes in (
+        ("uploads", answered, _INK, "--"),
         ("records", seen, _BLUE, "-"),
     ):
-        counts = [0] * bins
-        for moment in moments:
-            counts[min(int(moment / end * bins), bins - 1)] += 1
+        counts, edges = np.histogram(times, bins, (0, end))
         axes.stairs(
-            [count * bins / end for count in counts],
+            counts * bins / end,
             edges,
             color=colour,
             ls=dashes,
@@ -143,7 +147,7 @@ def _rates(axes: Axes, picture: Picture) -> None:
         )
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.set_xlim(0, edges[-1])
+    axes.set_xlim(0, end)
     # Above the axes, where no line runs.
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 0.97), frameon=False, ncols=2, borderaxespad=0

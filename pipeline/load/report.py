@@ -1,187 +1,231 @@
-"""What a load run tells: its figures, for programs and for people."""
+"""Run a load test and print what it measures."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import terminal
-from pipeline.load.figures import duration, spread
+from pipeline import prices, terminal
+from pipeline.deployed.target import Target
+from pipeline.errors import PipelineError
+from pipeline.load.figures import duration, figures_of, problems
+from pipeline.load.plan import Plan
+from pipeline.load.results import Results, remove, results_of
 from pipeline.load.run import Load
-from pipeline.load.verdict import Verdict
+from pipeline.paths import WORK
 
+FOLDER = WORK / "load"
 # Of each kind; the rest is in --json.
-_SHOWN = 5
+_LINES = 5
+# After Ctrl-C, for records that are under way.
+_GRACE_SECONDS = 5.0
+_SUFFIXES = (".png", ".svg")
 
 
-@dataclass
-class Report:
-    """What `--json` prints; times are in milliseconds where their name ends so.
+def run(
+    found: Target,
+    plan: Plan,
+    *,
+    parallel: int,
+    timeout: float,
+    poll: float | None,
+    clean: bool,
+    picture: Path | None,
+    as_json: bool,
+) -> int:
+    """Upload as planned and print the figures; returns the exit status.
 
-    `recorded` uploads have one record or more, `unseen` of them were not on the stream; others are
-    `in_failure_queue`, `lost` (in neither), or were `refused` by S3. `confirmed` of those on the
-    stream were looked up in the table, too. `upload_ms` is until S3 took an upload, `latency_ms`
-    from there to its record, `behind_ms` how late it began, `total_ms` from when it was due (in a
-    burst, began) to its record. `kept` and `removed` count objects and records.
+    Raises PipelineError and KeyboardInterrupt, once uploads began only after it printed what was
+    measured by then.
     """
-
-    bucket: str
-    table: str
-    delivery: str
-    folder: str
-    uploads: int
-    rate: float | None
-    parallel: int
-    seed: int
-    poll_ms: float
-    timeout_seconds: float
-    uploaded: int = 0
-    recorded: int = 0
-    unseen: int = 0
-    confirmed: int = 0
-    in_failure_queue: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    refused: dict[str, str] = field(default_factory=dict)
-    latency_ms: dict[str, float] | None = None
-    upload_ms: dict[str, float] | None = None
-    behind_ms: dict[str, float] | None = None
-    total_ms: dict[str, float] | None = None
-    uploads_per_second: float | None = None
-    records_per_second: float | None = None
-    kept: dict[str, int] = field(default_factory=dict)
-    removed: dict[str, int] = field(default_factory=dict)
-    pictures: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    ended_by: str | None = None
-
-    @property
-    def holds(self) -> bool:
-        """Whether each upload was taken and has one record."""
-        return not (self.refused or self.in_failure_queue or self.lost or self.doubled)
-
-
-def fill(report: Report, load: Load, verdict: Verdict) -> None:
-    """Put the figures of a run into its report."""
-    taken = load.taken
-    report.uploaded = len(taken)
-    report.recorded = len(taken) - len(verdict.waiting) - len(verdict.lost)
-    report.unseen, report.confirmed = len(verdict.unseen), verdict.confirmed
-    report.in_failure_queue, report.lost, report.doubled = (
-        sorted(one.key for one in some) for some in (verdict.waiting, verdict.lost, verdict.doubled)
-    )
-    report.refused = {one.key: str(one.error) for one in load.sent if one.error is not None}
-    report.latency_ms = _milliseconds(verdict.latency.values())
-    report.upload_ms = _milliseconds(one.answered - one.began for one in taken)
-    report.behind_ms = _milliseconds(
-        one.began - one.due for one in load.sent if one.due is not None
-    )
-    report.total_ms = _milliseconds(
-        seen - (one.began if one.due is None else one.due)
-        for one in taken
-        if (seen := load.arrived(one)) is not None
-    )
-    first = min(one.began for one in load.sent)
-    report.uploads_per_second = _rate(first, [one.answered for one in taken])
-    times = [seen for one in taken if (seen := load.arrived(one)) is not None]
-    report.records_per_second = _rate(first, times)
-    report.notes = list(verdict.trouble)
-    if not load.tells_keys:
-        report.notes.append("The stream tells no keys: a doubled record would not show.")
-    began = [one.began for one in load.sent]
-    if load.plan.rate and len(began) > 1 and report.ended_by is None:
-        kept_up = (len(began) - 1) / (max(began) - min(began))
-        if kept_up < 0.95 * load.plan.rate:
-            report.notes.append(
-                f"This machine began {kept_up:.1f} uploads a second, not {load.plan.rate:g}: raise "
-                "--parallel, or ask for less."
+    console = terminal.console(stderr=as_json)
+    pictures = _pictures(picture, plan)
+    load = Load(found, plan, parallel, poll)
+    # Better known before all is uploaded, where the table can't be read.
+    load.table.stored(["no-such-record"])
+    _announce(console, load, clean)
+    with load.reading():
+        ended = _upload(console, load, timeout)
+        if ended is not None and not load.taken:
+            raise ended
+        try:
+            with terminal.progress(console, "table") as progress:
+                results = results_of(load, progress)
+        except BaseException:
+            _print_left(console, load)
+            raise
+    figures = figures_of(load, results, timeout, ended)
+    _print(console, figures)
+    try:
+        if clean:
+            _remove(console, figures, load)
+        else:
+            figures["kept"] = {"objects": figures["uploaded"], "records": figures["recorded"]}
+            terminal.note(
+                console,
+                f"Left: {_some(len(load.taken), 'object')} and "
+                f"{_some(figures['recorded'], 'record')}; --clean removes them at the end.",
             )
+        _draw(console, figures, load, results, pictures)
+    finally:
+        if as_json:
+            terminal.print_json(figures)
+    if ended is not None:
+        raise ended
+    return 1 if any(problems(figures).values()) else 0
 
 
-def _milliseconds(seconds: Iterable[float]) -> dict[str, float] | None:
-    found = spread(seconds)
-    if found is None:
-        return None
-    return {name: round(value * 1000, 1) for name, value in asdict(found).items()}
+def _pictures(given: Path | None, plan: Plan) -> list[Path]:
+    """Where pictures go, in folders that are there. Raises PipelineError."""
+    if given is not None and given.suffix not in _SUFFIXES:
+        raise PipelineError(
+            f"--picture {given} is neither .png nor .svg: let it end with one of them."
+        )
+    run_id = plan.folder.rstrip("/").rpartition("load-")[2]
+    paths = [FOLDER / f"{run_id}{suffix}" for suffix in _SUFFIXES] if given is None else [given]
+    try:
+        paths[0].parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(
+            f"No folder can be made for {paths[0]} ({error.strerror}): name another file with "
+            "--picture."
+        ) from error
+    return paths
 
 
-def _rate(first: float, times: Sequence[float]) -> float | None:
-    """How many a second, from the first upload's beginning to the last of these."""
-    return round(len(times) / (max(times) - first), 1) if times else None
+def _announce(console: Console, load: Load, clean: bool) -> None:
+    plan, item = load.plan, prices.load().items["s3_puts"]
+    dollars = (item.price or 0) * plan.uploads / item.per
+    pace = (
+        f"as fast as they go, {load.parallel} at a time"
+        if plan.rate is None
+        else f"{plan.rate:g} a second"
+    )
+    terminal.heading(console, f"{_some(plan.uploads, 'upload')} to {load.bucket}, {pace}")
+    twice = ", twice with --clean" if clean else ""
+    terminal.note(
+        console,
+        f"In AWS that is about {prices.money(dollars)} of S3 requests and "
+        f"{_some(plan.uploads, 'write unit')}{twice}. "
+        f"The key prefix is {terminal.printable(plan.folder)}",
+    )
 
 
-def tell(console: Console, report: Report) -> None:
-    """Print the report for people."""
-    _tell_times(console, report)
-    _tell_counts(console, report)
-    _tell_reasons(console, report)
+def _upload(
+    console: Console, load: Load, timeout: float
+) -> KeyboardInterrupt | PipelineError | None:
+    """Upload and wait for the records; what ended that early, if anything did."""
+    try:
+        with terminal.progress(console, "load") as progress:
+            load.upload(progress)
+            load.wait(timeout, progress)
+    except PipelineError as error:
+        return error
+    except KeyboardInterrupt as interruption:
+        terminal.note(
+            console, f"Interrupted: {len(load.sent)} of {load.plan.uploads} were uploaded."
+        )
+        try:
+            with terminal.progress(console, "load") as progress:
+                load.wait(min(timeout, _GRACE_SECONDS), progress)
+        except (KeyboardInterrupt, PipelineError):
+            pass
+        return interruption
+    return None
 
 
-def _tell_times(console: Console, report: Report) -> None:
+def _remove(console: Console, figures: dict[str, Any], load: Load) -> None:
+    try:
+        with terminal.progress(console, "clean") as progress:
+            objects, records = remove(load, progress)
+    except BaseException:
+        _print_left(console, load)
+        raise
+    figures["removed"] = {"objects": objects, "records": records}
+    terminal.note(console, f"Removed {_some(objects, 'object')} and {_some(records, 'record')}.")
+    if figures["lost"] or figures["in_failure_queue"]:
+        terminal.note(console, "Records that come later than this stay, and so do messages.")
+
+
+def _draw(
+    console: Console, figures: dict[str, Any], load: Load, results: Results, paths: Sequence[Path]
+) -> None:
+    # matplotlib takes a second to import.
+    from pipeline.load import picture
+
+    try:
+        picture.draw(load, results, figures, paths)
+    except OSError as error:
+        figures["notes"].append(f"No picture: {error}")
+        terminal.note(console, figures["notes"][-1])
+        return
+    figures["pictures"] = [str(path) for path in paths]
+    terminal.heading(console, "Picture")
+    for path in paths:
+        console.print(Text(f"  {path}", style="green"), soft_wrap=True)
+
+
+def _print(console: Console, figures: dict[str, Any]) -> None:
     terminal.heading(console, "How long it took")
     table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2))
     table.add_column(no_wrap=True)
     for name in ("p50", "p90", "p99", "max"):
         table.add_column(name, justify="right", no_wrap=True)
-    for label, figures in {
-        "an upload began late by": report.behind_ms,
-        "until S3 took it": report.upload_ms,
-        "from there to its record": report.latency_ms,
-        "in all": report.total_ms,
+    for label, spread in {
+        "an upload started late by": figures["behind_ms"],
+        "until S3 took it": figures["upload_ms"],
+        "from there to its record": figures["latency_ms"],
+        "in all": figures["total_ms"],
     }.items():
-        if figures is not None:
-            values = [duration(figure / 1000) for figure in figures.values()]
+        if spread is not None:
+            values = [duration(value / 1000) for value in spread.values()]
             table.add_row(f"  {label}", *values, style="bold" if "record" in label else "")
     console.print(table)
     terminal.note(
         console,
-        f"A record is there when it was read from the table's stream, every {report.poll_ms:g} ms.",
+        "A record counts from when it was read from the table's stream, every "
+        f"{figures['poll_ms']:g} ms.",
     )
-
-
-def _tell_counts(console: Console, report: Report) -> None:
     terminal.heading(console, "What became of the uploads")
-    rates = {"uploaded": report.uploads_per_second, "recorded": report.records_per_second}
+    rates = {"uploaded": figures["uploads_per_second"], "recorded": figures["records_per_second"]}
     for name, number in {
-        "uploaded": report.uploaded,
-        "refused by S3": len(report.refused),
-        "recorded": report.recorded,
-        "in the failure queue": len(report.in_failure_queue),
-        "lost": len(report.lost),
-        "doubled": len(report.doubled),
+        "uploaded": figures["uploaded"],
+        "recorded": figures["recorded"],
+        **{name: len(keys) for name, keys in problems(figures).items()},
     }.items():
         bad = number and name not in rates
         line = Text(f"  {name:20} {number:7,}", style="red" if bad else "")
         if rate := rates.get(name):
             line.append(f"   {rate:,.1f} a second")
         console.print(line, soft_wrap=True)
-
-
-def _tell_reasons(console: Console, report: Report) -> None:
-    for name, keys in {
-        "lost": report.lost,
-        "in the failure queue": report.in_failure_queue,
-        "doubled": report.doubled,
-        "refused": [f"{key}: {reason}" for key, reason in report.refused.items()],
-    }.items():
-        for key in keys[:_SHOWN]:
-            console.print(Text(f"  {name}  {terminal.printable(key)}", style="red"), soft_wrap=True)
-        if len(keys) > _SHOWN:
-            terminal.note(console, f"… and {len(keys) - _SHOWN} more; --json names them all.")
-    if report.unseen:
-        terminal.note(console, f"{report.unseen} of the recorded were not on the stream in time.")
-    if report.lost and report.ended_by is None:
+    for name, keys in problems(figures).items():
+        terminal.problems(console, name, keys, _LINES)
+    if figures["unseen"]:
+        terminal.note(
+            console, f"{figures['unseen']} of the recorded were not on the stream in time."
+        )
+    if figures["lost"] and figures["ended_by"] is None:
         terminal.note(
             console,
-            f"Lost is what has no record {report.timeout_seconds:g} s after the last upload and is "
-            "not in the failure queue either. It may be tried still: Lambda tries three times in "
-            "about three minutes, and for up to six hours when it is throttled.",
+            f"Lost is what has no record {figures['timeout_seconds']:g} s after the last upload "
+            "and is not in the failure queue either. A retry may still succeed: Lambda tries three "
+            "times in about three minutes, and for up to six hours when it is throttled.",
         )
-    if report.in_failure_queue:
-        terminal.note(console, "What is in the failure queue is put through again by lab replay.")
-    for one in report.notes:
-        terminal.note(console, one)
-    if report.ended_by is not None:
+    if figures["in_failure_queue"]:
+        terminal.note(console, "`pipeline replay` replays what is in the failure queue.")
+    for note in figures["notes"]:
+        terminal.note(console, note)
+    if figures["ended_by"] is not None:
         terminal.note(console, "It ended early: the figures are of what was done by then.")
+
+
+def _print_left(console: Console, load: Load) -> None:
+    folder = terminal.printable(load.plan.folder)
+    terminal.note(console, f"Not all is removed: see s3://{load.bucket}/{folder}")
+
+
+def _some(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,49 +1,34 @@
 """Upload to a deployed pipeline as planned, and see when each record arrives on the table's stream.
 
-Each upload is tried once, so that it makes one version and one event. It has arrived when its
-record was read from the stream; where the bucket has no versions it is told by its key, otherwise
-by the `objectId` that its version has.
+Each upload is tried once, so that it makes one version and one event. Its record is found on the
+stream by the `objectId` of its version, or by its key where the bucket has no versions.
 """
 
 import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.deployed import aws, stream
+from pipeline.deployed import aws, bucket, stream, table
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 from pipeline.handler import events, records
 from pipeline.load.plan import Plan
+from pipeline.terminal import ShowProgress
 
-# Told what is being done, how much of it is, and of how much.
-Progress = Callable[[str, int, int], None]
-
-_LOOK_SECONDS = 0.1
+_CHECK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Clients:
-    """boto3 clients of one account and region; `uploads` is S3's, and tries once."""
-
-    uploads: Any
-    s3: Any
-    dynamodb: Any
-    streams: Any
-    sqs: Any
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One upload: its number and key, when it was due, began and was answered.
+class Upload:
+    """One upload: its number and key, when it was due, started and answered.
 
     Times are `time.monotonic()` seconds; `due` is None in a burst. `object_id` is its record's, or
     None where the bucket has no versions. `error` says why it failed; its object may be there all
@@ -59,86 +44,75 @@ class Sent:
     error: Exception | None = None
 
 
-@dataclass
-class Seen:
-    """What the stream told: when each record came first, by `objectId`, and the ids of each key."""
-
-    times: dict[str, float] = field(default_factory=dict)
-    ids: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-
-
-def clients(parallel: int, **settings: Any) -> Clients:
-    """Clients that suit a run; `settings` are boto3's. Raises PipelineError."""
-    once = Config(
-        retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=parallel
-    )
-    patient = Config(retries={"mode": "standard", "total_max_attempts": 5})
-    return Clients(
-        aws.client("s3", once, **settings),
-        aws.client("s3", patient, **settings),
-        aws.client("dynamodb", patient, **settings),
-        stream.client(**settings),
-        aws.client("sqs", patient, **settings),
-    )
-
-
 class Load:
     """One run: `upload`, then `wait`; either may be interrupted.
 
-    Within its block the stream is read, by a thread of its own. `sent` grows as uploads end.
+    `reading` goes around both. `sent` grows as uploads end.
     """
 
-    def __init__(self, through: Clients, found: Target, plan: Plan, poll_seconds: float) -> None:
-        """Raises PipelineError where names are absent or the stream can't tell what a run asks."""
-        self.through = through
-        self.plan = plan
-        self._poll_seconds = poll_seconds
-        self.bucket, self.table = found.bucket_name, found.table_name
-        self.queue_url, self.buffer_url = found.failure_queue_url, found.buffer_queue_url
-        self._arrivals = stream.Arrivals(through.streams, found.table_stream_arn)
-        if not self.tells_keys:
-            self._need_versions()
-        self.sent: list[Sent] = []
-        self.seen = Seen()
+    def __init__(
+        self, found: Target, plan: Plan, parallel: int, poll_seconds: float | None
+    ) -> None:
+        """Raises PipelineError where an output is absent or the stream lacks what a run needs."""
+        settings = found.settings
+        once = Config(
+            retries={"mode": "standard", "total_max_attempts": 1}, max_pool_connections=parallel
+        )
+        self.found, self.plan, self.parallel = found, plan, parallel
+        self.bucket, self.queue_url = found.bucket_name, found.failure_queue_url
+        self.table = table.Table(table.client(**settings), found.table_name)
+        self.s3, self.sqs = bucket.client(**settings), aws.client("sqs", **settings)
+        self._uploads = aws.client("s3", once, **settings)
+        streams = stream.client(**settings)
+        self.poll_seconds = poll_seconds or stream.poll_seconds(streams)
+        self._stream = stream.Arrivals(streams, found.table_stream_arn)
+        if not self.has_keys and not self._has_versions():
+            raise PipelineError(
+                f"The stream of {self.table.name} has neither keys nor versions of what is "
+                "uploaded: set table.stream_view_type to NEW_IMAGE, or bucket.versioning to true."
+            )
+        self.sent: list[Upload] = []
+        # When each record was first seen, by `objectId`, and the ids of each key.
+        self._times: dict[str, float] = {}
+        self._ids: defaultdict[str, set[str]] = defaultdict(set)
         self._stop = threading.Event()
         self._over = threading.Event()
-        self._reading = threading.Thread(target=self._read, name="arrivals", daemon=True)
-        self._broken: PipelineError | None = None
+        self._failure: PipelineError | None = None
 
-    def __enter__(self) -> "Load":
-        """Begin to read the stream."""
-        self._reading.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End that."""
-        self._over.set()
-        self._reading.join()
-
-    @property
-    def tells_keys(self) -> bool:
-        """Whether the stream says of which key a record is."""
-        return self._arrivals.images
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read the stream in a thread within the block."""
+        thread = threading.Thread(target=self._read, name="stream", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
 
     @property
-    def taken(self) -> list[Sent]:
+    def has_keys(self) -> bool:
+        """Whether the stream has the key of each record."""
+        return self._stream.images
+
+    @property
+    def taken(self) -> list[Upload]:
         """The uploads that S3 took."""
-        return [one for one in self.sent if one.error is None]
+        return [upload for upload in self.sent if upload.error is None]
 
-    def upload(self, parallel: int, tell: Progress) -> None:
-        """Upload all, `parallel` at a time at most; what is under way is waited for in any case.
+    def upload(self, progress: ShowProgress) -> None:
+        """Make all uploads; running ones are waited for in any case.
 
-        Raises PipelineError where S3 takes none at all, and where the stream can't be read any
-        more.
+        Raises PipelineError where S3 takes none at all, and when the stream can't be read any more.
         """
         numbers = itertools.count()
-        pool = ThreadPoolExecutor(parallel, thread_name_prefix="upload")
+        pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="upload")
         start = time.monotonic()
-        working = {pool.submit(self._work, numbers, start, parallel) for _ in range(parallel)}
+        working = {pool.submit(self._work, numbers, start) for _ in range(self.parallel)}
         try:
             while working:
-                tell("uploaded", len(self.sent), self.plan.uploads)
-                done, working = wait(working, _LOOK_SECONDS)
+                progress("uploaded", len(self.sent), self.plan.uploads)
+                done, working = wait(working, _CHECK_SECONDS)
                 for future in done:
                     future.result()
                 self._check()
@@ -146,50 +120,40 @@ class Load:
             self._stop.set()
             pool.shutdown()
         if self.sent and not self.taken:
-            with self._asking_bucket():
+            with bucket.asking(self.bucket):
                 raise self.sent[0].error or AssertionError
 
-    def wait(self, seconds: float, tell: Progress) -> None:
+    def wait(self, seconds: float, progress: ShowProgress) -> None:
         """Wait until each upload has its record, for `seconds` after the last one at most.
 
         Raises PipelineError.
         """
-        taken = self.taken
-        deadline = max((one.answered for one in taken), default=0.0) + seconds
-        missing = taken
-        while missing := [one for one in missing if self.arrived(one) is None]:
+        missing = taken = self.taken
+        deadline = max((upload.answered for upload in taken), default=0.0) + seconds
+        while missing := [upload for upload in missing if self.recorded_at(upload) is None]:
             self._check()
-            tell("recorded", len(taken) - len(missing), len(taken))
+            progress("recorded", len(taken) - len(missing), len(taken))
             if time.monotonic() > deadline:
                 return
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_CHECK_SECONDS)
 
-    def arrived(self, one: Sent) -> float | None:
+    def recorded_at(self, upload: Upload) -> float | None:
         """When its record was seen on the stream."""
-        if one.object_id is not None:
-            return self.seen.times.get(one.object_id)
-        return min((self.seen.times[each] for each in self.ids(one)), default=None)
+        if upload.object_id is not None:
+            return self._times.get(upload.object_id)
+        return min((self._times[each] for each in self.object_ids(upload)), default=None)
 
-    def ids(self, one: Sent) -> set[str]:
-        """The ids of its records, as far as they can be known."""
-        seen = self.seen.ids.get(one.key, frozenset[str]())
-        return {*seen} if one.object_id is None else {one.object_id, *seen}
+    def object_ids(self, upload: Upload) -> set[str]:
+        """The `objectId`s of its records, as far as they are known."""
+        seen = self._ids.get(upload.key, frozenset[str]())
+        return {*seen} if upload.object_id is None else {upload.object_id, *seen}
 
-    def _need_versions(self) -> None:
-        """Raises PipelineError where records could not be told from others'."""
-        with self._asking_bucket():
-            versioning = self.through.s3.get_bucket_versioning(Bucket=self.bucket)
-        if versioning.get("Status") != "Enabled":
-            raise PipelineError(
-                f"The stream of {self.table} tells neither keys nor versions of what is uploaded: "
-                "set table.stream_view_type to NEW_IMAGE, or bucket.versioning to true."
-            )
+    def _has_versions(self) -> bool:
+        with bucket.asking(self.bucket):
+            versioning = self.s3.get_bucket_versioning(Bucket=self.bucket)
+        return bool(versioning.get("Status") == "Enabled")
 
-    def _asking_bucket(self) -> AbstractContextManager[None]:
-        fix = "take bucket_name from the stack's outputs, and its account and region"
-        return aws.asking(f"the bucket {self.bucket}", fix)
-
-    def _work(self, numbers: "itertools.count[int]", start: float, parallel: int) -> None:
+    def _work(self, numbers: "itertools.count[int]", start: float) -> None:
         # `next` of a count is one step for other threads.
         while (number := next(numbers)) < self.plan.uploads:
             due = self.plan.due(number)
@@ -198,50 +162,48 @@ class Load:
             if self._stop.wait(max(0.0, pause)):
                 return
             self.sent.append(self._put(number, None if due is None else start + due, body))
-            # Where all are refused, the rest will be.
-            if len(self.sent) >= parallel and not any(one.error is None for one in self.sent):
+            # Where the first ones are all refused, the rest will be.
+            if len(self.sent) >= self.parallel and not self.taken:
                 return
 
-    def _put(self, number: int, due: float | None, body: bytes) -> Sent:
+    def _put(self, number: int, due: float | None, body: bytes) -> Upload:
         key = self.plan.key(number)
         began = time.monotonic()
         try:
-            answer = self.through.uploads.put_object(Bucket=self.bucket, Key=key, Body=body)
+            answer = self._uploads.put_object(Bucket=self.bucket, Key=key, Body=body)
         except (ClientError, BotoCoreError) as error:
-            return Sent(number, key, due, began, time.monotonic(), error=error)
+            return Upload(number, key, due, began, time.monotonic(), error=error)
         answered = time.monotonic()
         version = answer.get("VersionId")
-        object_id = _object_id(self.bucket, key, version) if version not in (None, "null") else None
-        return Sent(number, key, due, began, answered, object_id)
+        object_id = None
+        if version not in (None, "null"):
+            event = events.ObjectEvent(
+                self.bucket, key, "ObjectCreated:Put", "", 0, version_id=version
+            )
+            object_id = records.object_id(event)
+        return Upload(number, key, due, began, answered, object_id)
 
     def _read(self) -> None:
         try:
             while not self._over.is_set():
-                for one in self._arrivals.new():
-                    self._note(one)
-                self._over.wait(self._poll_seconds)
+                for change in self._stream.new():
+                    self._note(change)
+                self._over.wait(self.poll_seconds)
         except PipelineError as error:
-            self._broken = error
+            self._failure = error
 
-    def _note(self, one: stream.Arrival) -> None:
-        if one.change == "REMOVE":
+    def _note(self, change: stream.Arrival) -> None:
+        if change.change == "REMOVE":
             return
-        object_id = one.keys["objectId"]["S"]
-        key = None if one.image is None else one.image.get("objectKey", {}).get("S", "")
+        object_id = change.keys["objectId"]["S"]
+        key = None if change.image is None else change.image.get("objectKey", {}).get("S", "")
         if key is not None and not key.startswith(self.plan.folder):
             return
-        # Whoever finds the id looks for its time.
-        self.seen.times.setdefault(object_id, one.seen)
+        # The time first: another thread that finds the id looks for its time.
+        self._times.setdefault(object_id, change.seen)
         if key is not None:
-            self.seen.ids[key].add(object_id)
+            self._ids[key].add(object_id)
 
     def _check(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-
-
-def _object_id(bucket: str, key: str, version: str) -> str:
-    """The `objectId` of the record that a created version has."""
-    return records.object_id(
-        events.ObjectEvent(bucket, key, "ObjectCreated:Put", "", 0, version_id=version)
-    )
+        if self._failure is not None:
+            raise self._failure

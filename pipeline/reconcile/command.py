@@ -1,9 +1,11 @@
 """`pipeline reconcile`: its options."""
 
+import time
 from typing import Annotated
 
 import typer
 
+from pipeline import times
 from pipeline.options import KeyPrefix, Named, Since, about_a_pipeline
 from pipeline.program import Json
 
@@ -15,12 +17,9 @@ def reconcile(
     prefix: KeyPrefix = "",
     since: Since = None,
     grace: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DURATION",
-            help="Wait so long for records of what was just uploaded; 60s if not given.",
-        ),
-    ] = None,
+        str,
+        typer.Option(metavar="DURATION", help="Wait this long for records of new uploads."),
+    ] = "60s",
     as_json: Json = False,
 ) -> None:
     """Compare the bucket with the table; name what is missing, doubled or stale.
@@ -29,5 +28,11 @@ def reconcile(
     """
     from pipeline.reconcile import report
 
-    found = named.find()
-    raise typer.Exit(report.run(found, prefix=prefix, since=since, grace=grace, as_json=as_json))
+    status = report.run(
+        named.find(),
+        prefix=prefix,
+        since=None if since is None else times.moment(since, time.time(), "--since"),
+        grace_seconds=times.seconds(grace, "--grace"),
+        as_json=as_json,
+    )
+    raise typer.Exit(status)

@@ -1,7 +1,7 @@
-"""Compare what a bucket holds with what a table tells of it: pure, given both.
+"""Compare the versions in a bucket with the records in a table, once both were read.
 
 A record and an object version belong together by key and version id. A version without an id
-("null", in a bucket that is not versioned) leaves nothing to go by but key, eTag and time.
+("null", in a bucket that is not versioned) is matched by key, eTag and time.
 """
 
 from collections import defaultdict
@@ -15,20 +15,20 @@ from pipeline.deployed.table import Record
 Identity = tuple[str, str]
 Versions = Mapping[Identity, Version]
 
-# An event tells when S3 was done, a listing when it began: minutes apart for a large object, and
-# an upload in parts may take days. The other way round it is a matter of rounding.
+# An event has the time when S3 was done, a listing when it began: minutes apart for a large object,
+# days for an upload in parts. The other way round, only rounding differs.
 _EARLY_SECONDS = 5
 _LATE_SECONDS = 900
-NOT_THERE = "its object is not in the bucket"
+_NO_OBJECT = "its object is not in the bucket"
 _REMOVAL = ("ObjectRemoved", "LifecycleExpiration")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What is compared: one bucket's objects since `since`, as the filters take them.
+    """What is compared: the objects of one bucket that the filters take, uploaded since `since`.
 
-    `listed_at` is when the listing began; both in epoch seconds. Only with `narrowed` are older
-    records left out, too: otherwise whatever has not expired is judged.
+    `listed_at` is when the listing began; both are epoch seconds. Older records are judged too,
+    unless `narrowed`.
     """
 
     bucket: str
@@ -40,7 +40,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Stale:
-    """A record that tells of something that is not there, and `why`."""
+    """A record that does not match the bucket, and `why`."""
 
     record: Record
     why: str
@@ -48,14 +48,14 @@ class Stale:
 
 @dataclass
 class Comparison:
-    """What was found. Only `missing`, `doubled` and `stale` are against agreement.
+    """The result. Bucket and table agree if nothing is `missing`, `doubled` or `stale`.
 
-    Of the versions that were listed: how many were `expected` to have a record, are `agreeing`,
-    `unjudged` (without a record, and the listing does not tell whether the filters take them),
-    `ignored` (not taken), `outside` (older than the time compared).
+    Listed versions: how many are `expected` to have a record, `agreeing`, `unjudged` (without a
+    record, and the listing does not show whether the filters take them), `ignored` (not taken),
+    `outside` (older than the time compared).
 
-    Of the records, how many are `expired`, `superseded` (of an object without versions that was
-    overwritten), `removed` (gone from the bucket, with a record of that), `late` (newer than the
+    Records: how many are `expired`, `superseded` (of an object without versions that was
+    overwritten), `removed` (of an object whose removal has a record), `late` (newer than the
     listing), `early` (older than a narrowed time), of `other_events`, of `other_buckets`.
     """
 
@@ -82,11 +82,11 @@ class Comparison:
 
     def gone(self) -> list[Record]:
         """The records whose objects are not there."""
-        return [one.record for one in self.stale if one.why == NOT_THERE]
+        return [stale.record for stale in self.stale if stale.why == _NO_OBJECT]
 
 
-def tells_of(record: Record, version: Version) -> bool:
-    """Whether a record is one of this very upload; both of the same key and version id."""
+def matches(record: Record, version: Version) -> bool:
+    """Whether both are of the same upload, given the same key and version id."""
     if version.version_id:
         return True
     if record.etag and record.etag != version.etag:
@@ -100,8 +100,7 @@ def compare(
 ) -> Comparison:
     """Compare the `versions` that were listed with all `records` of the table.
 
-    `later` are versions that were found after the listing: no record of them is missing, and a
-    record of them is not stale.
+    `later` are versions that were found after the listing: they need no record, but may have one.
     """
     found = Comparison()
     created: dict[Identity, list[Record]] = defaultdict(list)
@@ -119,18 +118,18 @@ def compare(
 
     there = {**(later or {}), **versions}
     wrong: set[Identity] = set()
-    for identity, its in created.items():
-        live = [one for one in its if _is_live(found, scope, one)]
+    for identity, candidates in created.items():
+        live = [record for record in candidates if _is_live(found, scope, record)]
         if not _judge_records(found, scope, live, there.get(identity), removals.get(identity)):
             wrong.add(identity)
     for identity, version in versions.items():
-        told = any(tells_of(one, version) for one in created.get(identity, ()))
-        _judge_version(found, scope, version, told=told, right=identity not in wrong)
+        recorded = any(matches(record, version) for record in created.get(identity, ()))
+        _judge_version(found, scope, version, recorded=recorded, correct=identity not in wrong)
     return found
 
 
 def _judge_version(
-    found: Comparison, scope: Scope, version: Version, *, told: bool, right: bool
+    found: Comparison, scope: Scope, version: Version, *, recorded: bool, correct: bool
 ) -> None:
     judgement = judge(scope.filters, version.key, version.etag)
     if judgement == "ignored":
@@ -138,16 +137,16 @@ def _judge_version(
     elif version.modified < scope.since:
         found.outside += 1
     elif judgement == "unjudged":
-        found.unjudged += not told
+        found.unjudged += not recorded
     else:
         found.expected += 1
-        found.agreeing += told and right
-        if not told:
+        found.agreeing += recorded and correct
+        if not recorded:
             found.missing.append(version)
 
 
 def _is_live(found: Comparison, scope: Scope, record: Record) -> bool:
-    # DynamoDB deletes expired records within about two days; until then they are no news.
+    # DynamoDB deletes expired records within about two days; until then they don't count.
     if record.ttl is not None and record.ttl <= scope.listed_at:
         found.expired += 1
         return False
@@ -164,7 +163,7 @@ def _judge_records(
     version: Version | None,
     removed_at: int | None,
 ) -> bool:
-    """Judge the creation records of one key and version id: whether they are right."""
+    """Judge the creation records of one key and version id; whether they are correct."""
     twins = _twins(records, version)
     stale = []
     for record in records:
@@ -174,8 +173,8 @@ def _judge_records(
             elif removed_at is not None and (record.version_id or removed_at >= record.timestamp):
                 found.removed += 1
             else:
-                stale.append(Stale(record, NOT_THERE))
-        elif not tells_of(record, version):
+                stale.append(Stale(record, _NO_OBJECT))
+        elif not matches(record, version):
             found.superseded += 1
         elif why := _difference(record, version):
             stale.append(Stale(record, why))
@@ -193,32 +192,32 @@ def _difference(record: Record, version: Version) -> str | None:
 
 
 def _twins(records: Sequence[Record], version: Version | None) -> list[tuple[Record, ...]]:
-    """Groups of records that tell of one upload."""
+    """Groups of records of one upload."""
     if len(records) < 2:
         return []
     if records[0].version_id:
         return [tuple(records)]
     groups: dict[str, list[Record]] = defaultdict(list)
-    # Those that were filled in have none; it alone tells two uploads of the same bytes apart.
-    for one in sorted(records, key=lambda record: not record.sequencer):
-        same = one.sequencer or next(
-            (name for name, group in groups.items() if _same_upload(one, group[0], version)),
-            one.object_id,
+    # Backfilled records have no sequencer; it alone tells two uploads of the same bytes apart.
+    for record in sorted(records, key=lambda record: not record.sequencer):
+        same = record.sequencer or next(
+            (name for name, group in groups.items() if _same_upload(record, group[0], version)),
+            record.object_id,
         )
-        groups[same].append(one)
+        groups[same].append(record)
     return [tuple(group) for group in groups.values() if len(group) > 1]
 
 
 def _same_upload(bare: Record, other: Record, version: Version | None) -> bool:
-    """Whether a record without a sequencer tells of the same upload as another of its key."""
+    """Whether a record without a sequencer is of the same upload as another of its key."""
     if bare.etag != other.etag:
         return False
     if bare.timestamp == other.timestamp:
         return True
-    # Of the object that is there now, a listing and an event tell different times.
+    # For the object that is there now, a listing and an event have different times.
     return (
         version is not None
         and version.modified in (bare.timestamp, other.timestamp)
-        and tells_of(bare, version)
-        and tells_of(other, version)
+        and matches(bare, version)
+        and matches(other, version)
     )

@@ -1,272 +1,216 @@
-"""Find out what the table lacks of the bucket, tells twice, or tells of what is not there.
+"""Compare a deployed pipeline's bucket with its table.
 
-Changes nothing; of the failure queue's messages the receive counts only. The bucket is listed
-first, then the table read, so that what is uploaded meanwhile can only be told too much. What does
-not agree then is asked for once more before it is called missing or stale.
+Changes nothing but receive counts of the failure queue's messages. The bucket is listed first, then
+the table is scanned, so that an upload meanwhile can only leave a record too many. What does not
+agree is read once more before it is reported.
 
-Memory: about 1 KB for each version below the listed prefixes and each record of the table, which a
-few 100,000 are fine with.
+Memory: about 1 KB for each version below the listed prefixes and each record of the table, which is
+fine up to a few 100,000.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-from botocore.config import Config
-
-from pipeline.deployed import aws, failure_queue
-from pipeline.deployed import bucket as listing
-from pipeline.deployed import table as table_records
+from pipeline.deployed import aws, bucket, failure_queue, filters, table
 from pipeline.deployed.bucket import Version
 from pipeline.deployed.failure_queue import FailedEvent
-from pipeline.deployed.filters import Filter, prefixes, retention_seconds
 from pipeline.deployed.table import Item, Record, Table
+from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 from pipeline.handler import events, records
 from pipeline.reconcile.compare import Comparison, Identity, Scope, compare
-from pipeline.replay.run import Clients as QueueClients
-from pipeline.replay.run import clients as queue_clients
-from pipeline.replay.run import depth, replay
-
-GRACE_SECONDS = 60.0
+from pipeline.replay import run as replaying
+from pipeline.terminal import ShowProgress
 
 _PAUSE_SECONDS = 3.0
 
-# What is being done, how much of it is done, and of how much in all: show.progress's.
-Tell = Callable[[str, int, int], None]
 
-
-@dataclass(frozen=True)
-class Clients:
-    """boto3 clients of one account and region; `functions` is Lambda's."""
-
-    s3: Any
-    dynamodb: Any
-    functions: Any
-    queues: QueueClients
-
-
-@dataclass(frozen=True)
-class Pipeline:
-    """The names that are compared, and what the filters take."""
-
-    bucket: str
-    table: str
-    function: str
-    failure_queue_url: str
-    buffer_queue_url: str | None
-    filters: Sequence[Filter]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What to compare: keys with `prefix`, since a moment in epoch seconds if one is given.
-
-    What was uploaded less than `grace_seconds` ago is waited for that long.
-    """
-
-    prefix: str = ""
-    since: float | None = None
-    grace_seconds: float = GRACE_SECONDS
-
-
-@dataclass(frozen=True)
-class Lying:
-    """Where events may wait: which of the missing are in the failure queue, and how many messages.
+@dataclass
+class Queues:
+    """Where the events of missing records may be: `failed` are those in the failure queue.
 
     `hidden` is how many messages of the failure queue others have received, `buffered` how many
-    are in the buffer, None without one; `unread` why a queue could not be asked.
+    messages the buffer has, None without one; `unread` says why a queue could not be read.
     """
 
-    failed: frozenset[Version] = frozenset()
+    failed: set[Version] = field(default_factory=set)
     hidden: int = 0
     buffered: int | None = None
     unread: str | None = None
 
 
-@dataclass(frozen=True)
-class Finding:
-    """The comparison, where the missing are, and what it took.
-
-    Compared are uploads since `since` (epoch seconds), which is no longer ago than the `retention`
-    (seconds). `versions` and `records` were read, and `strangers`, items that are no records.
-    """
-
-    comparison: Comparison
-    lying: Lying
-    since: float
-    retention: int
-    versions: int
-    records: int
-    strangers: int
-    list_requests: int
-    read_units: float
-
-
-def clients(**settings: Any) -> Clients:
-    """Clients that suit `reconcile`; `settings` are boto3's. Raises PipelineError."""
-    patient = Config(retries={"mode": "standard", "total_max_attempts": 4})
-    return Clients(
-        listing.client(**settings),
-        table_records.client(**settings),
-        aws.client("lambda", patient, **settings),
-        queue_clients(**settings),
-    )
-
-
-def reconcile(through: Clients, pipeline: Pipeline, asked: Asked, tell: Tell) -> Finding:
-    """Compare bucket and table; raises PipelineError where one of them can't be read."""
-    listed = prefixes(pipeline.filters, asked.prefix)
-    retention = retention_seconds(through.functions, pipeline.function)
-    run = _Run(through, pipeline, asked, listed, retention, tell)
-    run.versions = dict(_list(run))
-    table = Table(through.dynamodb, pipeline.table)
-    for page in table.scan(asked.prefix):
-        run.keep(page)
-        tell("records read", len(run.records), 0)
-    comparison = run.compared()
-    if comparison.missing:
-        _wait_for_young(run, table, comparison.missing)
-        _read_again(run, table, run.compared().missing)
-    if comparison.missing or comparison.gone():
-        comparison = run.compared()
-        _look_again(run, [*comparison.missing, *comparison.gone()])
-        comparison = run.compared()
-    lying = _where(run, comparison.missing) if comparison.missing else Lying()
-    return Finding(
-        comparison,
-        lying,
-        run.since(),
-        retention,
-        len(run.versions),
-        len(run.records),
-        run.strangers,
-        run.list_requests,
-        table.read_units,
-    )
-
-
 @dataclass
-class _Run:
-    """One comparison: what it is about, and what is known by now.
+class Reconciliation:
+    """One comparison: what it is about, what was read so far, and its result.
 
-    `versions` are those that were listed, `later` those found when some were looked for again.
+    Compared are keys with `prefix`, uploaded since `since` (epoch seconds) if that is given, and
+    since `compared_since` in any case, `retention` seconds ago. `versions` are those that were
+    listed, `later` those found when some were looked for again, `strangers` items that are no
+    records.
     """
 
-    through: Clients
-    pipeline: Pipeline
-    asked: Asked
-    prefixes: Sequence[str]
-    retention: int
-    tell: Tell
+    found: Target
+    prefix: str
+    since: float | None
+    grace_seconds: float
+    progress: ShowProgress
     versions: dict[Identity, Version] = field(default_factory=dict)
     later: dict[Identity, Version] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     strangers: int = 0
     list_requests: int = 0
-    listed_at: float | None = None
+    # S3's time and this machine's, when the listing began.
+    listed_at: float = 0.0
     listed_on: float = 0.0
+    compared_since: float = 0.0
+    comparison: Comparison = field(default_factory=Comparison)
+    queues: Queues = field(default_factory=Queues)
+
+    def __post_init__(self) -> None:
+        """Raises PipelineError where an output is absent, or the function can't be read."""
+        found, settings = self.found, self.found.settings
+        # Read first, so that a missing output is reported before AWS is asked.
+        function, _ = found.function_name, found.failure_queue_url
+        self.filters = filters.filters_of(found)
+        self.prefixes = filters.prefixes(self.filters, self.prefix)
+        self.s3 = bucket.client(**settings)
+        self.table = Table(table.client(**settings), found.table_name)
+        functions = aws.client("lambda", **settings)
+        self.retention = filters.retention_seconds(functions, function)
 
     def now(self) -> float:
         """S3's time, epoch seconds."""
-        assert self.listed_at is not None  # noqa: S101  (a page came first)
         return self.listed_at + time.monotonic() - self.listed_on
 
-    def since(self) -> float:
-        """Records of older uploads may have expired by now."""
-        return max(self.now() - self.retention, self.asked.since or 0)
-
-    def compared(self) -> Comparison:
-        """Compare what is known by now."""
-        assert self.listed_at is not None  # noqa: S101
+    def compare(self) -> None:
+        """Compare what was read so far."""
+        # Records of older uploads may have expired by now.
+        self.compared_since = max(self.now() - self.retention, self.since or 0)
         scope = Scope(
-            self.pipeline.bucket,
-            self.pipeline.filters,
-            self.since(),
+            self.found.bucket_name,
+            self.filters,
+            self.compared_since,
             self.listed_at,
-            narrowed=self.asked.since is not None,
+            narrowed=self.since is not None,
         )
-        return compare(scope, self.versions, self.records.values(), self.later)
+        self.comparison = compare(scope, self.versions, self.records.values(), self.later)
 
-    def keep(self, items: Iterable[Item]) -> None:
-        """Note the records among a table's items."""
+    def scan(self, *, consistent: bool = False) -> None:
+        """Read all records."""
+        self.strangers = 0
+        for page in self.table.scan(self.prefix, consistent=consistent):
+            self._keep(page)
+            self.progress("records read", len(self.records), 0)
+
+    def get(self, versions: Iterable[Version], *, consistent: bool = False) -> None:
+        """Read the records of these versions."""
+        ids = {self.object_id(version) for version in versions}
+        self._keep(self.table.get(ids, consistent=consistent))
+
+    def object_id(self, version: Version) -> str:
+        """The `objectId` of the version's record."""
+        return records.object_id(bucket.event_of(self.found.bucket_name, version))
+
+    def _keep(self, items: Iterable[Item]) -> None:
         for item in items:
-            record = table_records.read(item)
+            record = table.read(item)
             if record is None:
                 self.strangers += 1
             else:
                 self.records[record.object_id] = record
 
 
-def _list(run: _Run) -> Iterator[tuple[Identity, Version]]:
+def reconcile(
+    found: Target, *, prefix: str, since: float | None, grace_seconds: float, progress: ShowProgress
+) -> Reconciliation:
+    """Compare the keys with `prefix`, uploaded since an epoch time if one is given.
+
+    Records of uploads in the last `grace_seconds` are waited for. Raises PipelineError where bucket
+    or table can't be read, or the failure queue's name is absent.
+    """
+    run = Reconciliation(found, prefix, since, grace_seconds, progress)
+    run.versions = dict(_list(run))
+    run.scan()
+    run.compare()
+    if run.comparison.missing:
+        _wait_for_young(run)
+        run.compare()
+        _read_again(run)
+        run.compare()
+    missing, gone = run.comparison.missing, run.comparison.gone()
+    if missing or gone:
+        _look_again(run, [*missing, *gone])
+        run.compare()
+    if run.comparison.missing:
+        _look_in_queues(run)
+    return run
+
+
+def _list(run: Reconciliation) -> Iterator[tuple[Identity, Version]]:
     """All versions below the prefixes, now."""
-    found = 0
+    listed = 0
     for prefix in run.prefixes:
-        for page in listing.pages(run.through.s3, run.pipeline.bucket, prefix):
+        for page in bucket.pages(run.s3, run.found.bucket_name, prefix):
             run.list_requests += 1
-            if run.listed_at is None:
+            if not run.listed_at:
                 run.listed_at, run.listed_on = page.asked_at, time.monotonic()
-            found += len(page.versions)
-            run.tell("object versions listed", found, 0)
-            yield from listing.by_identity(page.versions).items()
+            listed += len(page.versions)
+            run.progress("object versions listed", listed, 0)
+            yield from bucket.by_identity(page.versions).items()
 
 
-def _wait_for_young(run: _Run, table: Table, missing: Sequence[Version]) -> None:
-    """Give the events of what was just uploaded the time that they are granted."""
-    while young := {one: left for one in missing if (left := _granted(run, one)) > 0}:
+def _wait_for_young(run: Reconciliation) -> None:
+    """Wait for the records of new uploads."""
+    missing = run.comparison.missing
+    while young := {version: left for version in missing if (left := _grace(run, version)) > 0}:
         left = max(young.values())
-        run.tell(f"young uploads without a record, waiting {left:.0f} s", len(young), 0)
+        run.progress(f"young uploads without a record, waiting {left:.0f} s", len(young), 0)
         time.sleep(min(_PAUSE_SECONDS, left))
         # Those without a version id would take a scan each time.
-        run.keep(table.get({_object_id(run, one) for one in young if one.version_id}))
-        missing = [one for one in missing if _object_id(run, one) not in run.records]
+        run.get(version for version in young if version.version_id)
+        missing = [version for version in missing if run.object_id(version) not in run.records]
 
 
-def _granted(run: _Run, version: Version) -> float:
-    """For how many seconds more its event may be under way."""
-    assert run.listed_at is not None  # noqa: S101
-    # When an upload in parts ended is not to be seen: just before it was listed, at the latest.
+def _grace(run: Reconciliation, version: Version) -> float:
+    """For how many seconds more its record is waited for."""
+    # When an upload in parts ended is unknown: just before it was listed, at the latest.
     uploaded = run.listed_at if version.multipart else version.modified
-    return uploaded + run.asked.grace_seconds - run.now()
+    return uploaded + run.grace_seconds - run.now()
 
 
-def _read_again(run: _Run, table: Table, missing: Sequence[Version]) -> None:
-    """Read consistently what may have been written behind the scan's back."""
+def _read_again(run: Reconciliation) -> None:
+    """Read consistently what may have been written while the table was scanned."""
+    missing = run.comparison.missing
     if not missing:
         return
-    run.tell("uploads without a record, asked for again", len(missing), 0)
+    run.progress("uploads without a record, read again", len(missing), 0)
     # Whichever costs less: a unit for each, or the whole table at twice of what it took before.
-    if all(one.version_id for one in missing) and len(missing) <= 2 * table.read_units:
-        run.keep(table.get({_object_id(run, one) for one in missing}, consistent=True))
-        return
-    run.strangers = 0
-    for page in table.scan(run.asked.prefix, consistent=True):
-        run.keep(page)
+    versioned = all(version.version_id for version in missing)
+    if versioned and len(missing) <= 2 * run.table.read_units:
+        run.get(missing, consistent=True)
+    else:
+        run.scan(consistent=True)
 
 
-def _object_id(run: _Run, version: Version) -> str:
-    return records.object_id(listing.event_of(run.pipeline.bucket, version))
-
-
-def _look_again(run: _Run, doubtful: Sequence[Version | Record]) -> None:
+def _look_again(run: Reconciliation, doubtful: Sequence[Version | Record]) -> None:
     """See whether what is missing is still there, and what is gone has come."""
-    keys = {one.key for one in doubtful}
+    keys = {item.key for item in doubtful}
     inside = {key for key in keys if key.startswith(tuple(run.prefixes))}
     if len(inside) > run.list_requests:
-        now_there = {identity: one for identity, one in _list(run) if one.key in inside}
+        now_there = {identity: found for identity, found in _list(run) if found.key in inside}
         keys -= inside
     else:
         now_there = {}
     for number, key in enumerate(keys):
-        run.tell("keys looked for again", number, len(keys))
-        found, requests = listing.look(run.through.s3, run.pipeline.bucket, key)
+        run.progress("keys looked for again", number, len(keys))
+        found, requests = bucket.look(run.s3, run.found.bucket_name, key)
         run.list_requests += requests
-        now_there |= listing.by_identity(found)
-    for one in doubtful:
-        identity = one.key, one.version_id
-        # Of what was deleted or overwritten meanwhile, nobody can tell any more.
+        now_there |= bucket.by_identity(found)
+    for item in doubtful:
+        identity = item.key, item.version_id
+        # What was deleted or overwritten meanwhile can no longer be judged.
         if _upload(run.versions.get(identity)) != _upload(now_there.get(identity)):
             run.versions.pop(identity, None)
     run.later |= now_there
@@ -276,44 +220,43 @@ def _upload(version: Version | None) -> tuple[int, str] | None:
     return None if version is None else (version.modified, version.etag)
 
 
-def _where(run: _Run, missing: Sequence[Version]) -> Lying:
-    """Look for the events of the missing.
-
-    A queue that can't be asked makes them no less missing.
-    """
-    queues, pipeline = run.through.queues, run.pipeline
-    lying = Lying()
+def _look_in_queues(run: Reconciliation) -> None:
+    """Look for the events of the missing; they stay missing where a queue can't be read."""
+    buffer, failures = run.found.buffer_queue_url, run.found.failure_queue_url
+    through = replaying.clients(**run.found.settings)
     try:
-        if pipeline.buffer_queue_url is not None:
-            with aws.asking(f"the buffer {pipeline.buffer_queue_url}", "see that it is there"):
-                buffered = sum(failure_queue.depth(queues.sqs, pipeline.buffer_queue_url))
-            lying = replace(lying, buffered=buffered)
-        _, hidden = depth(queues, pipeline.failure_queue_url)
-        failed = set(_failed(run))
+        if buffer is not None:
+            with aws.asking(f"the buffer {buffer}", "see that it is there"):
+                run.queues.buffered = sum(failure_queue.depth(through.sqs, buffer))
+        _, run.queues.hidden = replaying.depth(through, failures)
+        failed = set(_failed(run, through))
     except PipelineError as error:
-        return replace(lying, unread=str(error))
-    here = frozenset(one for one in missing if _mark(one) in failed)
-    return replace(lying, failed=here, hidden=hidden)
+        run.queues.unread = str(error)
+    else:
+        run.queues.failed = {
+            version for version in run.comparison.missing if _event_key(version) in failed
+        }
 
 
-def _failed(run: _Run) -> Iterator[tuple[str, str, str]]:
-    """The uploads whose events lie in the failure queue."""
-    outcomes = replay(
-        run.through.queues,
-        queue_url=run.pipeline.failure_queue_url,
-        function_name=run.pipeline.function,
-        table_name=run.pipeline.table,
+def _failed(run: Reconciliation, through: replaying.Clients) -> Iterator[tuple[str, str, str]]:
+    """The uploads whose events are in the failure queue."""
+    outcomes = replaying.replay(
+        through,
+        queue_url=run.found.failure_queue_url,
+        function_name=run.found.function_name,
+        table_name=run.found.table_name,
         dry_run=True,
     )
     with closing(outcomes):
         for number, outcome in enumerate(outcomes, start=1):
-            run.tell("failed events read", number, 0)
+            run.progress("failed events read", number, 0)
             if not isinstance(outcome.message, FailedEvent):
                 continue
             for _, event in events.read(outcome.message.event).events:
-                if event.bucket == run.pipeline.bucket and event.name.startswith("ObjectCreated"):
-                    yield event.key, event.version_id, "" if event.version_id else event.etag
+                if event.bucket == run.found.bucket_name and event.name.startswith("ObjectCreated"):
+                    yield _event_key(event)
 
 
-def _mark(version: Version) -> tuple[str, str, str]:
-    return version.key, version.version_id, "" if version.version_id else version.etag
+def _event_key(upload: Version | events.ObjectEvent) -> tuple[str, str, str]:
+    """What an event and a version of one upload have in common."""
+    return upload.key, upload.version_id, "" if upload.version_id else upload.etag

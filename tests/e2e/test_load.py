@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.deployed import failure_queue
+from pipeline.deployed.table import Table
 from tests.support import kept
 from tests.support.poll import until
 from tests.support.stack import empty_bucket
-from tools.faults import counts as tally
+from tools.faults import counts
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -21,27 +22,27 @@ def objects(embedded: kept.Kept, prefix: str) -> list[str]:
         Bucket=embedded.outputs["bucket_name"], Prefix=prefix
     )
     assert not answer["IsTruncated"]
-    return [one["Key"] for one in answer.get("Versions", []) + answer.get("DeleteMarkers", [])]
+    return [
+        version["Key"] for version in answer.get("Versions", []) + answer.get("DeleteMarkers", [])
+    ]
 
 
 def stored(embedded: kept.Kept, prefix: str) -> list[str]:
-    table = embedded.outputs["table_name"]
-    items = tally.scan(embedded.client("dynamodb"), table, prefix)
-    return [item["objectKey"]["S"] for item in items]
+    table = Table(embedded.client("dynamodb"), embedded.outputs["table_name"])
+    return [item["objectKey"]["S"] for page in table.scan(prefix) for item in page]
 
 
 def remove(embedded: kept.Kept, prefix: str) -> None:
-    s3, dynamodb = embedded.client("s3"), embedded.client("dynamodb")
-    bucket, table = embedded.outputs["bucket_name"], embedded.outputs["table_name"]
+    s3, bucket = embedded.client("s3"), embedded.outputs["bucket_name"]
     versions = s3.list_object_versions(Bucket=bucket, Prefix=prefix).get("Versions", [])
-    for one in versions:
-        s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-    for item in list(tally.scan(dynamodb, table, prefix)):
-        dynamodb.delete_item(TableName=table, Key={"objectId": item["objectId"]})
+    for version in versions:
+        s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    table = Table(embedded.client("dynamodb"), embedded.outputs["table_name"])
+    table.delete([item["objectId"]["S"] for page in table.scan(prefix) for item in page])
 
 
 def measured(embedded: kept.Kept, *arguments: str) -> tuple[int, dict[str, Any], str]:
-    """Exit status, report and what people were told."""
+    """Exit status, report and what was printed for people."""
     status, out, err = embedded.lab("load", "--json", *arguments)
     assert "Traceback" not in err
     return status, json.loads(out), err
@@ -76,8 +77,8 @@ def test_a_burst_of_500_odd_keys_loses_none_and_reconcile_agrees(
         *("--parallel", "4", "--timeout", "240"),
     )
     assert status == 0, said
-    counts = [report[name] for name in ("uploads", "uploaded", "recorded", "confirmed")]
-    assert counts == [500] * 4
+    numbers = [report[name] for name in ("uploads", "uploaded", "recorded", "confirmed")]
+    assert numbers == [500] * 4
     assert [report[name] for name in ("lost", "in_failure_queue", "doubled")] == [[], [], []]
     assert (report["refused"], report["unseen"], report["ended_by"]) == ({}, 0, None)
     for figures in (report["latency_ms"], report["upload_ms"]):
@@ -96,13 +97,11 @@ def test_a_burst_of_500_odd_keys_loses_none_and_reconcile_agrees(
     remove(embedded, report["folder"])
 
 
-def test_uploads_that_no_notification_tells_of_are_lost(
-    embedded: kept.Kept, tmp_path: Path
-) -> None:
-    s3, deaf = embedded.client("s3"), "load-deaf"
-    s3.create_bucket(Bucket=deaf)
+def test_uploads_without_a_notification_are_lost(embedded: kept.Kept, tmp_path: Path) -> None:
+    s3, silent = embedded.client("s3"), "load-silent"
+    s3.create_bucket(Bucket=silent)
     outputs = tmp_path / "outputs.json"
-    outputs.write_text(json.dumps({**embedded.outputs, "bucket_name": deaf}), encoding="utf-8")
+    outputs.write_text(json.dumps({**embedded.outputs, "bucket_name": silent}), encoding="utf-8")
     picture = tmp_path / "lost.png"
     try:
         process = kept.start(
@@ -112,8 +111,8 @@ def test_uploads_that_no_notification_tells_of_are_lost(
         )
         out, err = process.communicate(timeout=60)
     finally:
-        empty_bucket(s3, deaf)
-        s3.delete_bucket(Bucket=deaf)
+        empty_bucket(s3, silent)
+        s3.delete_bucket(Bucket=silent)
     report = json.loads(out)
     assert process.returncode == 1, err
     assert len(report["lost"]) == 5
@@ -122,7 +121,7 @@ def test_uploads_that_no_notification_tells_of_are_lost(
     assert picture.read_bytes().startswith(PNG)
 
 
-def test_ctrl_c_tells_what_was_measured_and_removes_it_all_the_same(
+def test_ctrl_c_prints_what_was_measured_and_removes_it_all_the_same(
     embedded: kept.Kept, tmp_path: Path
 ) -> None:
     prefix = "load-interrupted/"
@@ -142,7 +141,7 @@ def test_ctrl_c_tells_what_was_measured_and_removes_it_all_the_same(
     assert objects(embedded, prefix) == stored(embedded, prefix) == []
 
 
-def test_a_bucket_that_is_gone_is_told_in_one_sentence(embedded: kept.Kept, tmp_path: Path) -> None:
+def test_a_bucket_that_is_gone_is_named(embedded: kept.Kept, tmp_path: Path) -> None:
     outputs = tmp_path / "outputs.json"
     outputs.write_text(json.dumps({**embedded.outputs, "bucket_name": "load-gone"}))
     process = kept.start("load", "--json", "--outputs", str(outputs), **embedded.environment)
@@ -173,11 +172,11 @@ def failing(embedded: kept.Kept) -> Iterator[None]:
 
 def failed(embedded: kept.Kept, prefix: str) -> dict[str, str]:
     """Receipt handles of the messages in the failure queue, by their uploads' keys."""
-    lying = failure_queue.peek(embedded.client("sqs"), embedded.outputs["failure_queue_url"])
+    messages = failure_queue.peek(embedded.client("sqs"), embedded.outputs["failure_queue_url"])
     return {
         upload.key: failure.receipt_handle
-        for failure in lying
-        for upload in tally.uploads_in(failure)
+        for failure in messages
+        for upload in counts.uploads_in(failure)
         if upload.key.startswith(prefix)
     }
 
@@ -195,13 +194,13 @@ def test_uploads_whose_events_failed_are_found_in_the_failure_queue(
             *("--uploads", "2", "--parallel", "1", "--timeout", "3", "--prefix", prefix),
             *("--picture", str(tmp_path / "failed.png")),
         )
-    lying = failed(embedded, prefix)
-    for handle in lying.values():
+    messages = failed(embedded, prefix)
+    for handle in messages.values():
         embedded.client("sqs").delete_message(
             QueueUrl=embedded.outputs["failure_queue_url"], ReceiptHandle=handle
         )
     remove(embedded, prefix)
     assert status == 1, said
     assert (report["lost"], len(report["in_failure_queue"])) == ([], 2)
-    assert sorted(lying) == [f"{prefix}first", *report["in_failure_queue"]]
-    assert "lab replay" in said
+    assert sorted(messages) == [f"{prefix}first", *report["in_failure_queue"]]
+    assert "pipeline replay" in said

@@ -1,26 +1,25 @@
-"""`python -m pipeline reconcile` and `backfill` on the embedded lab: loss is named and mended."""
+"""`python -m pipeline reconcile` and `backfill` on the embedded lab: loss is named and fixed."""
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.backfill import checkpoint
+from pipeline import times
 from pipeline.backfill import report as backfill_report
-from pipeline.backfill.report import Options
-from pipeline.backfill.run import Asked, Outcome, backfill
-from pipeline.deployed import bucket as listing
-from pipeline.deployed.bucket import pages
+from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.run import Backfill, Outcome, Selection
+from pipeline.deployed.bucket import event_of, pages
 from pipeline.deployed.filters import EVERYTHING
 from pipeline.deployed.table import Table
 from pipeline.deployed.target import Target
 from pipeline.handler import records
 from pipeline.reconcile import report as reconcile_report
-from pipeline.reconcile import run as reconciling
-from pipeline.reconcile.run import clients, reconcile
+from pipeline.reconcile.run import reconcile
 from pipeline.terminal import printable
 from tests.support import s3_events
 from tests.support.failing import failed
@@ -65,7 +64,7 @@ class Desk:
 
     def of(self, key: str) -> Item:
         (item,) = [
-            one for one in self.items().values() if one["objectKey"]["S"] == self.prefix + key
+            item for item in self.items().values() if item["objectKey"]["S"] == self.prefix + key
         ]
         return item
 
@@ -77,15 +76,25 @@ class Desk:
 
     def reconcile(self, status: int, **options: Any) -> Any:
         """What `reconcile --json` prints, and on stderr what people read."""
-        given = {"prefix": self.prefix, "grace": "0s", **options}
+        given = {"prefix": self.prefix, "since": None, "grace_seconds": 0, **options}
         assert reconcile_report.run(self.target, as_json=True, **given) == status
         return self.read()
 
-    def backfill(self, status: int = 0, **options: Any) -> Any:
-        given = Options(**{"prefix": self.prefix, "grace": "0s", "rate": 1000, **options})
-        told = backfill_report.run(self.target, given, self.folder, as_json=True)
+    def backfill(self, status: int = 0, *, dry_run: bool = False, **options: Any) -> Any:
+        given = {"prefix": self.prefix, "grace_seconds": 0, **options}
+        ended = backfill_report.run(
+            self.target,
+            Selection(self.bucket, [EVERYTHING], **given),
+            given,
+            folder=self.folder,
+            rate=1000,
+            parallel=4,
+            restart=False,
+            dry_run=dry_run,
+            as_json=True,
+        )
         out = self.read()
-        assert told == status
+        assert ended == status
         return out
 
     def read(self) -> Any:
@@ -94,9 +103,9 @@ class Desk:
 
     def clean(self) -> None:
         for page in pages(self.s3, self.bucket, self.prefix):
-            for one in page.versions:
-                version = one.version_id or "null"
-                self.s3.delete_object(Bucket=self.bucket, Key=one.key, VersionId=version)
+            for each in page.versions:
+                version = each.version_id or "null"
+                self.s3.delete_object(Bucket=self.bucket, Key=each.key, VersionId=version)
         for object_id in self.items():
             self.delete(object_id)
         if self.bucket != self.lab.outputs["bucket_name"]:
@@ -122,13 +131,13 @@ def open_desk(
         return opened[-1]
 
     yield desk
-    for one in opened:
-        one.clean()
+    for each in opened:
+        each.clean()
 
 
 @pytest.fixture
 def own_bucket(open_desk: Callable[..., Desk], embedded: Kept) -> Callable[[bool], Desk]:
-    """A bucket that was there before any pipeline: nobody is told of uploads."""
+    """A bucket that was there before any pipeline: uploads send no event."""
 
     def make(versioned: bool) -> Desk:
         s3, name = embedded.client("s3"), "older-than-the-pipeline"
@@ -154,19 +163,19 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     lost = {key: desk.of(key) for key in [*ODD, "07"]}
     for item in lost.values():
         desk.delete(item["objectId"]["S"])
-    told = desk.reconcile(1)
-    assert sorted(one["key"] for one in told["missing"]) == sorted(
+    result = desk.reconcile(1)
+    assert sorted(upload["key"] for upload in result["missing"]) == sorted(
         desk.prefix + key for key in lost
     )
-    assert told["figures"]["agreeing"] == 24
-    assert not any(one["in_failure_queue"] for one in told["missing"])
+    assert result["figures"]["agreeing"] == 24
+    assert not any(upload["in_failure_queue"] for upload in result["missing"])
     assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
-    first = told["missing"][0]["uploaded"]
+    first = result["missing"][0]["uploaded"]
     assert f"-m pipeline backfill --prefix {desk.prefix} --since {first}" in desk.said
 
     assert desk.backfill(dry_run=True)["absent"] == 6
     assert len(desk.items()) == 24
-    report = desk.backfill(since=first)
+    report = desk.backfill(since=times.moment(first, time.time(), "since"))
     assert (report["written"], report["failed"]) == (6, [])
     for key, was in lost.items():
         now = desk.of(key)
@@ -192,20 +201,20 @@ def test_a_record_twice_and_a_record_of_nothing_are_named(open_desk: Callable[..
     desk.s3.delete_object(Bucket=desk.bucket, Key=f"{desk.prefix}gone", VersionId=gone)
     desk.s3.delete_object(Bucket=desk.bucket, Key=f"{desk.prefix}hidden")
 
-    told = desk.reconcile(1)
+    result = desk.reconcile(1)
 
-    assert told["missing"] == []
-    assert [sorted(one["object_ids"]) for one in told["doubled"]] == [
+    assert result["missing"] == []
+    assert [sorted(twins["object_ids"]) for twins in result["doubled"]] == [
         sorted([ids["twice"], "twin"])
     ]
-    assert {one["object_id"]: one["why"] for one in told["stale"]} == {
+    assert {stale["object_id"]: stale["why"] for stale in result["stale"]} == {
         ids["gone"]: "its object is not in the bucket",
         ids["changed"]: "its size is 77 bytes, the object's is 3",
     }
-    assert told["figures"]["agreeing"] == 2
+    assert result["figures"]["agreeing"] == 2
 
 
-def test_an_event_in_the_failure_queue_is_told_so_and_stays_there(
+def test_an_event_in_the_failure_queue_is_named_and_stays_there(
     open_desk: Callable[..., Desk], embedded: Kept
 ) -> None:
     desk = open_desk("reconcile/failed/")
@@ -221,14 +230,14 @@ def test_an_event_in_the_failure_queue_is_told_so_and_stays_there(
     for object_id in desk.items():
         desk.delete(object_id)
 
-    told = {one["key"]: one["in_failure_queue"] for one in desk.reconcile(1)["missing"]}
+    result = {upload["key"]: upload["in_failure_queue"] for upload in desk.reconcile(1)["missing"]}
 
-    assert told == {f"{desk.prefix}a b+%": True, f"{desk.prefix}lost": False}
+    assert result == {f"{desk.prefix}a b+%": True, f"{desk.prefix}lost": False}
     assert "-m pipeline replay --all" in desk.said
     assert "-m pipeline backfill --prefix" in desk.said
     status, out, _ = embedded.lab("replay", "--key", f"{desk.prefix}*", "--json")
     assert (status, json.loads(out)["done"]) == (0, 1)
-    assert [one["key"] for one in desk.reconcile(1)["missing"]] == [f"{desk.prefix}lost"]
+    assert [upload["key"] for upload in desk.reconcile(1)["missing"]] == [f"{desk.prefix}lost"]
 
 
 def test_an_event_that_is_on_its_way_is_waited_for(open_desk: Callable[..., Desk]) -> None:
@@ -237,17 +246,18 @@ def test_an_event_that_is_on_its_way_is_waited_for(open_desk: Callable[..., Desk
     until(desk.items)
     late = desk.of("young")
     desk.delete(late["objectId"]["S"])
-    said = []
+    shown = []
 
-    def tell(what: str, _done: int, _total: int) -> None:
-        said.append(what)
+    def progress(what: str, _done: int, _total: int) -> None:
+        shown.append(what)
         if "waiting" in what:
             desk.put(late)
 
-    names = reconcile_report.pipeline_of(desk.target)
-    finding = reconcile(clients(), names, reconciling.Asked(desk.prefix), tell)
-    assert any("waiting" in what for what in said)
-    assert finding.comparison.agrees
+    result = reconcile(
+        desk.target, prefix=desk.prefix, since=None, grace_seconds=60, progress=progress
+    )
+    assert any("waiting" in what for what in shown)
+    assert result.comparison.agrees
 
 
 def test_a_backfill_that_was_killed_goes_on_and_leaves_each_once(
@@ -291,18 +301,18 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     desk = own_bucket(True)
     # Several versions of a key, so that pages end between them.
     desk.upload(*(f"[{number}]%+ü" for number in range(9) for _ in range(3)))
-    saved = checkpoint.of(tmp_path, {"bucket": desk.bucket})
+    saved = Checkpoint(tmp_path, {"bucket": desk.bucket})
 
     def filling() -> Iterator[Outcome]:
-        return backfill(
+        return Backfill(
             desk.s3,
             Table(desk.dynamodb, desk.table),
-            Asked(desk.bucket, [EVERYTHING]),
+            Selection(desk.bucket, [EVERYTHING]),
             retention=86_400,
             start=saved.load(),
             passed=saved.save,
             page_size=4,
-        )
+        ).run()
 
     first = filling()
     for _ in range(18):
@@ -319,7 +329,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     assert len(desk.items()) == 27
     (page,) = pages(desk.s3, desk.bucket, "")
     assert set(desk.items()) == {
-        records.object_id(listing.event_of(desk.bucket, one)) for one in page.versions
+        records.object_id(event_of(desk.bucket, version)) for version in page.versions
     }
 
 
@@ -344,7 +354,7 @@ def test_without_versions_nothing_is_filled_in_beside_its_own_event(
 ) -> None:
     desk = own_bucket(False)
     desk.upload("ü +%", "b", "c")
-    assert desk.backfill(grace="60s")["young"] == 3
+    assert desk.backfill(grace_seconds=60)["young"] == 3
     assert desk.items() == {}
     report = desk.backfill()
     assert (report["written"], report["unversioned"]) == (3, 3)
@@ -365,9 +375,9 @@ def test_without_versions_nothing_is_filled_in_beside_its_own_event(
 
     desk.s3.put_object(Bucket=desk.bucket, Key="c", Body=b"overwritten")
     desk.delete(desk.of("ü +%")["objectId"]["S"])
-    told = desk.reconcile(1)
-    assert [one["key"] for one in told["missing"]] == ["c", "ü +%"]
-    assert told["figures"]["superseded"] == 1
+    result = desk.reconcile(1)
+    assert [upload["key"] for upload in result["missing"]] == ["c", "ü +%"]
+    assert result["figures"]["superseded"] == 1
 
 
 def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
@@ -378,7 +388,8 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
     with faulty_dynamodb() as refusing:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", refusing.url)
         table = {"Table": {"TableId": "t", "ProvisionedThroughput": {"WriteCapacityUnits": 5}}}
-        refusing.script.extend(raw(message(200, json.dumps(one).encode())) for one in (table, {}))
+        answers = json.dumps(table).encode(), b"{}"
+        refusing.script.extend(raw(message(200, answer)) for answer in answers)
         refusing.rule = refuses("bad")
         report = desk.backfill(status=1)
     monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB")
@@ -400,8 +411,8 @@ def test_what_the_table_refuses_is_named_and_tried_again_by_the_next_run(
 )
 def test_what_is_not_there_is_one_sentence(embedded: Kept, name: str, said: str) -> None:
     outputs = ["bucket_name", "table_name", "function_name", "failure_queue_url"]
-    names = {one: embedded.outputs[one] for one in outputs} | {name: "no-such-thing"}
-    by_hand = [word for one, value in names.items() for word in ("--set", f"{one}={value}")]
+    names = {output: embedded.outputs[output] for output in outputs} | {name: "no-such-thing"}
+    by_hand = [word for output, value in names.items() for word in ("--set", f"{output}={value}")]
     for command in "reconcile", "backfill":
         status, _, err = embedded.lab(command, *by_hand, **embedded.environment)
         assert status == 2

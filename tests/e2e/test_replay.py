@@ -115,7 +115,7 @@ def test_a_message_is_deleted_only_once_all_its_records_are_there(site: Site) ->
     create_function(site.running, site.role_arn, "forgetful", "forgetful.handler", forgetful=code)
     site.send(failed(*events("forgotten/", 3)))
     (reason,) = reasons(site.replay(function_name="forgetful"))
-    assert "3 of 3 records were not to be seen in the table S3ObjectEvents" in reason
+    assert "3 of 3 records are not in the table S3ObjectEvents" in reason
     assert site.queued() == (1, 0)
 
 
@@ -205,7 +205,7 @@ def test_what_is_in_a_slow_function_stays_hidden_from_others(
     create_function(site.running, site.role_arn, "slower", "slower.handler", slower=slower)
     site.send(failed(s3_events.record("slower")))
     with ThreadPoolExecutor(1) as pool:
-        one = pool.submit(site.replay, function_name="slower")
+        replaying = pool.submit(site.replay, function_name="slower")
         until(lambda: site.queued() == (0, 1))
         assert (
             site.client("sqs")
@@ -213,9 +213,9 @@ def test_what_is_in_a_slow_function_stays_hidden_from_others(
             .get("Messages")
             is None
         )
-        assert not one.done()
-        (reason,) = reasons(one.result())
-    assert "1 of 1 records were not to be seen" in reason
+        assert not replaying.done()
+        (reason,) = reasons(replaying.result())
+    assert "1 of 1 records are not in the table" in reason
     assert site.queued() == (1, 0)
 
 
@@ -248,7 +248,7 @@ def test_two_replays_at_once_leave_each_record_once(site: Site) -> None:
 
 
 def test_what_still_fails_stays_and_is_to_be_had_at_once(site: Site) -> None:
-    bad = [failed(s3_events.record(f"still/bad{one}", key="still/%zz")) for one in range(12)]
+    bad = [failed(s3_events.record(f"still/bad{number}", key="still/%zz")) for number in range(12)]
     mixed = failed(s3_events.record("still/neighbour"), s3_events.record("x", key="still/%zz"))
     good = [failed(record) for record in events("still/", 12)]
     site.send(*bad, mixed, *good)
@@ -312,7 +312,7 @@ def test_a_batch_leaves_only_if_none_of_its_messages_is_given_back(site: Site) -
     )
     site.send({"requestPayload": s3_events.sqs(good, bad)})
     (reason,) = reasons(site.replay())
-    assert "gave messages of the batch back" in reason
+    assert "returned messages of the batch as failed" in reason
     assert "'m1'" in reason
     assert "'m0'" not in reason
     assert site.queued() == (1, 0)

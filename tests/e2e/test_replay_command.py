@@ -32,7 +32,7 @@ def start(site: Site, *arguments: str, **variables: str) -> "subprocess.Popen[st
     )
 
 
-def lab(site: Site, *arguments: str, **variables: str) -> tuple[int, str, str]:
+def replay(site: Site, *arguments: str, **variables: str) -> tuple[int, str, str]:
     process = start(site, *arguments, **variables)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
@@ -45,14 +45,14 @@ def by_hand(site: Site) -> list[str]:
 
 @pytest.fixture
 def root(site: Site, tmp_path: Path) -> Path:
-    """A Terraform root, applied, that tells its pipeline as one object."""
-    told: dict[str, Any] = {
+    """A Terraform root, applied, with its pipeline's outputs as one object."""
+    outputs: dict[str, Any] = {
         "failure_queue_url": site.queue_url,
         "function_name": FUNCTION,
         "function_arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{FUNCTION}",
         "table_name": TABLE,
     }
-    root = terraform.write_root(tmp_path / "root", {"output": {"uploads": {"value": told}}})
+    root = terraform.write_root(tmp_path / "root", {"output": {"uploads": {"value": outputs}}})
     terraform.apply(root, {**os.environ, "CHECKPOINT_DISABLE": "1"})
     return root
 
@@ -66,39 +66,39 @@ def test_what_failed_in_a_root_is_shown_and_replayed_as_the_output_says(
         attributes={"RULE_ARN": "arn:…", "ERROR_CODE": "NO_PERMISSIONS", "RETRY_ATTEMPTS": "0"},
     )
 
-    status, out, err = lab(site, "--stack", str(root))
+    status, out, err = replay(site, "--stack", str(root))
 
     assert (status, err) == (0, "")
     (row,) = [line.split("  ") for line in out.splitlines() if "root-rule/ü +%" in line]
     assert row[2].strip() == "rule"
-    assert row[-1] == "NO_PERMISSIONS"
+    assert row[-1].strip() == "NO_PERMISSIONS"
     assert f"--stack {root} --message " in out
     assert f"--stack {root} --all" in out
     assert site.queued() == (4, 0)
     assert site.stored("root") == []
 
-    status, out, err = lab(
+    status, out, err = replay(
         site, "--stack", str(root), "--message", row[0], "--key", "root/*1", "--key", "none/*"
     )
 
     assert (status, err) == (1, "")
     assert "2 messages replayed: the records are in the table S3ObjectEvents" in out
-    assert "Nothing in the queue matches none/*" in out
+    assert "No message matches none/*" in out
     assert site.stored("root") == ["root-rule/ü +%", "root/001"]
     assert site.queued() == (2, 0)
 
-    assert lab(site, "--stack", str(root), "--all")[0] == 0
+    assert replay(site, "--stack", str(root), "--all")[0] == 0
     assert site.stored("root/") == keys("root/", 3)
     assert site.queued() == (0, 0)
 
 
 def test_what_stays_has_a_line_with_its_reason_and_json_is_one_document(site: Site) -> None:
     site.send(failed(s3_events.record("x", key="bad/%zz")), "{", failed(s3_events.record(ODD)))
-    status, out, err = lab(site, *by_hand(site), "--all", "--json")
+    status, out, err = replay(site, *by_hand(site), "--all", "--json")
     assert status == 1
     document = json.loads(out)
     assert (document["done"], document["stayed"]) == (1, 2)
-    assert {one["objects"][0]["key"] for one in document["messages"] if one["done"]} == {ODD}
+    assert {each["objects"][0]["key"] for each in document["messages"] if each["done"]} == {ODD}
     stayed = [line for line in err.splitlines() if line.startswith("  stayed  ")]
     assert len(stayed) == 2
     assert sum("not URL-encoded" in line for line in stayed) == 1
@@ -109,13 +109,13 @@ def test_what_stays_has_a_line_with_its_reason_and_json_is_one_document(site: Si
 def test_keys_cannot_break_a_narrow_terminal(site: Site) -> None:
     site.send(failed(s3_events.record(ODD)))
     # As much of a terminal as rich asks for.
-    status, out, err = lab(site, *by_hand(site), FORCE_COLOR="1", COLUMNS="30", TERM="xterm")
+    status, out, err = replay(site, *by_hand(site), FORCE_COLOR="1", COLUMNS="30", TERM="xterm")
     assert (status, err) == (0, "")
     assert "\x1b[31m" not in out
     assert "\x9b" not in out
     # Folded, but whole.
-    told = "".join(Text.from_ansi(out).plain.split())
-    assert "odd/[red]x[/red]\\x1b[31m:smile:\\n\\x9b.txt" in told
+    shown = "".join(Text.from_ansi(out).plain.split())
+    assert "odd/[red]x[/red]\\x1b[31m:smile:\\n\\x9b.txt" in shown
 
 
 def test_ctrl_c_says_what_is_in_and_running_again_brings_the_rest(site: Site) -> None:
@@ -126,22 +126,22 @@ def test_ctrl_c_says_what_is_in_and_running_again_brings_the_rest(site: Site) ->
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert "Ending, once the function has answered" in err
+    assert "Ending, once the running invokes have finished" in err
     assert " replayed: the records are in the table" in out or "Nothing was replayed." in out
     assert "running this again is safe" in out
     left, hidden = site.queued()
     assert 0 < left < 60
     assert hidden == 0
-    assert lab(site, *by_hand(site), "--all")[0] == 0
+    assert replay(site, *by_hand(site), "--all")[0] == 0
     assert site.stored("ctrl-c/") == keys("ctrl-c/", 60)
 
 
 def test_an_empty_queue_is_no_failure_and_a_queue_that_is_gone_is_told(site: Site) -> None:
-    status, out, _ = lab(site, *by_hand(site), "--all")
+    status, out, _ = replay(site, *by_hand(site), "--all")
     assert status == 0
     assert "The failure queue is empty." in out
     gone = ["--set", f"failure_queue_url={site.queue_url}-gone"]
-    status, out, err = lab(site, *by_hand(site), *gone)
+    status, out, err = replay(site, *by_hand(site), *gone)
     assert (status, out) == (2, "")
     assert "does not exist: take failure_queue_url" in err
     assert "Traceback" not in err

@@ -1,4 +1,4 @@
-"""What `pipeline cost` tells of a real plan agrees with what the module says of itself."""
+"""`pipeline cost` of a real plan agrees with the module's own outputs."""
 
 import os
 import re
@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from pipeline import prices
-from pipeline.cost import bill, uses
+from pipeline.cost import bill
 from pipeline.cost import plan as plan_json
-from pipeline.cost.pipeline import Assumed
+from pipeline.cost.module_usage import Assumed
 from pipeline.cost.plan import Plan
+from pipeline.cost.usage import usage_of
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 
@@ -62,7 +63,7 @@ ABOUT = {
 }
 # So few that nothing ends that is free at all.
 FEW = Decimal(1000)
-# Of which as many as one likes can be used up by uploads alone.
+# Uploads alone can use up any amount of these.
 BY_USE = {"xray_traces", "kms_requests"}
 
 
@@ -92,25 +93,25 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
     """The same plan as if the root called these alone."""
     root = raw["planned_values"]["root_module"]
     wanted = {f"module.{name}" for name in names}
-    children = [one for one in root["child_modules"] if one["address"] in wanted]
+    children = [child for child in root["child_modules"] if child["address"] in wanted]
     assert len(children) == len(wanted)
     planned = {"root_module": {"child_modules": children}}
     return plan_json.read({**raw, "planned_values": planned}, "the plan")
 
 
 def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
-    used = uses.of_plan(plan, Assumed(uploads), PRICES)
+    used = usage_of(plan, Assumed(uploads), PRICES)
     assert not used.unpriced
-    return {one.key: one for one in bill.costs(used.uses, uploads, PRICES)}
+    return {cost.key: cost for cost in bill.costs(used.uses, uploads, PRICES)}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_what_costs_is_what_leaves_the_free_limits(name: str, raw: dict[str, Any]) -> None:
     sentences = raw["planned_values"]["outputs"][name]["value"]
-    named = {ABOUT[start] for one in sentences for start in ABOUT if one.startswith(start)}
+    named = {ABOUT[start] for text in sentences for start in ABOUT if text.startswith(start)}
     assert bool(named) == bool(sentences)
     found = costs(only(raw, name))
-    beyond = {key for key, one in found.items() if one.billed and one.item.service != "S3"}
+    beyond = {key for key, cost in found.items() if cost.billed and cost.item.service != "S3"}
     # What uploads alone use up is free as long as they are few.
     assert beyond == named - BY_USE
     assert named <= set(found)
@@ -141,8 +142,8 @@ def test_alarms_count_as_many_metrics_as_the_page_says(
 
 def test_a_buffer_ends_its_free_requests_where_the_page_says(raw: dict[str, Any]) -> None:
     def first(name: str) -> tuple[str, str]:
-        used = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).uses
-        end = bill.ends(lambda _: used, PRICES)[0]
+        used = usage_of(only(raw, name), Assumed(FEW), PRICES).uses
+        end = bill.free_until(lambda _: used, PRICES)[0]
         return end.what, f"{end.uploads / PRICES.seconds_a_month:.3f}"
 
     assert {name: first(name) for name in ("default", "buffered", "paused")} == {
@@ -164,8 +165,8 @@ def test_pipelines_of_one_root_share_what_is_free(raw: dict[str, Any]) -> None:
 
 def test_every_attribute_that_counts_is_known_at_plan(raw: dict[str, Any]) -> None:
     for name in CONFIGURATIONS:
-        notes = uses.of_plan(only(raw, name), Assumed(FEW), PRICES).notes
-        assert [note for note in notes if "only at apply" in note] == []
+        notes = usage_of(only(raw, name), Assumed(FEW), PRICES).notes
+        assert [note for note in notes if "only after apply" in note] == []
 
 
 def test_without_a_plan_the_module_is_priced_as_the_page_shows() -> None:

@@ -20,11 +20,11 @@ def pipeline(address: str = "module.pipeline", **more: Any) -> dict[str, Any]:
     """
     prefix = f"{address}." if address else ""
 
-    def one(name: str, path: str, **values: Any) -> dict[str, Any]:
+    def make(name: str, path: str, **values: Any) -> dict[str, Any]:
         return resource(f"{prefix}module.{path}", **{**values, **more.pop(name, {})})
 
     found = [
-        one(
+        make(
             "function",
             "function.aws_lambda_function.this",
             architectures=more.pop("architectures", ["arm64"]),
@@ -32,18 +32,18 @@ def pipeline(address: str = "module.pipeline", **more: Any) -> dict[str, Any]:
             environment=[{"variables": {"TTL_SECONDS": "86400"}}],
             reserved_concurrent_executions=more.pop("reserved", -1),
         ),
-        one(
+        make(
             "table",
             "table.aws_dynamodb_table.this",
             billing_mode=more.pop("billing_mode", "PROVISIONED"),
             write_capacity=more.pop("write_units", 5),
             read_capacity=5,
         ),
-        one("failures", "queues.aws_sqs_queue.failures"),
-        one("log", "function.aws_cloudwatch_log_group.this", retention_in_days=15),
-        one("topic", "topic.aws_sns_topic.this[0]"),
-        one("bucket", "bucket.aws_s3_bucket.this[0]"),
-        one(
+        make("failures", "queues.aws_sqs_queue.failures"),
+        make("log", "function.aws_cloudwatch_log_group.this", retention_in_days=15),
+        make("topic", "topic.aws_sns_topic.this[0]"),
+        make("bucket", "bucket.aws_s3_bucket.this[0]"),
+        make(
             "notification",
             "bucket.aws_s3_bucket_notification.this[0]",
             lambda_function=more.pop("to_function", [{"id": "filter-0"}]),

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.deployed import failure_queue
 from pipeline.emulator.process import REGION, Emulator
 from pipeline.replay.run import Clients, Outcome, clients, replay
 from tests.support import s3_events
@@ -60,12 +61,8 @@ class Site:
             )
 
     def queued(self) -> tuple[int, int]:
-        """How many messages are to be had, and how many are hidden."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        attributes = self.client("sqs").get_queue_attributes(
-            QueueUrl=self.queue_url, AttributeNames=names
-        )["Attributes"]
-        return int(attributes[names[0]]), int(attributes[names[1]])
+        """How many messages are visible, and how many hidden."""
+        return failure_queue.depth(self.client("sqs"), self.queue_url)
 
     def stored(self, prefix: str) -> list[str]:
         """The key of each record below `prefix`, as often as there are records of it, sorted."""
@@ -80,11 +77,11 @@ def failed(*records: Any) -> dict[str, Any]:
 
 
 def events(prefix: str, number: int) -> list[Any]:
-    return [s3_events.record(f"{prefix}{one:03}") for one in range(number)]
+    return [s3_events.record(key) for key in keys(prefix, number)]
 
 
 def keys(prefix: str, number: int) -> list[str]:
-    return [f"{prefix}{one:03}" for one in range(number)]
+    return [f"{prefix}{each:03}" for each in range(number)]
 
 
 def create_role(running: Emulator) -> str:

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.backfill import checkpoint
-from pipeline.backfill.checkpoint import Place
+from pipeline.backfill.checkpoint import Checkpoint, Place
 from pipeline.errors import PipelineError
 
 ABOUT = {"bucket": "b", "filters": [["", "", ["Put"]]]}
@@ -13,11 +12,11 @@ PLACE = Place("ü/", "ü/[x]\n%.txt")
 
 
 def test_a_place_is_found_again_by_the_same_work_only(tmp_path: Path) -> None:
-    saved = checkpoint.of(tmp_path / "made", ABOUT)
+    saved = Checkpoint(tmp_path / "made", ABOUT)
     assert saved.load() is None
     saved.save(PLACE)
-    assert checkpoint.of(tmp_path / "made", ABOUT).load() == PLACE
-    assert checkpoint.of(tmp_path / "made", ABOUT | {"bucket": "c"}).load() is None
+    assert Checkpoint(tmp_path / "made", ABOUT).load() == PLACE
+    assert Checkpoint(tmp_path / "made", ABOUT | {"bucket": "c"}).load() is None
     saved.remove()
     assert saved.load() is None
     assert not (tmp_path / "made").exists()
@@ -25,12 +24,12 @@ def test_a_place_is_found_again_by_the_same_work_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"about": {}}', '{"place": {"prefix": 1}}'])
 def test_a_file_that_holds_no_place_is_none(tmp_path: Path, text: str) -> None:
-    saved = checkpoint.of(tmp_path, ABOUT)
+    saved = Checkpoint(tmp_path, ABOUT)
     saved.file.write_text(text)
     assert saved.load() is None
 
 
-def test_a_folder_that_takes_no_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PipelineError, match="can't be written"):
-        checkpoint.of(tmp_path / "file", ABOUT).save(PLACE)
+        Checkpoint(tmp_path / "file", ABOUT).save(PLACE)

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pipeline import prices
-from pipeline.cost import bill, uses
+from pipeline.cost import bill
 from pipeline.cost import plan as plan_json
-from pipeline.cost.pipeline import Assumed
-from pipeline.cost.uses import Usage
+from pipeline.cost.module_usage import Assumed
+from pipeline.cost.usage import Usage, usage_of
 from tests.support.cost_plans import FUNCTION, QUEUE, buffered, pipeline, plan, resource
 
 PRICES = prices.load()
@@ -22,29 +22,31 @@ def usage(
     *modules: Any, uploads: Decimal = MILLION, document: Any = None, **assumed: Any
 ) -> tuple[Usage, Assumed]:
     read = plan_json.read(document or plan(*modules), "it")
-    told = Assumed(uploads, **assumed)
-    return uses.of_plan(read, told, PRICES), told
+    assumption = Assumed(uploads, **assumed)
+    return usage_of(read, assumption, PRICES), assumption
 
 
 def billed(*modules: Any, **given: Any) -> dict[str, str]:
     """What costs something, in dollars of four places."""
-    used, told = usage(*modules, **given)
-    found = bill.costs(used.uses, told.uploads, PRICES)
+    used, assumption = usage(*modules, **given)
+    found = bill.costs(used.uses, assumption.uploads, PRICES)
     return {
-        one.key: f"{one.dollars:.4f}" if one.dollars is not None else "?"
-        for one in found
-        if one.billed
+        cost.key: f"{cost.dollars:.4f}" if cost.dollars is not None else "?"
+        for cost in found
+        if cost.billed
     }
 
 
 def quantities(*modules: Any, **given: Any) -> dict[str, Decimal]:
-    used, told = usage(*modules, **given)
-    return {one.key: one.quantity for one in bill.costs(used.uses, told.uploads, PRICES)}
+    used, assumption = usage(*modules, **given)
+    return {cost.key: cost.quantity for cost in bill.costs(used.uses, assumption.uploads, PRICES)}
 
 
 def rates(*modules: Any, **given: Any) -> dict[str, str]:
     """Uploads a second where each free amount ends."""
-    found = bill.ends(lambda uploads: usage(*modules, uploads=uploads, **given)[0].uses, PRICES)
+    found = bill.free_until(
+        lambda uploads: usage(*modules, uploads=uploads, **given)[0].uses, PRICES
+    )
     return {end.items[0]: f"{end.uploads / PRICES.seconds_a_month:.3f}" for end in found}
 
 
@@ -286,7 +288,7 @@ def test_a_key_costs_a_dollar_and_requests_until_data_keys_are_reused() -> None:
 
 def test_a_bound_use_that_stays_free_has_no_end() -> None:
     bucket = pipeline(**KEPT)
-    bucket["resources"] = [one for one in bucket["resources"] if one["type"] != "aws_s3_bucket"]
+    bucket["resources"] = [each for each in bucket["resources"] if each["type"] != "aws_s3_bucket"]
     # 2 x 8,640 is less than 20,000.
     assert "kms_requests" not in rates(bucket)
 
@@ -374,12 +376,12 @@ def test_without_a_pipeline_uploads_cost_nothing() -> None:
 
 def test_what_only_apply_tells_is_said() -> None:
     module = pipeline()
-    (function,) = (one for one in module["resources"] if one["type"] == "aws_lambda_function")
+    (function,) = (each for each in module["resources"] if each["type"] == "aws_lambda_function")
     del function["values"]["memory_size"]
     change = {"address": function["address"], "change": {"after_unknown": {"memory_size": True}}}
     document = plan(module, resource_changes=[change])
     used, _ = usage(document=document)
-    assert "tells memory_size only at apply" in used.notes[0]
+    assert f"memory_size of {function['address']} is known only after apply" in used.notes[0]
     # 128 MB, which is Lambda's own default.
     assert quantities(document=document)["lambda_arm64"] == 2500
 

@@ -55,7 +55,7 @@ def test_anything_else_is_named_in_one_sentence(raw: bytes, sentence: str) -> No
 
 
 def test_a_plan_that_ended_with_an_error_is_not_priced() -> None:
-    with pytest.raises(PipelineError, match="ended with an error: mend that"):
+    with pytest.raises(PipelineError, match="ended with an error: fix that"):
         parsed(plan(pipeline(), errored=True))
 
 
@@ -72,7 +72,7 @@ def test_pipelines_are_found_wherever_they_are_called_from() -> None:
     }
     found = parsed(plan(pipeline("module.p"), deep, resources=[resource("aws_sqs_queue.theirs")]))
     assert list(found.pipelines) == ["module.p", 'module.team["a.b"].module.p[0]']
-    assert [one.address for one in found.others] == ["aws_sqs_queue.theirs"]
+    assert [resource.address for resource in found.others] == ["aws_sqs_queue.theirs"]
 
 
 def test_a_root_may_be_the_pipeline_itself() -> None:
@@ -80,7 +80,7 @@ def test_a_root_may_be_the_pipeline_itself() -> None:
     root["resources"].append(resource("aws_instance.more"))
     found = parsed({"format_version": "1.0", "values": {"root_module": root}})
     assert list(found.pipelines) == [""]
-    assert [one.address for one in found.others] == ["aws_instance.more"]
+    assert [resource.address for resource in found.others] == ["aws_instance.more"]
 
 
 def test_somebody_elses_function_makes_no_pipeline() -> None:
@@ -90,7 +90,7 @@ def test_somebody_elses_function_makes_no_pipeline() -> None:
     }
     found = parsed(plan(other))
     assert found.pipelines == {}
-    assert [one.type for one in found.others] == ["aws_lambda_function"]
+    assert [resource.type for resource in found.others] == ["aws_lambda_function"]
 
 
 def test_what_is_read_or_waits_to_be_deleted_is_not_there() -> None:
@@ -110,9 +110,10 @@ def test_the_region_is_told_by_data_sources_and_arns() -> None:
 
 
 def test_values_of_the_wrong_kind_do_no_harm() -> None:
-    odd = {"root_module": {"resources": [None, {"values": 5}, {"type": []}], "child_modules": 3}}
-    found = parsed({"format_version": "1", "planned_values": odd, "resource_changes": {"a": 1}})
-    assert [one.values for one in found.resources] == [{}, {}]
-    (one, *_) = found.resources
-    assert one.number("n", 7) == 7
-    assert not one.block("b")
+    odd = [None, {"values": 5}, {"address": "a", "type": []}]
+    planned = {"root_module": {"resources": odd, "child_modules": 3}}
+    found = parsed({"format_version": "1", "planned_values": planned, "resource_changes": {"a": 1}})
+    assert [resource.values for resource in found.resources] == [{}, {}]
+    (first, *_) = found.resources
+    assert first.number("n", 7) == 7
+    assert not first.block("b")

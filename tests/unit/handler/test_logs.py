@@ -12,7 +12,7 @@ import pytest
 import answer
 import lambda_function
 import logs
-from pipeline.cost import pipeline as cost_pipeline
+from pipeline.cost import module_usage
 from tests.support import faulty_dynamodb as faults
 from tests.support import s3_events as s3
 from tests.support.faulty_dynamodb import FaultyDynamoDB
@@ -242,11 +242,11 @@ def test_an_invoke_logs_as_many_bytes_as_its_costs_assume(
     key = "folder/2026/11/22/file-{:09}.pdf"
     assert len(key.format(0)) == 36
     handle(s3.notification(*(s3.record(key.format(number)) for number in range(records))))
-    expected = cost_pipeline.LOG_BYTES + cost_pipeline.LOG_BYTES_A_RECORD * min(
-        records, cost_pipeline.LOG_RECORDS
+    expected = module_usage.LOG_BYTES + module_usage.LOG_BYTES_A_RECORD * min(
+        records, module_usage.LOG_RECORDS
     )
     if level == "DEBUG":
-        expected += records * cost_pipeline.DEBUG_BYTES
+        expected += records * module_usage.DEBUG_BYTES
     # A figure more or less in counts and times.
     assert len(capsys.readouterr().out) == pytest.approx(expected, abs=8)
 
@@ -265,4 +265,4 @@ def test_a_record_takes_as_many_bytes_as_its_costs_assume(
     )
     (item,) = dynamodb.items.values()
     size = sum(len(name) + len(next(iter(value.values()))) for name, value in item.items())
-    assert size == pytest.approx(cost_pipeline.RECORD_BYTES, abs=20)
+    assert size == pytest.approx(module_usage.RECORD_BYTES, abs=20)

@@ -1,20 +1,20 @@
 """What a load run uploads, and how its figures are counted."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.load.figures import duration, percentile, spread
-from pipeline.load.plan import SHAPES, Plan, Shape, Sizes, place, sizes
+from pipeline.load.plan import Plan, Shape, place, sizes
 
 REPOSITORY = Path(__file__).parents[3]
 EVERYTHING = {"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}
 
 
 def plan(shape: Shape = "plain", rate: float | None = None, at_most: int = 2000) -> Plan:
-    return Plan(1000, rate, Sizes(100, at_most), shape, "in/load-1/", ".txt", seed=7)
+    return Plan(1000, rate, (100, at_most), shape, "in/load-1/", ".txt", seed=7)
 
 
 def delivery(*filters: dict[str, Any]) -> dict[str, Any]:
@@ -24,19 +24,19 @@ def delivery(*filters: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("0", Sizes(0, 0)),
-        ("4096", Sizes(4096, 4096)),
-        ("2kB", Sizes(2000, 2000)),
-        ("1KiB-1MiB", Sizes(1024, 1048576)),
-        ("10 - 20 B", Sizes(10, 20)),
+        ("0", (0, 0)),
+        ("4096", (4096, 4096)),
+        ("2kB", (2000, 2000)),
+        ("1KiB-1MiB", (1024, 1048576)),
+        ("10 - 20 B", (10, 20)),
     ],
 )
-def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: Sizes) -> None:
+def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: tuple[int, int]) -> None:
     assert sizes(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "sentence"),
     [
         ("", "takes bytes"),
         ("big", "takes bytes"),
@@ -47,8 +47,8 @@ def test_a_size_is_bytes_or_a_range_of_them(text: str, expected: Sizes) -> None:
         ("1-101MiB", "100MiB at most"),
     ],
 )
-def test_what_is_no_size_is_refused(text: str, told: str) -> None:
-    with pytest.raises(PipelineError, match=told):
+def test_what_is_no_size_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(PipelineError, match=sentence):
         sizes(text)
 
 
@@ -66,7 +66,7 @@ def test_contents_differ_keep_to_their_sizes_and_come_again_with_the_same_seed()
     assert bodies == [plan().body(number) for number in range(200)]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", get_args(Shape))
 def test_each_upload_has_a_key_of_its_own_that_the_filter_takes(shape: Shape) -> None:
     keys = [plan(shape).key(number) for number in range(1000)]
     assert len(set(keys)) == 1000
@@ -103,7 +103,7 @@ def test_keys_are_where_a_filter_takes_uploads(
 
 
 @pytest.mark.parametrize(
-    ("filters", "prefix", "told"),
+    ("filters", "prefix", "sentence"),
     [
         ([], None, "No filter of the pipeline takes uploads"),
         ([{**EVERYTHING, "events": ["s3:ObjectCreated:Copy"]}], None, "takes uploads"),
@@ -111,17 +111,17 @@ def test_keys_are_where_a_filter_takes_uploads(
         ([EVERYTHING], "ü" * 500, "too long"),
     ],
 )
-def test_a_pipeline_that_takes_no_such_upload_is_told(
-    filters: list[dict[str, Any]], prefix: str | None, told: str
+def test_a_pipeline_that_takes_no_such_upload_is_refused(
+    filters: list[dict[str, Any]], prefix: str | None, sentence: str
 ) -> None:
-    with pytest.raises(PipelineError, match=told):
+    with pytest.raises(PipelineError, match=sentence):
         place(delivery(*filters), prefix, "r")
 
 
 def test_no_key_is_longer_than_s3_takes() -> None:
     folder, suffix = place(delivery(EVERYTHING), "x" * 970, "r")
-    for shape in SHAPES:
-        long = Plan(100, None, Sizes(1, 1), shape, folder, suffix, 0)
+    for shape in get_args(Shape):
+        long = Plan(100, None, (1, 1), shape, folder, suffix, 0)
         assert max(len(long.key(number).encode()) for number in range(100)) <= 1024
 
 
@@ -132,7 +132,7 @@ def test_no_key_is_longer_than_s3_takes() -> None:
 def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(
     count: int, share: float, expected: float
 ) -> None:
-    assert percentile([float(one) for one in range(1, count + 1)], share) == expected
+    assert percentile([float(number) for number in range(1, count + 1)], share) == expected
 
 
 def test_nothing_has_no_spread() -> None:

@@ -43,13 +43,13 @@ def found(
     """What was found, without what was not."""
     compared: Comparison = compare(scope, by_identity(versions), records)
     lists = {
-        "missing": [one.key for one in compared.missing],
-        "doubled": [sorted(one.object_id for one in twins) for twins in compared.doubled],
-        "stale": [one.why for one in compared.stale],
+        "missing": [version.key for version in compared.missing],
+        "doubled": [sorted(record.object_id for record in twins) for twins in compared.doubled],
+        "stale": [stale.why for stale in compared.stale],
     }
-    told = {name: value for name, value in {**vars(compared), **lists}.items() if value}
-    assert compared.agrees == (not told.keys() & lists.keys())
-    return told
+    nonzero = {name: value for name, value in {**vars(compared), **lists}.items() if value}
+    assert compared.agrees == (not nonzero.keys() & lists.keys())
+    return nonzero
 
 
 BARE: dict[str, Any] = {"name": "ObjectCreated:Backfill", "sequencer": "", "object_id": "bare"}
@@ -78,12 +78,12 @@ CASES: dict[str, tuple[list[Version], list[Record], dict[str, Any]]] = {
         {"expected": 1, "doubled": [["id", "twin"]]},
     ),
     "gone": ([], [record()], {"stale": ["its object is not in the bucket"]}),
-    "gone, and told": (
+    "gone, and recorded": (
         [],
         [record(), record(object_id="x", name="ObjectRemoved:Delete", timestamp=AT + 5)],
         {"removed": 1, "other_events": 1},
     ),
-    "expired by a rule, and told": (
+    "expired by a rule, and recorded": (
         [],
         [record(), record(object_id="x", name="LifecycleExpiration:Delete")],
         {"removed": 1, "other_events": 1},
@@ -185,14 +185,14 @@ CASES: dict[str, tuple[list[Version], list[Record], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize(("versions", "records", "told"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize(("versions", "records", "expected"), CASES.values(), ids=CASES)
 def test_bucket_and_table_are_compared(
-    versions: list[Version], records: list[Record], told: dict[str, Any]
+    versions: list[Version], records: list[Record], expected: dict[str, Any]
 ) -> None:
-    assert found(versions, records) == told
+    assert found(versions, records) == expected
 
 
-def test_what_a_listing_does_not_tell_is_not_missing() -> None:
+def test_what_a_listing_does_not_show_is_not_missing() -> None:
     assert found([version()], [], PUT_ONLY) == {"unjudged": 1}
     assert found([version()], [record()], PUT_ONLY) == {}
     assert found([version(etag="e-2")], [], PUT_ONLY) == {"ignored": 1}

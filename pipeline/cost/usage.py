@@ -1,4 +1,4 @@
-"""What everything in a plan uses in a month, and what of it can't be told."""
+"""What the resources of a plan use in a month, and what of it is unknown."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.cost.bill import Use
-from pipeline.cost.pipeline import Assumed, Pipeline, on_demand
+from pipeline.cost.module_usage import Assumed, Pipeline, on_demand
 from pipeline.cost.plan import Plan, Resource, as_number
 from pipeline.prices import Prices
 
-# Five pollers, each of which waits 20 seconds for a message.
-POLLERS, POLL_SECONDS = 5, 20
+# Lambda's pollers of a queue, each of which waits 20 seconds for a message.
+_POLLERS, _POLL_SECONDS = 5, 20
 
 # Attributes that a figure depends on.
-_MATTERS = {
+_ATTRIBUTES = {
     "aws_lambda_function": ("architectures", "memory_size", "reserved_concurrent_executions"),
     "aws_dynamodb_table": ("billing_mode", "global_secondary_index"),
     "aws_cloudwatch_log_group": ("retention_in_days",),
@@ -29,15 +29,12 @@ _BY_USE = {
     "aws_sns_topic_subscription",
     "aws_sqs_queue",
 }
-_PRICED = {
+# Priced without any upload, or free.
+_OTHERS = {
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_metric_alarm",
     "aws_kms_key",
     "aws_lambda_event_source_mapping",
-}
-_FREE = {
-    "aws_appautoscaling_policy",
-    "aws_appautoscaling_target",
     "aws_cloudwatch_event_rule",
     "aws_cloudwatch_event_target",
     "aws_kms_alias",
@@ -56,13 +53,13 @@ _FREE = {
     "aws_sqs_queue_policy",
     "terraform_data",
 }
-_FREE_FAMILIES = ("aws_iam_", "null_", "random_", "time_")
+_FREE_FAMILIES = ("aws_appautoscaling_", "aws_iam_", "null_", "random_", "time_")
 
 
 @dataclass(frozen=True)
 class Usage:
     """What a plan uses. `by_use` and `unpriced` count the resources that are not in `uses`, by
-    type: those whose use nobody told, and those of which the table knows no price.
+    type: those whose usage is unknown, and those that the table has no price for.
     """
 
     uses: tuple[Use, ...]
@@ -71,16 +68,16 @@ class Usage:
     unpriced: Mapping[str, int]
 
 
-def of_plan(plan: Plan, assumed: Assumed, prices: Prices) -> Usage:
-    """Everything that the plan's resources use, each pipeline with the same uploads."""
+def usage_of(plan: Plan, assumed: Assumed, prices: Prices) -> Usage:
+    """The usage of all resources of a plan, each pipeline with the same uploads."""
     uses: list[Use] = []
     notes: list[str] = []
     for resource in plan.resources:
         uses += _fixed(resource, prices)
-        if unknown := resource.unknown.intersection(_matters(resource)):
+        if unknown := resource.unknown & _attributes(resource):
             notes.append(
-                f"{resource.address} tells {', '.join(sorted(unknown))} only at apply: AWS's "
-                "default is counted."
+                f"{', '.join(sorted(unknown))} of {resource.address} is known only after apply: "
+                "AWS's default is counted."
             )
     for name, resources in plan.pipelines.items():
         pipeline = Pipeline(name or "the root", resources, assumed, prices)
@@ -88,40 +85,36 @@ def of_plan(plan: Plan, assumed: Assumed, prices: Prices) -> Usage:
         notes += pipeline.notes()
     if not plan.pipelines:
         notes.append("No pipeline of this module is in it: uploads cost nothing here.")
-    if any(one.type == "aws_appautoscaling_target" for one in plan.others):
-        notes.append("Something scales by itself: its capacity is counted as planned.")
-    by_use = Counter(one.type for one in plan.others if one.type in _BY_USE)
+    if any(resource.type == "aws_appautoscaling_target" for resource in plan.others):
+        notes.append("Something is scaled automatically: its capacity is counted as planned.")
+    by_use = Counter(other.type for other in plan.others if other.type in _BY_USE)
     unpriced = Counter(filter(None, map(_unpriced, plan.resources)))
     return Usage(tuple(uses), tuple(notes), by_use, unpriced)
 
 
-def _matters(resource: Resource) -> tuple[str, ...]:
+def _attributes(resource: Resource) -> set[str]:
     """The attributes that its figures depend on."""
-    named = _MATTERS.get(resource.type, ())
-    # Of a table that is billed by its writes the units stay open until they are applied.
-    reserves = resource.type == "aws_dynamodb_table" and not on_demand(resource)
-    return (*named, "read_capacity", "write_capacity") if reserves else named
-
-
-def metrics(alarm: Resource) -> int:
-    """How many metrics an alarm watches, which is what it is billed by."""
-    return max(1, sum(bool(query.get("metric")) for query in alarm.blocks("metric_query")))
+    names = set(_ATTRIBUTES.get(resource.type, ()))
+    # The units of a table on demand are unknown until apply.
+    if resource.type == "aws_dynamodb_table" and not on_demand(resource):
+        names |= {"read_capacity", "write_capacity"}
+    return names
 
 
 def _fixed(resource: Resource, prices: Prices) -> Iterator[Use]:
-    """What it costs by being there."""
+    """What it uses without any upload."""
     if _unpriced(resource):
         return
     match resource.type:
         case "aws_cloudwatch_metric_alarm":
-            yield Use("cloudwatch_alarms", Decimal(metrics(resource)))
+            metrics = sum(bool(query.get("metric")) for query in resource.blocks("metric_query"))
+            yield Use("cloudwatch_alarms", Decimal(max(1, metrics)))
         case "aws_cloudwatch_dashboard":
             yield Use("cloudwatch_dashboards", Decimal(1))
         case "aws_kms_key":
             yield Use("kms_keys", Decimal(1))
         case "aws_lambda_event_source_mapping" if resource.values.get("enabled") is not False:
-            polls = POLLERS * prices.seconds_a_month / POLL_SECONDS
-            yield Use("sqs_requests", polls)
+            yield Use("sqs_requests", _POLLERS * prices.seconds_a_month / _POLL_SECONDS)
         case "aws_dynamodb_table" if not on_demand(resource):
             for name in ("write", "read"):
                 units = resource.number(f"{name}_capacity") + sum(
@@ -138,14 +131,12 @@ def _unpriced(resource: Resource) -> str | None:
         resource.values.get("threshold_metric_id") or 0 < resource.number("period", 60) < 60
     ):
         return f"{kind} of high resolution or of anomalies"
-    if kind == "aws_dynamodb_table" and resource.values.get("table_class") not in (
-        None,
-        "",
-        "STANDARD",
+    if kind == "aws_dynamodb_table" and (
+        resource.values.get("table_class") == "STANDARD_INFREQUENT_ACCESS"
     ):
         return f"{kind} of infrequent access"
-    # A queue's ARN may be unknown; a stream has no place in a mapping of SQS's batches.
+    # A queue's ARN may be unknown; only a mapping of a stream has a starting position.
     if kind == "aws_lambda_event_source_mapping" and resource.values.get("starting_position"):
         return f"{kind} of a stream"
-    known = kind in _BY_USE | _PRICED | _FREE or kind.startswith(_FREE_FAMILIES)
+    known = kind in _BY_USE | _OTHERS or kind.startswith(_FREE_FAMILIES)
     return None if known else kind
