@@ -190,7 +190,7 @@ def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[
             yield running
         return
     applied = fingerprint(folder / "root")
-    running = start_detached(folder, state_dir=folder / "state", port=port)
+    running = start_detached(folder, port)
     try:
         making = Kept(running.endpoint, running.port, running.pid, ready=False, since=time.time())
         write_kept(folder, making)
@@ -211,7 +211,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
         shutil.rmtree(left, ignore_errors=True)
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     root.move(folder, chosen)
-    running = start_detached(folder, state_dir=folder / "state", port=chosen)
+    running = start_detached(folder, chosen)
     try:
         # After a crash, or on another port, nobody knows that all is as it was applied.
         known = kept.pid == 0 and chosen == kept.port
