@@ -25,7 +25,7 @@ def test_other_warnings_are_let_through() -> None:
 
 def test_an_error_is_told_even_without_a_place() -> None:
     error = {"severity": "error", "summary": "No provider", "detail": ""}
-    assert errors([error]) == ["somewhere:?: No provider"]
+    assert errors([error]) == ["No provider"]
 
 
 def test_the_keys_of_an_index_have_no_successor_that_both_ends_of_the_range_know() -> None:
