@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.lab import folder as stack
 from pipeline.lab import root as lab_root
 from pipeline.terraform import run as terraform
-from pipeline.terraform.provider import find_terraform
+from pipeline.terraform.binary import find_terraform
 
 # Two of them tell the module's outputs from other modules', which have some of these names too.
 _MARKS = {"table_name", "function_name", "failure_queue_url"}

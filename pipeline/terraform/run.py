@@ -35,6 +35,13 @@ _PIN = "provider_override.tf.json"
 _LOCK = ".terraform.lock.hcl"
 # How long Terraform may take to write its state after it was interrupted.
 _STOP_SECONDS = 30.0
+# Where Terraform's reason begins, for not getting a provider.
+_REASONS = (
+    "could not connect to",
+    "no available releases",
+    "Could not retrieve",
+    "Error while installing",
+)
 _PLAIN = ("-input=false", "-no-color")
 Kind = Literal["planned", "started", "completed", "failed", "warning"]
 _KINDS: Mapping[str, Kind] = {
@@ -284,12 +291,20 @@ def _failed(command: Sequence[str], folder: Path, status: int, printed: str) -> 
     # Without Terraform's box-drawing frame, and without warnings before the error.
     text = "\n".join(line.strip("╷│╵ ") for line in printed.splitlines())
     text = text[max(text.find("Error:"), 0) :].strip() or "it printed nothing"
+    if "Failed to load plugin schemas" in text:
+        flat = " ".join(text.split())
+        found = re.search(r"fork/exec .+?: [^.:]+(?=\.)|Unrecognized remote plugin message", flat)
+        return PipelineError(
+            f"Terraform can't run the AWS provider ({found[0] if found else flat}): it is damaged, "
+            "or for another platform; replace it in the mirror, or name another mirror in "
+            "TF_PLUGIN_MIRROR."
+        )
     return PipelineError(f"`{' '.join(command[:2])}` in {folder} {how}: {text}")
 
 
 def _first_reason(message: str) -> str:
     flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
-    for marker in ("could not connect to", "no available releases", "Could not retrieve"):
+    for marker in _REASONS:
         if marker in flat:
             return flat[flat.index(marker) :].split(" To see which modules")[0][:300].rstrip(". ")
     return flat[-300:]

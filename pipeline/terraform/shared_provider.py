@@ -1,7 +1,6 @@
 """One provider process for many runs of Terraform: starting one costs more than most runs."""
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -10,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.terraform.binary import find_terraform
 from pipeline.terraform.guard import guarded
 from pipeline.terraform.provider import (
     PROVIDER,
     PROVIDER_VARIABLE,
     find_mirror,
     find_provider_binary,
-    find_terraform,
 )
 from pipeline.terraform.run import init
 
@@ -33,8 +32,7 @@ def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[
 
     Raises PipelineError when no provider is found or it does not start.
     """
-    platform = find_terraform(environment).platform
-    binary = _provider_for_sharing(environment, work_dir, platform)
+    binary = _binary(environment, work_dir)
     log = work_dir / "provider.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
@@ -71,14 +69,12 @@ def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[
         process.communicate()
 
 
-def _provider_for_sharing(environment: Mapping[str, str], work_dir: Path, platform: str) -> Path:
-    wanted = environment[PROVIDER_VARIABLE]
-    config = environment.get("TF_CLI_CONFIG_FILE")
-    if config and Path(config) == work_dir.resolve() / "terraform.tfrc":
-        given = os.environ.get("TF_PLUGIN_MIRROR")
-        mirror = Path(given) if given else find_mirror(platform, wanted)
-        if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
-            return binary
+def _binary(environment: Mapping[str, str], work_dir: Path) -> Path:
+    """The provider's executable. Raises PipelineError."""
+    platform, wanted = find_terraform(environment).platform, environment[PROVIDER_VARIABLE]
+    mirror = find_mirror(platform, wanted)
+    if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
+        return binary
     # Packed mirrors and the registry are unpacked by Terraform itself, below an empty root.
     root = work_dir / "provider"
     root.mkdir(parents=True, exist_ok=True)

@@ -88,6 +88,23 @@ def test_a_missing_provider_becomes_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("fork/exec .terraform/a/x_v5.100.0_x5:\n│ exec format error..", "x5: exec format error"),
+        ("Unrecognized remote\n│ plugin message: \n│ Failed to read", "Unrecognized remote plugin"),
+    ],
+)
+def test_a_provider_that_can_not_be_run_becomes_one_sentence(
+    root: Path, words: str, reason: str
+) -> None:
+    frame = f"╷\n│ Error: Failed to load plugin schemas\n│ \n│ Error while loading: {words}\n╵"
+    (root / "printed").write_text(frame)
+    with pytest.raises(PipelineError, match=f"provider .*{reason}.*: it is damaged") as raised:
+        terraform.apply(root, playing(root, "cat printed >&2; exit 1"))
+    assert "\n" not in str(raised.value)
+
+
 PINNED = "provider_override.tf.json"
 
 
