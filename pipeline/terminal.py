@@ -1,8 +1,10 @@
-"""How things look on a terminal, and as plain lines where there is none."""
+"""Print on a terminal, and as plain lines where there is none."""
 
 import contextlib
+import json
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
@@ -21,24 +23,24 @@ _LINE_SECONDS = 5.0
 def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
 
-    It is moved by what it yields: called with what is being done, how much of it is done, and of
-    how much in all, 0 where nobody knows.
+    Yields what moves it: to be called with what is being done, how much of it is done, and of how
+    much in all, 0 where nobody knows.
     """
-    said = -_LINE_SECONDS
+    printed_at = -_LINE_SECONDS
     with bar(console) as shown:
         task = shown.add_task(escape(title), total=None)
 
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal said
+        def move(what: str, done: int, total: int) -> None:
+            nonlocal printed_at
             now = time.monotonic()
-            if not console.is_terminal and now - said >= _LINE_SECONDS:
+            if not console.is_terminal and now - printed_at >= _LINE_SECONDS:
                 of_all = f" of {total}" if total else ""
                 console.print(f"  {escape(title)}: {done}{of_all} {what}", soft_wrap=True)
-                said = now
+                printed_at = now
             description = escape(f"{title}: {what}")
             shown.update(task, description=description, completed=done, total=total or None)
 
-        yield tell
+        yield move
 
 
 @contextlib.contextmanager
@@ -62,7 +64,7 @@ def printable(text: str, at_most: int | None = None) -> str:
     """`text` in one line that does nothing to a terminal, cut after `at_most` characters."""
     cut = text if at_most is None or len(text) <= at_most else text[: at_most - 1] + "…"
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
     )
 
 
@@ -94,6 +96,12 @@ def fields(console: Console, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         table.add_row(escape(name), escape(str(value)))
     console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def print_json(document: object) -> None:
+    """A command's result, for programs."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
 
 
 def bar(console: Console) -> Progress:

@@ -138,9 +138,8 @@ def expect_answer(folder: Path, kept: Kept) -> None:
 
 
 def saved_at(folder: Path) -> float | None:
-    """When the emulator's state was last saved, epoch seconds; None where there is none."""
-    times = [file.stat().st_mtime for file in (folder / "state").glob("*.json")]
-    return max(times, default=None)
+    """When the emulator's state was last saved, epoch seconds; None where it never was."""
+    return max((file.stat().st_mtime for file in (folder / "state").glob("*.json")), default=None)
 
 
 def forget(folder: Path) -> None:
@@ -180,7 +179,7 @@ def end_emulators(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[Emulator]:
+def running_emulator(folder: Path, port: int | None, *, keep: bool) -> Iterator[Emulator]:
     """An emulator that ends with the block, or with `keep` only if the block fails.
 
     In the block the folder's root is to be applied.
@@ -190,12 +189,19 @@ def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[
             yield running
         return
     applied = fingerprint(folder / "root")
+    with _detached_emulator(folder, port) as running:
+        unfinished = Kept(running.endpoint, running.port, running.pid, False, time.time())
+        write_kept(folder, unfinished)
+        yield running
+        write_kept(folder, replace(unfinished, ready=True, module=applied))
+
+
+@contextlib.contextmanager
+def _detached_emulator(folder: Path, port: int | None) -> Iterator[Emulator]:
+    """An emulator that outlives this process, unless the block fails."""
     running = start_detached(folder, port)
     try:
-        making = Kept(running.endpoint, running.port, running.pid, ready=False, since=time.time())
-        write_kept(folder, making)
         yield running
-        write_kept(folder, replace(making, ready=True, module=applied))
     except BaseException:
         stop_detached(running.pid)
         raise
@@ -211,16 +217,12 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
         shutil.rmtree(left, ignore_errors=True)
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     root.move(folder, chosen)
-    running = start_detached(folder, chosen)
-    try:
-        # After a crash, or on another port, nobody knows that all is as it was applied.
-        known = kept.pid == 0 and chosen == kept.port
-        module = kept.module if known else ""
+    # After a crash, or on another port, nobody knows that all is as it was applied.
+    known = kept.pid == 0 and chosen == kept.port
+    module = kept.module if known else ""
+    with _detached_emulator(folder, chosen) as running:
         restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
         write_kept(folder, restarted)
-    except BaseException:
-        stop_detached(running.pid)
-        raise
     return restarted
 
 
@@ -250,13 +252,11 @@ def write_kept(folder: Path, kept: Kept) -> None:
     new.replace(folder / "kept.json")
 
 
-def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> Path:
+def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> None:
     """Write a file for shells to source, after which `aws` and `terraform` talk to the lab."""
-    variables = dict(client_environment(endpoint))
+    variables = client_environment(endpoint)
     if "TF_CLI_CONFIG_FILE" in terraform:
         variables["TF_CLI_CONFIG_FILE"] = terraform["TF_CLI_CONFIG_FILE"]
     lines = ["unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
-    file = folder / "env"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
+    (folder / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")

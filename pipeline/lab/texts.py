@@ -47,6 +47,19 @@ def alarms(console: Console, found: Iterable[Alarm]) -> None:
         console.print(f"        {escape(alarm.reason)}", style="dim", soft_wrap=True)
 
 
+def notification(console: Console, envelope: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+    """An alarm's notification: its SNS envelope, and the change of state that it tells of."""
+    of_change = ("AlarmName", "OldStateValue", "NewStateValue", "NewStateReason", "StateChangeTime")
+    trigger = change["Trigger"]
+    fields(
+        console,
+        {name: envelope.get(name, "") for name in ("Subject", "TopicArn")}
+        | {name: change[name] for name in of_change}
+        | {name: trigger[name] for name in ("MetricName", "Statistic", "Threshold")}
+        | {"Period": f"{trigger['Period']} s"},
+    )
+
+
 def durations(console: Console, seconds: Mapping[str, float]) -> None:
     """How long each part took."""
     heading(console, "How long it took")

@@ -223,8 +223,8 @@ def no_provider_error(reason: str, wanted: str) -> PipelineError:
     places = os.environ.get("TF_PLUGIN_MIRROR") or ", ".join(map(str, configurations()))
     if places:
         return PipelineError(
-            f"Terraform got no {PROVIDER} {wanted} the way {places} says ({reason}): fix that, or "
-            "name another CLI configuration in TF_CLI_CONFIG_FILE."
+            f"Terraform got no {PROVIDER} {wanted} from {places} ({reason}): fix that, or name "
+            "another mirror in TF_PLUGIN_MIRROR or another file in TF_CLI_CONFIG_FILE."
         )
     searched = ", ".join(map(str, [*implied_mirrors(), _ADDON_FOLDER / "*"]))
     return PipelineError(
