@@ -180,36 +180,28 @@ def _start(
         )
     work_dir = work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
-    # Between finding a free port and listening on it somebody else may take it.
-    for _ in range(2):
-        with contextlib.suppress(_PortTakenError):
-            return _start_on(port or free_port(), work_dir, state_dir, options, auth=auth)
-    return _start_on(port or free_port(), work_dir, state_dir, options, auth=auth)
-
-
-def _start_on(
-    port: int, work_dir: Path, state_dir: Path | None, options: list[str], *, auth: bool
-) -> tuple[psutil.Popen, Path, Emulator]:
     private_tmp = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=work_dir))
     # No state of a service that we do not use may land in /tmp.
     state = (state_dir or private_tmp / "state").resolve()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     (state / "s3").mkdir(exist_ok=True)
+    saved = "1" if state_dir else "0"
+    running_on = port or free_port()
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {
         "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(port),
+        "GATEWAY_PORT": str(running_on),
         "MINISTACK_REGION": REGION,
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true" if auth else "false",
         "TMPDIR": str(private_tmp),
         "STATE_DIR": str(state),
         "S3_DATA_DIR": str(state / "s3"),
+        "PERSIST_STATE": saved,
+        "S3_PERSIST": saved,
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.05",
         "PYTHONUTF8": "1",
     }
-    if state_dir is not None:
-        environment |= {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
     log = work_dir / "emulator.log"
     with log.open("ab") as output:
         started_at = output.tell()
@@ -222,11 +214,13 @@ def _start_on(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    running = Emulator(port, process.pid)
+    running = Emulator(running_on, process.pid)
     try:
         _await_ready(process, running.endpoint, log, started_at)
-    except BaseException:
+    except BaseException as error:
         _stop(process, private_tmp)
+        if port is None and isinstance(error, _PortTakenError):
+            return _start(work_dir, port, state_dir, options, auth=auth)
         raise
     return process, private_tmp, running
 

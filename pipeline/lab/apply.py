@@ -17,6 +17,7 @@ from pipeline.terraform import progress
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import PROVIDER_RUN, PROVIDER_VARIABLE, terraform_environment
 
+Action = Literal["apply", "destroy"]
 # How long each part took, by its name.
 Seconds = dict[str, float]
 
@@ -72,10 +73,7 @@ def _why(version: str) -> str:
 
 
 def events(
-    folder: Path,
-    environment: Mapping[str, str],
-    console: Console,
-    action: Literal["apply", "destroy"],
+    folder: Path, environment: Mapping[str, str], console: Console, action: Action
 ) -> Generator[terraform.Event]:
     """Apply or destroy the root in `folder`, and pass on what Terraform reports."""
     log = folder / f"{action}.log"
@@ -86,18 +84,16 @@ def events(
         yield from shown
 
 
-def apply(folder: Path, environment: Mapping[str, str], console: Console, seconds: Seconds) -> None:
-    """`terraform apply` to its end. Raises PipelineError."""
-    with timed(seconds, "terraform apply"):
-        for _ in events(folder, environment, console, "apply"):
-            pass
-
-
-def destroy(
-    folder: Path, environment: Mapping[str, str], console: Console, seconds: Seconds
+def run(
+    folder: Path,
+    environment: Mapping[str, str],
+    console: Console,
+    seconds: Seconds,
+    action: Action = "apply",
 ) -> None:
-    """`terraform destroy`. Raises PipelineError."""
-    terminal.heading(console, "Terraform destroys it all")
-    with timed(seconds, "terraform destroy"):
-        for _ in events(folder, environment, console, "destroy"):
+    """Apply or destroy the root in `folder`, to the end. Raises PipelineError."""
+    if action == "destroy":
+        terminal.heading(console, "Terraform destroys it all")
+    with timed(seconds, f"terraform {action}"):
+        for _ in events(folder, environment, console, action):
             pass

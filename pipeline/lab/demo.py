@@ -79,14 +79,14 @@ def _run(folder: Path, port: int | None, console: Console, result: Result, *, ke
             made: dict[str, str] = {}
             for event in apply.events(folder, environment, console, "apply"):
                 made[event.address] = event.identifier
-                if event.kind == "completed" and _NOTIFICATION in event.address:
+                if event.kind == "apply_complete" and _NOTIFICATION in event.address:
                     _first_record(console, result, began, made)
         result.outputs, subscriber = root.needed(folder)
         _steps(console, result, subscriber)
         if keep:
             result.kept = {"endpoint": running.endpoint, "env": str(folder / "env")}
         else:
-            apply.destroy(folder, environment, console, result.seconds)
+            apply.run(folder, environment, console, result.seconds, "destroy")
     first = {"start to first record": result.first_record_seconds or 0.0}
     texts.durations(console, first | result.seconds)
     endpoint = running.endpoint if keep else None

@@ -36,9 +36,9 @@ from pipeline.program import command_line
 FOLDER = WORK / "demo"
 # Says that what lies beside it was made here, and may be deleted.
 _MARK = ".lab"
-# All that is deleted of a folder; `module` and `env` are what other commands put there.
-_FILES = "kept.json", "env", "terraform.tfrc"
-_FOLDERS = "root", "tmp", "state", "module"
+# All that is deleted of a folder; `module` and `env` are what other commands put there. The note of
+# the lab goes first, so that a folder that is deleted in part holds no lab.
+_MADE = "kept.json", "env", "terraform.tfrc", "root", "tmp", "state", "module"
 _LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
 # An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
 _BUSY_SECONDS = 15.0
@@ -65,9 +65,9 @@ class Kept:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process.
+    """Lock the folder for this process.
 
-    Raises PipelineError while another process holds it, and where it has something of somebody
+    Raises PipelineError while another process has locked it, and where it has something of somebody
     else's that would be deleted.
     """
     try:
@@ -82,10 +82,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
             raise PipelineError(
-                f"Another lab command (process {holder}) works in {folder}: wait for it to end, "
-                "end it, or give another folder with --work-dir."
+                f"Another lab command (process {file.read().strip() or 'unknown'}) works in "
+                f"{folder}: wait for it to end, end it, or give another folder with --work-dir."
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -101,7 +100,7 @@ def _claim(folder: Path) -> None:
     """Mark the folder as a lab's. Raises PipelineError where a name that the lab uses is taken."""
     # A lab of 1.0.0 has no mark, but it is noted or lies where nobody else's things do.
     ours = (folder / _MARK).exists() or folder.is_relative_to(WORK) or read_kept(folder)
-    taken = [name for name in (*_FILES, *_FOLDERS, *_LOGS) if (folder / name).exists()]
+    taken = [name for name in (*_MADE, *_LOGS) if (folder / name).exists()]
     if taken and not ours:
         raise PipelineError(
             f"{folder} holds {', '.join(taken)}, which no lab made, and a lab would replace "
@@ -143,27 +142,26 @@ def saved_at(folder: Path) -> float | None:
 
 
 def forget(folder: Path) -> None:
-    """Delete what a lab leaves that is gone; its logs stay until the next one."""
-    # First, so that a folder that is deleted in part holds no lab.
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    for made in (*(folder / name for name in _FOLDERS), *folder.glob(f"{PRIVATE}*")):
-        shutil.rmtree(made, ignore_errors=True)
+    """Delete all that a lab leaves that is gone, but for its logs."""
+    for made in (*(folder / name for name in _MADE), *folder.glob(f"{PRIVATE}*")):
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.unlink(missing_ok=True)
 
 
 def make_room(folder: Path) -> None:
-    """Clear the folder for a new lab. Raises PipelineError while one is kept there."""
+    """Clear the folder for a new lab. Raises PipelineError while a lab is kept there."""
     state, kept = look(folder)
-    if kept is not None and state == "running":
+    if kept is not None and kept.ready:
+        up, down = (f"`{command(name, folder)}`" for name in ("lab up", "lab down"))
+        source = f"`. {shlex.quote(str(folder / 'env'))}`"
         raise PipelineError(
-            f"A lab is kept in {folder} at {kept.endpoint}: look around after "
-            f"`. {shlex.quote(str(folder / 'env'))}`, or end it with "
-            f"`{command('lab down', folder)}`."
-        )
-    if state in ("stopped", "died"):
-        raise PipelineError(
-            f"A lab is kept in {folder}, but does not run: bring it back with "
-            f"`{command('lab up', folder)}`, or delete it with `{command('lab down', folder)}`."
+            f"A lab is kept in {folder} at {kept.endpoint}: look around after {source}, or end it "
+            f"with {down}."
+            if state == "running"
+            else f"A lab is kept in {folder}, but does not run: bring it back with {up}, or delete "
+            f"it with {down}."
         )
     # Left over by a command that was killed while it made a lab.
     end_emulators(folder)
@@ -173,7 +171,7 @@ def make_room(folder: Path) -> None:
 
 
 def end_emulators(folder: Path) -> None:
-    """End what emulators run in the folder, also one that a killed command could not note."""
+    """End all emulators that run in the folder, also what a killed command could not note."""
     for pid in emulators_in(folder):
         stop_detached(pid)
 
@@ -218,8 +216,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     root.move(folder, chosen)
     # After a crash, or on another port, nobody knows that all is as it was applied.
-    known = kept.pid == 0 and chosen == kept.port
-    module = kept.module if known else ""
+    module = kept.module if (kept.pid, kept.port) == (0, chosen) else ""
     with _detached_emulator(folder, chosen) as running:
         restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
         write_kept(folder, restarted)

@@ -65,7 +65,7 @@ def start(
         if kept is None or not kept.ready:
             new_lab = apply.new_lab(folder, port, console, seconds, keep=True)
             with new_lab as (running, environment):
-                apply.apply(folder, environment, console, seconds)
+                apply.run(folder, environment, console, seconds)
             return was, True, running.endpoint, seconds
         if was != "running":
             kept = _bring_back(folder, was, kept, port, console, seconds)
@@ -142,7 +142,7 @@ def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> 
         # The module may have come to have more parts.
         terraform.init(folder / "root", environment)
         now = fingerprint(folder / "root")
-        apply.apply(folder, environment, console, seconds)
+        apply.run(folder, environment, console, seconds)
     except (KeyboardInterrupt, SystemExit):
         terminal.note(console, f"Interrupted: the lab runs on, half changed; go on with `{again}`.")
         raise
@@ -176,7 +176,7 @@ def _destroy(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -
     try:
         if answers(kept.endpoint):
             environment = terraform_environment(folder) | client_environment(kept.endpoint)
-            apply.destroy(folder, environment, console, seconds)
+            apply.run(folder, environment, console, seconds, "destroy")
     finally:
         # Whatever Terraform could not destroy goes with the emulator that holds it.
         lab.end_emulators(folder)

@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import PipelineError
 
@@ -14,16 +12,8 @@ _FROM, _BELOW = (1, 9), (2, 0)
 _INSTALL = "install Terraform 1.9 or newer, below 2.0, and put it first on PATH"
 
 
-@dataclass(frozen=True)
-class Terraform:
-    """The Terraform command that was found, and its platform such as `linux_amd64`."""
-
-    binary: Path
-    platform: str
-
-
-def find_terraform(environment: Mapping[str, str] = os.environ) -> Terraform:
-    """The `terraform` on PATH.
+def find_terraform(environment: Mapping[str, str] = os.environ) -> str:
+    """The platform of the `terraform` on PATH, such as `linux_amd64`.
 
     Raises PipelineError when there is none, when it does not run, when its version is not
     supported, and when it is OpenTofu.
@@ -56,4 +46,4 @@ def find_terraform(environment: Mapping[str, str] = os.environ) -> Terraform:
         raise PipelineError(f"{found} is OpenTofu {version}, which is not tested: {_INSTALL}.")
     if not _FROM <= (int(major), int(minor)) < _BELOW:
         raise PipelineError(f"{found} is Terraform {version}, which is not supported: {_INSTALL}.")
-    return Terraform(Path(found), platform)
+    return str(platform)

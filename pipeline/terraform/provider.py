@@ -44,7 +44,7 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
     Raises PipelineError without a Terraform that is supported, without the provider that
     PIPELINE_AWS_PROVIDER names, and where a mirror holds only providers that can't be used.
     """
-    platform = find_terraform().platform
+    platform = find_terraform()
     wanted = _wanted()
     environment = {
         name: value
@@ -201,14 +201,18 @@ def _fault(mirror: Path, platform: str) -> str:
 def write_configuration(mirror: Path, work_dir: Path) -> Path:
     """Write a CLI configuration that takes the AWS provider from `mirror` and the rest directly."""
     file = work_dir.resolve() / "terraform.tfrc"
-    path = hcl_string(str(mirror.resolve()))
-    file.write_text(
-        "provider_installation {\n"
-        f'  filesystem_mirror {{\n    path    = {path}\n    include = ["{PROVIDER}"]\n  }}\n'
-        f'  direct {{\n    exclude = ["{PROVIDER}"]\n  }}\n'
-        "}\n",
-        encoding="utf-8",
-    )
+    text = f"""\
+provider_installation {{
+  filesystem_mirror {{
+    path    = {hcl_string(str(mirror.resolve()))}
+    include = ["{PROVIDER}"]
+  }}
+  direct {{
+    exclude = ["{PROVIDER}"]
+  }}
+}}
+"""
+    file.write_text(text, encoding="utf-8")
     return file
 
 
@@ -234,12 +238,9 @@ def no_provider_error(reason: str, wanted: str) -> PipelineError:
     )
 
 
-def find_provider_binary(folder: Path, platform: str, wanted: str) -> Path | None:
-    """The executable of the `wanted` version below `folder`, or None.
-
-    `folder` is an unpacked mirror or the `.terraform/providers` of an initialised root.
-    """
-    file = _usable(folder, platform).get(wanted)
+def find_provider_binary(folder: Path, platform: str, version: str) -> Path | None:
+    """The executable of a `version` in an unpacked mirror, or in `.terraform/providers`."""
+    file = _usable(folder, platform).get(version)
     return None if file is None or file.suffix == ".zip" else file
 
 

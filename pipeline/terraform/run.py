@@ -35,37 +35,25 @@ _PIN = "provider_override.tf.json"
 _LOCK = ".terraform.lock.hcl"
 # How long Terraform may take to write its state after it was interrupted.
 _STOP_SECONDS = 30.0
-# Where Terraform's reason begins, for not getting a provider.
-_REASONS = (
-    "could not connect to",
-    "no available releases",
-    "Could not retrieve",
-    "Error while installing",
-)
 _PLAIN = ("-input=false", "-no-color")
-Kind = Literal["planned", "started", "completed", "failed", "warning"]
-_KINDS: Mapping[str, Kind] = {
-    "apply_start": "started",
-    "apply_complete": "completed",
-    "apply_errored": "failed",
-}
 
 
 @dataclass(frozen=True)
 class Event:
     """One thing that Terraform reported while it applied or destroyed.
 
-    `address` and `action` (`create`, `update`, `delete`, `replace`, `read`, …) name the resource,
-    `identifier` is its id once it has one, `seconds` how long it has taken so far, `text` a
-    warning's.
+    `kind` is Terraform's type of message (`planned_change`, `apply_start`, `apply_complete`,
+    `apply_errored`), or `error` or `warning`, of which `text` is a sentence. `address` and `action`
+    (`create`, `update`, `delete`, …) name the resource, `identifier` is its id once it has one,
+    `seconds` how long it has taken so far.
     """
 
-    kind: Kind
+    kind: str
     address: str = ""
     action: str = ""
     seconds: float = 0.0
-    text: str = ""
     identifier: str = ""
+    text: str = ""
 
 
 def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
@@ -97,7 +85,7 @@ def init(folder: Path, environment: Mapping[str, str]) -> str:
             run(folder, environment, *command)
     except PipelineError as error:
         if "hashicorp/aws" in str(error) and "provider" in str(error):
-            raise no_provider_error(_first_reason(str(error)), wanted) from error
+            raise no_provider_error(_reason(str(error)), wanted) from error
         raise
     with contextlib.suppress(FileNotFoundError):
         lock = (folder / _LOCK).read_text(encoding="utf-8")
@@ -210,8 +198,10 @@ def stream(
         assert process.stdout is not None  # noqa: S101 - a pipe
         for line in process.stdout:
             transcript.write(line)
-            event = _event(line, errors)
-            if event is not None:
+            event = _event(line)
+            if event is not None and event.kind == "error":
+                errors.append(event.text)
+            elif event is not None:
                 yield event
         process.wait()
     if process.returncode != 0:
@@ -256,33 +246,24 @@ def _started(
             process.communicate()
 
 
-def _event(line: str, errors: list[str]) -> Event | None:
+def _event(line: str) -> Event | None:
     try:
         message = json.loads(line)
     except ValueError:
-        if line.strip():
-            errors.append(line.strip())
-        return None
+        return Event("error", text=line.strip()) if line.strip() else None
     match message.get("type"):
         case "diagnostic":
             diagnostic = message["diagnostic"]
             address = str(diagnostic.get("address", ""))
-            text = sentence(diagnostic, address)
-            if diagnostic["severity"] != "error":
-                return Event("warning", address, text=text)
-            errors.append(text)
-        case "planned_change":
+            return Event(diagnostic["severity"], address, text=sentence(diagnostic, address))
+        case "planned_change" as kind:
             change = message["change"]
-            return Event("planned", change["resource"]["addr"], change["action"])
+            return Event(kind, change["resource"]["addr"], change["action"])
         case "apply_start" | "apply_complete" | "apply_errored" as kind:
             hook = message["hook"]
-            return Event(
-                _KINDS[kind],
-                hook["resource"]["addr"],
-                str(hook.get("action", "")),
-                float(hook.get("elapsed_seconds", 0)),
-                identifier=str(hook.get("id_value", "")),
-            )
+            seconds = float(hook.get("elapsed_seconds", 0))
+            address, identifier = hook["resource"]["addr"], str(hook.get("id_value", ""))
+            return Event(kind, address, hook["action"], seconds, identifier)
     return None
 
 
@@ -302,9 +283,10 @@ def _failed(command: Sequence[str], folder: Path, status: int, printed: str) -> 
     return PipelineError(f"`{' '.join(command[:2])}` in {folder} {how}: {text}")
 
 
-def _first_reason(message: str) -> str:
+def _reason(message: str) -> str:
+    """Why Terraform got no provider, in one line."""
     flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
-    for marker in _REASONS:
-        if marker in flat:
-            return flat[flat.index(marker) :].split(" To see which modules")[0][:300].rstrip(". ")
-    return flat[-300:]
+    known = r"(?:could not connect to|no available releases|Error while installing).*"
+    found = re.search(known, flat)
+    reason = found[0][:300] if found else flat[-300:]
+    return reason.split(" To see which modules")[0].rstrip(". ")

@@ -122,6 +122,7 @@ def test_a_bar_that_is_full_does_not_say_planning() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80)
     queue = "aws_sqs_queue.this", "create"
-    events = [Event("planned", *queue), Event("started", *queue), Event("completed", *queue)]
+    kinds = ("planned_change", "apply_start", "apply_complete")
+    events = [Event(kind, *queue) for kind in kinds]
     assert list(progress.follow(console, "planning", events)) == events
     assert "finishing" in screen.getvalue().rpartition("1/1")[2]

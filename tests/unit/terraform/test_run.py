@@ -176,7 +176,7 @@ def test_events_are_yielded_as_they_come(root: Path) -> None:
     ]
     (root / "lines").write_text("\n".join(lines))
     events = list(terraform.stream(root, playing(root, "cat lines"), "apply", root / "log"))
-    assert [e.kind for e in events] == ["planned", "started", "completed"]
+    assert [e.kind for e in events] == ["planned_change", "apply_start", "apply_complete"]
     assert events[2].address == "module.pipeline.aws_x.this"
     assert events[2].seconds == 25
 
