@@ -23,6 +23,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from pipeline.deployed.loopback import refuse_proxy
 from pipeline.errors import PipelineError
 
 # What the network did, not AWS.
@@ -75,12 +76,14 @@ def client(service: str, config: Config | None = None, **settings: Any) -> Any:
     make: Any = boto3.client
     with asking(service, "check AWS_PROFILE and AWS_REGION"):
         try:
-            return make(service, config=config, **settings)
+            made = make(service, config=config, **settings)
         except ValueError as error:
             raise PipelineError(
                 f"The AWS configuration makes no sense ({error}): check AWS_REGION, "
                 "AWS_ENDPOINT_URL and the other AWS variables."
             ) from error
+    refuse_proxy(made)
+    return made
 
 
 @contextlib.contextmanager
