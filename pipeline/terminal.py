@@ -24,7 +24,7 @@ def progress(console: Console, title: str) -> Iterator[Callable[[str, int, int],
     """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
 
     Yields what moves it: to be called with what is being done, how much of it is done, and of how
-    much in all, 0 where nobody knows.
+    much in all, 0 where that is unknown.
     """
     printed_at = -_LINE_SECONDS
     with bar(console) as shown:
@@ -61,7 +61,7 @@ def interruptible(sentence: str) -> Iterator[None]:
 
 
 def printable(text: str, at_most: int | None = None) -> str:
-    """`text` in one line that does nothing to a terminal, cut after `at_most` characters."""
+    """`text` in one line without control characters, cut after `at_most` characters."""
     cut = text if at_most is None or len(text) <= at_most else text[: at_most - 1] + "…"
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
@@ -84,7 +84,7 @@ def note(console: Console, text: str) -> None:
 
 
 def fields(console: Console, values: Mapping[str, object]) -> None:
-    """Names and values, one a line; folded to the width only where there is one."""
+    """Names and values, each pair a line; folded only to a terminal's width."""
     if not console.is_terminal:
         width = max(map(len, values))
         for name, value in values.items():

@@ -28,7 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         target = self.headers.get("X-Amz-Target")
         if target == "DynamoDB_20120810.DescribeTable":
-            # Newer 6.x providers look for indexes of the table that is there, if one is.
+            # Newer 6.x providers look for the indexes of an existing table.
             missing = f"Table: {json.loads(body)['TableName']} not found"
             self._refuse(_NOT_FOUND, f"Requested resource not found: {missing}")
         elif target:

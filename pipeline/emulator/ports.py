@@ -19,7 +19,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """A port of loopback on which no process listens."""
     with socket.create_server((HOST, 0)) as server:
         return int(server.getsockname()[1])
 

@@ -63,9 +63,9 @@ def emulator(
     """An emulator that ends with the block and with this process, however that dies.
 
     `work_dir` receives its log and its temporary files. With `auth` IAM policies and signatures
-    count. `state_dir` makes what it holds survive: it is saved there every second or two and at the
-    end, and found again by the next emulator that is given the same folder, whatever its port.
-    Without a `port` it takes a free one. `repaired=False` leaves out `pipeline.emulator.repairs`.
+    count. Its state is saved in `state_dir` every second or two and at the end, and found again by
+    the next emulator with the same folder, whatever its port. Without a `port` it takes a free one.
+    `repaired=False` leaves out `pipeline.emulator.repairs`.
 
     Raises PipelineError when the port is taken or the emulator does not come up.
     """
@@ -81,7 +81,7 @@ def emulator(
 def start_detached(work_dir: Path, port: int | None = None) -> Emulator:
     """Like `emulator`, but it outlives this process; `stop_detached` ends it.
 
-    What it holds is saved in `state`, below `work_dir`. Raises PipelineError.
+    Its state is saved in `state`, below `work_dir`. Raises PipelineError.
     """
     return _start(work_dir, port, work_dir / "state", [], auth=True)[2]
 
@@ -96,15 +96,8 @@ def stop_detached(pid: int) -> bool:
     return False
 
 
-def is_emulator(pid: int) -> bool:
-    """Whether the process `pid` is one of our emulators, and not a number used again."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return _private_tmp(psutil.Process(pid)) is not None
-    return False
-
-
 def emulators_in(work_dir: Path) -> list[int]:
-    """The processes of all emulators that were started with this `work_dir`, noted or not."""
+    """The processes of all emulators that were started with this `work_dir`."""
     folder = work_dir.resolve()
     return [
         process.pid
@@ -139,9 +132,9 @@ def client_environment(endpoint: str) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "3",
-        # S3 Control puts the account before the endpoint's host, a name that nobody resolves; the
+        # S3 Control puts the account before the endpoint's host, a name that does not resolve; the
         # provider goes through this proxy then, and to an IP of loopback always directly. Only in
-        # capitals: curl, wget and apt read the other one, and are to reach the internet.
+        # capitals: curl, wget and apt read the lower-case name, and must reach the internet.
         "HTTP_PROXY": endpoint,
         # botocore sends even loopback through a proxy.
         "NO_PROXY": bypass,
@@ -150,7 +143,7 @@ def client_environment(endpoint: str) -> dict[str, str]:
 
 
 def point_this_process_at(environment: Mapping[str, str]) -> None:
-    """Leave boto3 no way to the operator's own account; `environment` is a client's."""
+    """Keep boto3 from the operator's own account; `environment` is a client's."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(environment)
@@ -167,7 +160,7 @@ def _private_tmp(process: psutil.Process) -> Path | None:
 
 
 class _PortTakenError(PipelineError):
-    """Somebody took the port while the emulator started."""
+    """Another process took the port while the emulator started."""
 
 
 def _start(
@@ -253,7 +246,7 @@ def _stop(process: psutil.Process | psutil.Popen, private_tmp: Path) -> None:
     with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
         process.terminate()
         process.wait(_STOP_SECONDS)
-    # Function workers are in its group; one that is busy would outlive it.
+    # Function workers are in its group; a busy worker would outlive it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):

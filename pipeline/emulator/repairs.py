@@ -1,10 +1,10 @@
 """Start ministack with what it answers wrongly repaired, where Terraform or a test depends on it.
 
 `python -I repairs.py TMPDIR [--tied] [--unrepaired]` runs ministack as its environment says and
-deletes TMPDIR at the end. `--tied`: until stdin closes, which is when whoever started it is gone.
+deletes TMPDIR at the end. `--tied`: it ends when stdin closes, as it does when its parent dies.
 
-Every repair wraps one function of ministack and has a test that fails as soon as the unrepaired
-one answers right: then the repair goes.
+Every repair wraps one function of ministack and has a test that fails as soon as ministack itself
+answers right: then the repair goes.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _NO_XML = [code for code in range(0x20) if code not in b"\t\n"]
 
 
 def stand_behind_tls() -> None:
-    """Requests count as made over TLS, unless they say `X-Forwarded-Proto: http`.
+    """Requests count as made over TLS, unless they have `X-Forwarded-Proto: http`.
 
     No fault of ministack's: it enforces `aws:SecureTransport`, and we speak plain HTTP on loopback
     with policies that refuse that. ministack knows proxies that end TLS; this plays one.
@@ -54,7 +54,7 @@ def take_a_proxys_requests() -> None:
 
     Provider 6.23 and newer read a bucket's tags at `<account>.<host of the endpoint>`, a name that
     no resolver knows for an IP address: they get there with us as their `HTTP_PROXY`. Without this
-    the URL counts as a bucket. Whatever is not ours is refused, since we forward nothing.
+    the URL counts as a bucket. Any other host is refused, since we forward nothing.
     """
     from ministack import app
 
@@ -103,7 +103,7 @@ def list_versions_as_asked() -> None:
     """ListObjectVersions honours `encoding-type=url`, which the provider and boto3 always send.
 
     Without it both decode keys that were never encoded, so that `a+b` and `100%` can't be deleted
-    and `force_destroy` never ends. Keys may hold what no XML takes, which is why S3 encodes them.
+    and `force_destroy` never ends. Keys may have what no XML takes, which is why S3 encodes them.
     """
     from ministack.services import s3
 
@@ -212,7 +212,7 @@ def rules_invoke_as_notifications_do() -> None:
 def rules_learn_the_version() -> None:
     """S3's events by EventBridge carry `version-id` as its notifications carry `versionId`.
 
-    Without this one upload that comes both ways leaves two records.
+    Without this an upload that is delivered by both leaves two records.
     """
     from ministack.services import eventbridge, s3
 
@@ -266,7 +266,7 @@ def updates_let_invokes_end() -> None:
     def acquire_current(
         name: str, config: Any, code: Any, qualifier: str = "$LATEST", **more: Any
     ) -> Any:
-        # What waits to be tried again holds the function as it was when the event came.
+        # A retry has the function as it was when the event came.
         if qualifier == "$LATEST" and (function := lambda_svc._functions.get(name)):
             code = function["code_zip"]
         return acquire(name, config, code, qualifier=qualifier, **more)
@@ -356,7 +356,7 @@ def _end_when_orphaned() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Repair ministack, then run it until it is told to stop."""
+    """Repair ministack, then run it until it is stopped."""
     private_tmp, *options = arguments
     if "--tied" in options:
         threading.Thread(target=_end_when_orphaned, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Save what ministack holds while it runs: by itself it does so only when it is told to end.
+"""Save ministack's state while it runs: by itself it does so only when it is asked to end.
 
 A `kill -9` or a power failure then costs the newest writes, and no more.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _PAUSE_SECONDS = 1.0
-# What a request set off, retries and a failure's way to its queue, goes on after the answer.
+# A request's effects, such as retries and a failure's message, go on after the answer.
 _FOLLOW_UP_SECONDS = 10.0
 # Copying takes the interpreter away from requests: at most one part in twenty.
 _REST = 19

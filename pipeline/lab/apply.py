@@ -64,7 +64,7 @@ def new_lab(
 
 
 def _why(version: str) -> str:
-    """Why it is this provider, where it is not the one that was tested."""
+    """Why it is this version, where it is not the tested version."""
     if version == PROVIDER_RUN:
         return "."
     if os.environ.get(PROVIDER_VARIABLE):

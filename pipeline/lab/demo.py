@@ -49,8 +49,8 @@ class Result:
 def run(folder: Path, port: int | None, *, keep: bool, as_json: bool) -> int:
     """Run the demo in `folder`. Returns the exit status.
 
-    Raises PipelineError when something is missing or Terraform fails. Whatever happens, nothing
-    stays but logs, unless `keep` was asked for and it all went well.
+    Only logs stay, unless `keep` is given and the demo succeeds. Raises PipelineError when
+    something is missing or Terraform fails.
     """
     console = Console(stderr=as_json, highlight=False)
     result = Result()

@@ -1,8 +1,8 @@
 """The embedded lab's own folder: its root module, who uses it now, and whether it was kept.
 
-Everything lies in one ignored folder, so that nothing of the operator's is ever read or written:
-`root/` (generated, with Terraform's state), and logs; of a lab that stays also `kept.json`, `env`
-and `state/`, which is what its emulator holds.
+Everything lies in one folder that git ignores, so that nothing of the operator's is read or
+written: `root/` (generated, with Terraform's state), and logs; of a lab that stays also
+`kept.json`, `env` and `state/`, which its emulator saves.
 """
 
 import contextlib
@@ -34,10 +34,10 @@ from pipeline.paths import WORK, fingerprint
 from pipeline.program import command_line
 
 FOLDER = WORK / "demo"
-# Says that what lies beside it was made here, and may be deleted.
+# Marks a folder whose contents a lab made, and may delete.
 _MARK = ".lab"
-# All that is deleted of a folder; `module` and `env` are what other commands put there. The note of
-# the lab goes first, so that a folder that is deleted in part holds no lab.
+# All that is deleted of a folder; `module` is what other commands put there. `kept.json` goes
+# first, so that a folder that is deleted in part has no lab.
 _MADE = "kept.json", "env", "terraform.tfrc", "root", "tmp", "state", "module"
 _LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
 # An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
@@ -67,8 +67,8 @@ class Kept:
 def exclusive(folder: Path) -> Iterator[None]:
     """Lock the folder for this process.
 
-    Raises PipelineError while another process has locked it, and where it has something of somebody
-    else's that would be deleted.
+    Raises PipelineError while another process has locked it, and where it contains what no lab made
+    and a lab would delete.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 def _claim(folder: Path) -> None:
     """Mark the folder as a lab's. Raises PipelineError where a name that the lab uses is taken."""
-    # A lab of 1.0.0 has no mark, but it is noted or lies where nobody else's things do.
+    # A lab of 1.0.0 has no mark, but `kept.json`, or lies where only labs do.
     ours = (folder / _MARK).exists() or folder.is_relative_to(WORK) or read_kept(folder)
     taken = [name for name in (*_MADE, *_LOGS) if (folder / name).exists()]
     if taken and not ours:
@@ -112,8 +112,8 @@ def _claim(folder: Path) -> None:
 def look(folder: Path) -> tuple[State, Kept | None]:
     """What is in the folder.
 
-    `unfinished`: being made, or whoever made it was killed. `died`: the emulator ended without
-    having been told to.
+    `unfinished`: being made, or the command that made it was killed. `died`: the emulator ended
+    unexpectedly.
     """
     kept = read_kept(folder)
     if kept is None:
@@ -206,7 +206,7 @@ def _detached_emulator(folder: Path, port: int | None) -> Iterator[Emulator]:
 
 
 def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
-    """Start the emulator of a lab that does not run, with what it held, and note it.
+    """Start the emulator of a lab that does not run, with the state that was saved, and note it.
 
     On its old port unless another is given, or that is taken. Raises PipelineError.
     """
@@ -215,7 +215,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
         shutil.rmtree(left, ignore_errors=True)
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     root.move(folder, chosen)
-    # After a crash, or on another port, nobody knows that all is as it was applied.
+    # After a crash, or on another port, something of what was applied may be missing.
     module = kept.module if (kept.pid, kept.port) == (0, chosen) else ""
     with _detached_emulator(folder, chosen) as running:
         restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)

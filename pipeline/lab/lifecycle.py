@@ -59,7 +59,9 @@ def start(
     with lab.exclusive(folder):
         was, kept = lab.look(folder)
         if was == "died" and lab.saved_at(folder) is None:
-            terminal.note(console, "The lab's emulator died before anything was saved: a new one.")
+            terminal.note(
+                console, "The emulator died before anything was saved: this is a new lab."
+            )
             lab.forget(folder)
             was, kept = "none", None
         if kept is None or not kept.ready:
@@ -76,7 +78,7 @@ def start(
             raise PipelineError(
                 f"The lab runs on port {kept.port}: stop it with `{stop}` to move it."
             )
-        # There are no outputs where somebody destroyed it by hand.
+        # Without outputs it was destroyed by hand.
         as_it_was = kept.module == fingerprint(folder / "root") and root.outputs(folder)
         if not as_it_was:
             _apply(folder, kept, console, seconds)
@@ -178,7 +180,7 @@ def _destroy(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -
             environment = terraform_environment(folder) | client_environment(kept.endpoint)
             apply.run(folder, environment, console, seconds, "destroy")
     finally:
-        # Whatever Terraform could not destroy goes with the emulator that holds it.
+        # What Terraform could not destroy goes with the emulator.
         lab.end_emulators(folder)
         lab.forget(folder)
     terminal.note(console, "Nothing of it is left.")

@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.1
 
 
 class NotSeenError(Exception):
-    """Something that the pipeline should have done did not show in time; the message says what."""
+    """An effect of the pipeline did not show in time; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def record(table: str, key: str, version: str) -> dict[str, Any]:
 
 
 def wait_for_records(table: str, expected: int) -> None:
-    """Wait until the table holds so many records."""
+    """Wait until the table has `expected` records."""
     dynamodb = aws.client("dynamodb")
     enough = f"{expected} records in {table}"
     wait_for(lambda: len(_items(dynamodb, table)) >= expected or None, enough, 60)
@@ -98,22 +98,19 @@ def alarm(name: str, state: str | None = None) -> Alarm:
 def notification(queue_url: str, alarm_name: str, state: str) -> dict[str, Any]:
     """The SNS envelope about an alarm's change to `state`, as a subscribed queue received it.
 
-    Its `Message` is the alarm's own JSON text. Other messages in the queue are deleted.
+    Its `Message` is the alarm's own JSON text. What came before it is deleted.
     """
     sqs = aws.client("sqs")
 
     def look() -> dict[str, Any] | None:
-        received = sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
-        )
-        found = None
-        for message in received.get("Messages", []):
+        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=1)
+        for message in answer.get("Messages", []):
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
             envelope: dict[str, Any] = json.loads(message["Body"])
             change = json.loads(envelope["Message"])
             if (change["AlarmName"], change["NewStateValue"]) == (alarm_name, state):
-                found = envelope
-        return found
+                return envelope
+        return None
 
     return wait_for(look, f"the message that {alarm_name} is in state {state}")
 
@@ -137,7 +134,7 @@ def writes(stream_arn: str) -> int:
 def publish_writes(cloudwatch: Any, table: str, count: int) -> None:
     """Publish AWS/DynamoDB's ConsumedWriteCapacityUnits of writes, as DynamoDB itself does in AWS.
 
-    A record takes less than 1 KB, and so one unit.
+    A record has less than 1 KB, so that its write takes one unit.
     """
     datum = {
         "MetricName": "ConsumedWriteCapacityUnits",

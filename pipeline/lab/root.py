@@ -67,7 +67,7 @@ def needed(folder: Path) -> tuple[dict[str, Any], str]:
 def move(folder: Path, port: int) -> None:
     """Move a stopped lab's queues to `port`, in Terraform's state and in the emulator's.
 
-    A queue's id is its URL, which holds the port; refreshing does not change an id.
+    A queue's id is its URL, with the port in it; refreshing does not change an id.
     """
     endpoint = re.compile(rf"http://({re.escape(HOST)}|localhost):\d+(?=/{ACCOUNT_ID}/)")
     for file in (folder / "root" / "terraform.tfstate", folder / "state" / "sqs.json"):

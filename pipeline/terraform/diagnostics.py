@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What newer 6.x providers say of an index's keys. The block that they want instead is unknown to
-# 5.100, so that there is nothing to write that both take: docs/compatibility.md.
+# Newer 6.x providers deprecate an index's keys. 5.100 does not know the block that replaces them:
+# there is nothing to write that both accept (docs/compatibility.md).
 _NO_SUCCESSOR = re.compile(r"\b(?:hash_key|range_key) is deprecated\. Use key_schema")
 
 

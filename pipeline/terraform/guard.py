@@ -1,4 +1,4 @@
-"""Run a command that must not outlive whoever started it.
+"""Run a command that must not outlive the process that started it.
 
 `python -I guard.py GRACE_SECONDS COMMAND…` runs COMMAND in a process group of its own until it
 ends, and ends the whole group once stdin closes, which the kernel does for the parent however that
@@ -36,7 +36,7 @@ def run(command: list[str], grace_seconds: float) -> int:
         # Only to the command itself: a provider that Terraform started must not stop before it.
         early.append(signum) if process is None else process.send_signal(signum)
 
-    # Before the command starts: it may tell that it is ready, and be told to stop, right away.
+    # Before the command starts: a signal may come right away.
     signal.signal(signal.SIGINT, pass_on)
     signal.signal(signal.SIGTERM, pass_on)
     try:

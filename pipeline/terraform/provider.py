@@ -1,7 +1,7 @@
 """Find the AWS provider, online or offline, without touching the user's own files.
 
-It is taken as the user's own Terraform CLI configuration says, where that says how providers are
-installed, or else from the folder in `TF_PLUGIN_MIRROR` (both are one too many), from Terraform's
+It comes from where the user's own Terraform CLI configuration installs providers from, or from the
+folder in `TF_PLUGIN_MIRROR` (both together are refused). Without either, it comes from Terraform's
 implied local mirrors, from a mirror one level below `/opt`, or from the registry.
 """
 
@@ -17,9 +17,9 @@ from pipeline.errors import PipelineError
 from pipeline.terraform.binary import find_terraform
 
 PROVIDER = "registry.terraform.io/hashicorp/aws"
-# The one that everything here was run with: the roots that the tooling writes ask for exactly it.
+# The tested release: the roots that the tooling writes require exactly this version.
 PROVIDER_RUN = "5.100.0"
-# Names another one for somebody to try.
+# Names another release to try.
 PROVIDER_VARIABLE = "PIPELINE_AWS_PROVIDER"
 # As versions.tf has it; a unit test compares the two.
 PROVIDER_RANGE = ">= 5.100, != 6.29.0, < 7.0"
@@ -66,9 +66,8 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
     if len(os.fsencode(private_tmp)) <= _LONGEST_TMPDIR:
         private_tmp.mkdir(exist_ok=True)
         environment["TMPDIR"] = str(private_tmp)
-    own = os.environ.get("TF_CLI_CONFIG_FILE")
-    if own and Path(own).is_file():
-        environment["TF_CLI_CONFIG_FILE"] = own
+    if own := _own_configuration():
+        environment["TF_CLI_CONFIG_FILE"] = str(own)
     mirror = find_mirror(platform, wanted)
     if mirror is None:
         return environment
@@ -80,7 +79,7 @@ def terraform_environment(work_dir: Path) -> dict[str, str]:
 
 
 def _wanted() -> str:
-    """The provider's version that the caller asks for, else the one that was run."""
+    """The provider's version that the caller asks for, else the tested version."""
     asked = os.environ.get(PROVIDER_VARIABLE) or PROVIDER_RUN
     if _in_range(asked):
         return asked
@@ -92,25 +91,27 @@ def _wanted() -> str:
 
 def _choose(mirror: Path, platform: str, wanted: str) -> str:
     """`wanted` if the mirror has it, else the mirror's newest in our range, unless asked for."""
-    held = sorted(_usable(mirror, platform), key=_version)
-    if wanted in held:
+    found = sorted(_usable(mirror, platform), key=_version)
+    if wanted in found:
         return wanted
     if os.environ.get(PROVIDER_VARIABLE):
         raise PipelineError(
-            f"{PROVIDER_VARIABLE} is {wanted}, but {mirror} holds {', '.join(held)} of {PROVIDER}: "
+            f"{PROVIDER_VARIABLE} is {wanted}, but {mirror} has {', '.join(found)} of {PROVIDER}: "
             "name one of these, or unset it."
         )
-    return held[-1]
+    return found[-1]
+
+
+def _own_configuration() -> Path | None:
+    file = Path(os.environ.get("TF_CLI_CONFIG_FILE") or "/nonexistent")
+    return file if file.is_file() else None
 
 
 def configurations() -> list[Path]:
-    """The user's Terraform CLI configurations that say themselves where providers come from."""
-    own = os.environ.get("TF_CLI_CONFIG_FILE")
-    if own and Path(own).is_file():
-        files = [Path(own)]
-    else:
-        files = [_home() / ".terraformrc", *sorted(_home().glob(".terraform.d/*.tfrc"))]
-    return [file for file in files if _installs_providers(file)]
+    """The user's Terraform CLI configurations that configure how providers are installed."""
+    own = _own_configuration()
+    theirs = [_home() / ".terraformrc", *sorted(_home().glob(".terraform.d/*.tfrc"))]
+    return [file for file in ([own] if own else theirs) if _installs_providers(file)]
 
 
 def _installs_providers(file: Path) -> bool:
@@ -122,20 +123,20 @@ def _installs_providers(file: Path) -> bool:
 
 
 def find_mirror(platform: str, wanted: str) -> Path | None:
-    """The mirror to take the provider from; None where Terraform itself knows where to look.
+    """The mirror to take the provider from; None where Terraform itself finds out.
 
-    That in TF_PLUGIN_MIRROR; else, of the implied local mirrors and those below /opt, the first
-    with the `wanted` provider, or the first with another one in our range.
+    It is TF_PLUGIN_MIRROR. Without that it is, of the implied local mirrors and those below /opt,
+    the first with the `wanted` provider, or the first with another version in our range.
 
-    Raises PipelineError where TF_PLUGIN_MIRROR, or a mirror that keeps Terraform from asking the
-    registry, holds no provider that can be used.
+    Raises PipelineError where no provider in TF_PLUGIN_MIRROR can be used, or in a mirror because
+    of which Terraform would not ask the registry.
     """
     own = configurations()
     if given := os.environ.get("TF_PLUGIN_MIRROR"):
         if own:
             raise PipelineError(
-                f"TF_PLUGIN_MIRROR is {given}, but {own[0]} already says where providers come "
-                "from: unset TF_PLUGIN_MIRROR, or remove provider_installation there."
+                f"TF_PLUGIN_MIRROR is {given}, but {own[0]} already configures how providers are "
+                "installed: unset TF_PLUGIN_MIRROR, or remove provider_installation there."
             )
         if not _usable(Path(given), platform):
             raise PipelineError(f"TF_PLUGIN_MIRROR is {given}, {_fault(Path(given), platform)}.")
@@ -143,11 +144,11 @@ def find_mirror(platform: str, wanted: str) -> Path | None:
     if own:
         return None
     addons = sorted(folder.parents[2] for folder in _ADDON_FOLDER.glob(f"*/{PROVIDER}"))
-    held = {folder: _usable(folder, platform) for folder in [*implied_mirrors(), *addons]}
-    usable = [folder for folder, versions in held.items() if versions]
-    with_wanted = [folder for folder in usable if wanted in held[folder]]
+    found = {folder: _usable(folder, platform) for folder in [*implied_mirrors(), *addons]}
+    usable = [folder for folder, versions in found.items() if versions]
+    with_wanted = [folder for folder in usable if wanted in found[folder]]
     for folder in implied_mirrors():
-        if not usable and any(_holdings(folder)):
+        if not usable and any(_providers(folder)):
             raise PipelineError(f"The provider mirror is {folder}, {_fault(folder, platform)}.")
     return next(iter([*with_wanted, *usable]), None)
 
@@ -164,7 +165,7 @@ def implied_mirrors() -> list[Path]:
     return [plugins, *(Path(folder) / "terraform/plugins" for folder in shared)]
 
 
-def _holdings(mirror: Path) -> Iterator[tuple[str, str, Path]]:
+def _providers(mirror: Path) -> Iterator[tuple[str, str, Path]]:
     """Version, platform and file of each provider in a mirror folder, packed or unpacked."""
     folder = mirror / PROVIDER
     for package in sorted(folder.glob("terraform-provider-aws_*_*.zip")):
@@ -178,7 +179,7 @@ def _usable(mirror: Path, platform: str) -> dict[str, Path]:
     """The providers in our range that a mirror folder has for `platform`, by version."""
     return {
         version: file
-        for version, built_for, file in _holdings(mirror)
+        for version, built_for, file in _providers(mirror)
         if built_for == platform
         and _in_range(version)
         and (file.suffix == ".zip" or os.access(file, os.X_OK))
@@ -186,16 +187,16 @@ def _usable(mirror: Path, platform: str) -> dict[str, Path]:
 
 
 def _fault(mirror: Path, platform: str) -> str:
-    """Why nothing in a mirror can be used, and the fix: `which holds …: name …`."""
+    """Why nothing in a mirror can be used, and the fix: `which has …: name …`."""
     fix = f"name one folder with {PROVIDER} {PROVIDER_RANGE} for {platform} in TF_PLUGIN_MIRROR"
     if not mirror.is_dir():
         return f"which is no folder: {fix}, or unset it"
-    held = list(_holdings(mirror))
-    for version, built_for, file in held:
+    found = list(_providers(mirror))
+    for version, built_for, file in found:
         if built_for == platform and _in_range(version):
             return f"where {file} is not executable: run `chmod +x` on it"
-    found = ", ".join(f"{version} for {built_for}" for version, built_for, _ in held)
-    return f"which holds {f'only {found}' if held else f'no {PROVIDER}'}: {fix}"
+    listed = ", ".join(f"{version} for {built_for}" for version, built_for, _ in found)
+    return f"which has {f'only {listed}' if found else f'no {PROVIDER}'}: {fix}"
 
 
 def write_configuration(mirror: Path, work_dir: Path) -> Path:
@@ -234,7 +235,7 @@ def no_provider_error(reason: str, wanted: str) -> PipelineError:
     return PipelineError(
         f"No {PROVIDER} {wanted}: none that can be used in TF_PLUGIN_MIRROR (not set), {searched}, "
         f"and none from the registry ({reason}): connect to the internet, or set TF_PLUGIN_MIRROR "
-        f"to a folder that holds {PROVIDER}/."
+        f"to a folder that has {PROVIDER}/."
     )
 
 

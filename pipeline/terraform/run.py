@@ -30,7 +30,7 @@ from pipeline.terraform.provider import (
 
 # Long enough for the slowest resource (an SQS queue or a lifecycle: under two minutes) many times.
 COMMAND_SECONDS = 900.0
-# An override file: it replaces what the root's other files say of the same provider.
+# An override file: it replaces what the root's other files require of the same provider.
 _PIN = "provider_override.tf.json"
 _LOCK = ".terraform.lock.hcl"
 # How long Terraform may take to write its state after it was interrupted.
@@ -66,10 +66,9 @@ def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
 def init(folder: Path, environment: Mapping[str, str]) -> str:
     """`terraform init` with exactly the provider that `environment` names; returns its version.
 
-    Where only another one inside the module's range can be had, that one is taken.
+    Where only another version in the module's range is available, Terraform takes that.
 
-    Raises PipelineError; where no provider could be had, it says what was looked for, where, and
-    the fix.
+    Raises PipelineError; without a provider it names what was looked for, where, and the fix.
     """
     wanted = environment.get(PROVIDER_VARIABLE, PROVIDER_RUN)
     command = ("init", *_PLAIN)
@@ -78,7 +77,7 @@ def init(folder: Path, environment: Mapping[str, str]) -> str:
         try:
             run(folder, environment, *command)
         except PipelineError as error:
-            # A mirror of the user's own may hold another one; who asked for one gets no other.
+            # The user's own mirror may have another version, which does if none was asked for.
             if "no available releases" not in str(error) or os.environ.get(PROVIDER_VARIABLE):
                 raise
             _pin(folder, PROVIDER_RANGE)
@@ -96,7 +95,7 @@ def init(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def _pin(folder: Path, version: str) -> None:
-    """Let the root in `folder` ask for that provider, whatever its own files ask for."""
+    """Make the root in `folder` require that version, whatever its own files require."""
     required = {"aws": {"source": "hashicorp/aws", "version": version}}
     text = json.dumps({"terraform": {"required_providers": required}}, indent=2)
     file = folder / _PIN

@@ -74,6 +74,6 @@ def _binary(environment: Mapping[str, str], work_dir: Path) -> Path:
     binary = find_provider_binary(root / ".terraform/providers", platform, installed)
     if binary is None:
         raise PipelineError(
-            f"{root} was initialised but holds no {PROVIDER}: delete it and try again."
+            f"{root} was initialised but has no {PROVIDER}: delete it and try again."
         )
     return binary

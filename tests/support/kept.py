@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.emulator.process import client_environment
-from pipeline.lab import folder as stack
+from pipeline.lab.folder import end_emulators, forget, read_kept
 from tests.support.clients import client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,12 +55,12 @@ def up(folder: Path) -> Kept:
     process = start("lab", "up", "--work-dir", str(folder), "--json")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    kept = stack.read_kept(folder)
+    kept = read_kept(folder)
     assert kept is not None
     return Kept(folder, client_environment(kept.endpoint), json.loads(out)["outputs"])
 
 
 def down(folder: Path) -> None:
     """End the lab in `folder`."""
-    stack.end_emulators(folder)
-    stack.forget(folder)
+    end_emulators(folder)
+    forget(folder)

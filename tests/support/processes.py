@@ -19,7 +19,7 @@ def processes(folder: Path) -> dict[int, str]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that nobody has waited for yet does not."""
+    """Whether a process runs, and is no zombie."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     return False
@@ -34,7 +34,7 @@ def wait_until_gone(folder: Path, seconds: float = 60) -> dict[int, str]:
 
 
 def read_until(stream: IO[str] | None, text: str) -> None:
-    """Read lines until one holds `text`."""
+    """Read lines up to the first that contains `text`."""
     assert stream is not None
     for line in stream:
         if text in line:

@@ -32,7 +32,7 @@ class Stack:
 def apply_examples(
     names: Iterable[str], folder: Path, environment: dict[str, str]
 ) -> dict[str, Stack]:
-    """Apply examples side by side: the provider mostly waits, so that all cost no more than one."""
+    """Apply examples side by side: the provider mostly waits, so that it takes no longer."""
     module = copy_module(folder)
 
     def apply(name: str) -> Stack:
@@ -50,7 +50,7 @@ def destroy(stacks: Iterable[Stack]) -> None:
     """Destroy stacks side by side."""
     stacks = list(stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
-        list(pool.map(lambda stack: terraform.destroy(stack.root, stack.environment), stacks))
+        list(pool.map(lambda applied: terraform.destroy(applied.root, applied.environment), stacks))
 
 
 def empty_bucket(s3: Any, bucket: str) -> None:

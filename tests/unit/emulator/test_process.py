@@ -17,12 +17,12 @@ from pipeline.emulator.process import (
     client_environment,
     emulator,
     emulators_in,
-    is_emulator,
     start_detached,
     stop_detached,
 )
 from pipeline.errors import PipelineError
 from tests.support.poll import until
+from tests.support.processes import alive
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -73,14 +73,14 @@ def test_a_taken_port_is_named_with_who_has_it(tmp_path: Path) -> None:
 def test_it_listens_on_one_loopback_port_and_nothing_else(tmp_path: Path) -> None:
     with emulator(tmp_path) as running:
         connections = psutil.Process(running.pid).net_connections()
-        listening = {one.laddr for one in connections if one.status == psutil.CONN_LISTEN}
+        listening = {each.laddr for each in connections if each.status == psutil.CONN_LISTEN}
         assert listening == {("127.0.0.1", running.port)}
 
 
 def test_it_leaves_its_log_and_nothing_else(tmp_path: Path) -> None:
     with emulator(tmp_path) as running:
         s3(running.environment).create_bucket(Bucket="some")
-    assert not is_emulator(running.pid)
+    assert not alive(running.pid)
     assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
 
 
@@ -150,18 +150,18 @@ def test_it_ends_when_whoever_started_it_dies(tmp_path: Path, signum: signal.Sig
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        assert is_emulator(pid)
+        assert alive(pid)
         parent.send_signal(signum)
         parent.wait()
-    until(lambda: not is_emulator(pid))
+    until(lambda: not alive(pid))
     assert [file.name for file in tmp_path.iterdir()] == ["emulator.log"]
 
 
 def test_a_detached_one_stays_until_it_is_stopped(tmp_path: Path) -> None:
     running = start_detached(tmp_path)
-    assert is_emulator(running.pid)
+    assert alive(running.pid)
     assert stop_detached(running.pid)
-    assert not is_emulator(running.pid)
+    assert not alive(running.pid)
     assert not stop_detached(running.pid)
 
 

@@ -1,4 +1,4 @@
-"""Where Terraform and the provider come from, whatever the user's machine looks like."""
+"""Which Terraform and which provider are found, on all kinds of machines."""
 
 import os
 import re
@@ -155,16 +155,16 @@ def for_another_platform(mirror: Path, version: str) -> None:
     ("layout", "version", "fault"),
     [
         (lambda *_: None, "", "which is no folder: name one folder with"),
-        (lambda mirror, _: mirror.mkdir(parents=True), "", "which holds no registry.*: name one"),
-        (unpacked, "5.99.1", "which holds only 5.99.1 for linux_amd64: name one folder with"),
-        (packed, "7.0.0", "which holds only 7.0.0 for linux_amd64: name one folder with"),
-        (for_another_platform, "5.100.0", "which holds only 5.100.0 for darwin_arm64: name one"),
+        (lambda mirror, _: mirror.mkdir(parents=True), "", "which has no registry.*: name one"),
+        (unpacked, "5.99.1", "which has only 5.99.1 for linux_amd64: name one folder with"),
+        (packed, "7.0.0", "which has only 7.0.0 for linux_amd64: name one folder with"),
+        (for_another_platform, "5.100.0", "which has only 5.100.0 for darwin_arm64: name one"),
         (not_executable, "5.100.0", r"where .*/terraform-provider-aws_v5.100.0_x5 is not exec"),
     ],
     ids=["no-folder", "empty", "too-old", "too-new", "another-platform", "not-executable"],
 )
 @pytest.mark.parametrize("implied", [False, True], ids=["given", "implied"])
-def test_a_mirror_that_holds_nothing_of_use_is_named_with_what_it_holds(
+def test_a_mirror_without_a_provider_of_use_is_named_with_what_it_has(
     bare: Path,
     monkeypatch: pytest.MonkeyPatch,
     layout: Callable[[Path, str], None],
@@ -185,13 +185,16 @@ def test_a_mirror_that_holds_nothing_of_use_is_named_with_what_it_holds(
 
 
 @pytest.mark.parametrize("second", ["mirror", "configuration"])
-def test_two_places_for_the_provider_are_one_too_many(
+def test_two_places_for_the_provider_are_refused(
     bare: Path, monkeypatch: pytest.MonkeyPatch, second: str
 ) -> None:
     unpacked(bare / "a", "5.100.0")
     given, sentence = f"{bare / 'a'}:{bare / 'a'}", "which is no folder: name one folder"
     if second == "configuration":
-        given, sentence = str(bare / "a"), "terraformrc already says .*: unset TF_PLUGIN_MIRROR, or"
+        given, sentence = (
+            str(bare / "a"),
+            "terraformrc already configures .*: unset TF_PLUGIN_MIRROR, or",
+        )
         (bare / "home/.terraformrc").write_text("provider_installation {\n  direct {}\n}\n")
     monkeypatch.setenv("TF_PLUGIN_MIRROR", given)
     with pytest.raises(PipelineError, match=f"TF_PLUGIN_MIRROR is {given}, .*{sentence}"):
@@ -277,7 +280,7 @@ def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path)
 
 
 @pytest.mark.parametrize(
-    ("held", "asked", "chosen"),
+    ("available", "asked", "chosen"),
     [
         (["5.100.0", "5.101.0", "6.41.0"], None, "5.100.0"),
         (["5.101.0", "6.41.0", "7.0.0"], None, "6.41.0"),
@@ -285,16 +288,16 @@ def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path)
         ([], None, "5.100.0"),
         ([], "6.61.0", "6.61.0"),
     ],
-    ids=["the-one-that-was-run", "the-newest-in-range", "asked", "registry", "registry-asked"],
+    ids=["tested", "the-newest-in-range", "asked", "registry", "registry-asked"],
 )
 def test_roots_of_the_tooling_ask_for_one_provider(
     bare: Path,
     monkeypatch: pytest.MonkeyPatch,
-    held: list[str],
+    available: list[str],
     asked: str | None,
     chosen: str,
 ) -> None:
-    for number, version in enumerate(held):
+    for number, version in enumerate(available):
         (packed if number % 2 else unpacked)(bare / "opt/addon", version)
     if asked:
         monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
@@ -318,13 +321,13 @@ def test_what_is_no_release_in_the_range_is_refused(
         provider.terraform_environment(bare / "work")
 
 
-def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_holds(
+def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_has(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpacked(bare / "opt/addon", "5.100.0")
     packed(bare / "opt/addon", "6.41.0")
     monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
-    with pytest.raises(PipelineError, match=r"is 6\.61\.0, but .* holds 5\.100\.0, 6\.41\.0 of"):
+    with pytest.raises(PipelineError, match=r"is 6\.61\.0, but .* has 5\.100\.0, 6\.41\.0 of"):
         provider.terraform_environment(bare / "work")
 
 

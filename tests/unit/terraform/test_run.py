@@ -1,4 +1,4 @@
-"""Terraform's ways to fail, each played by a script in its place."""
+"""How Terraform fails, each case played by a script in its place."""
 
 import json
 import os
@@ -52,9 +52,9 @@ def test_status_2_is_no_success(root: Path) -> None:
 
 def test_the_error_is_terraforms_own_without_its_frame(root: Path) -> None:
     frame = "│ Warning: old\n╷\n│ Error: Invalid value\n│ \n│ table.write_units is 0.\n╵"
-    (root / "said").write_text(frame)
+    (root / "printed").write_text(frame)
     with pytest.raises(PipelineError) as raised:
-        terraform.apply(root, playing(root, f"cat '{root}/said' >&2; exit 1"))
+        terraform.apply(root, playing(root, f"cat '{root}/printed' >&2; exit 1"))
     assert "Error: Invalid value\n\ntable.write_units is 0." in str(raised.value)
     assert "│" not in str(raised.value)
     assert "old" not in str(raised.value)
@@ -75,15 +75,15 @@ def test_a_command_that_never_ends_is_stopped_at_its_deadline(root: Path) -> Non
 def test_a_missing_provider_becomes_one_sentence(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whoever runs this may have a CLI configuration, which the sentence would name.
+    # A CLI configuration of the machine's would be named in the sentence.
     monkeypatch.setenv("HOME", str(root))
     monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
-    said = (
+    printed = (
         "Error: Failed to query available provider packages\n\nCould not retrieve the list of "
         "available versions for provider hashicorp/aws: could not connect to registry.terraform.io"
     )
     with pytest.raises(PipelineError, match="could not connect to registry") as raised:
-        terraform.init(root, playing(root, f"echo '{said}' >&2; exit 1"))
+        terraform.init(root, playing(root, f"echo '{printed}' >&2; exit 1"))
     assert "TF_PLUGIN_MIRROR" in str(raised.value)
     assert "\n" not in str(raised.value)
 
@@ -119,15 +119,17 @@ def test_an_initialised_root_asks_for_exactly_the_provider_that_was_run(root: Pa
     asked = playing(root, "exit 0") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
     (root / ".terraform.lock.hcl").touch()
     assert terraform.init(root, asked) == "6.61.0" == pinned(root)
-    # It would hold Terraform to the provider of before.
+    # It would keep Terraform to the provider of before.
     assert not (root / ".terraform.lock.hcl").exists()
 
 
 def test_where_only_another_provider_is_to_be_found_that_one_is_taken(root: Path) -> None:
     lock = 'provider "registry.terraform.io/hashicorp/aws" {\n  version     = "6.41.0"\n}\n'
     (root / "lock").write_text(lock)
-    said = "provider hashicorp/aws: no available releases match the given constraints 5.100.0"
-    script = f"grep -q '>=' {PINNED} && exec cp lock .terraform.lock.hcl; echo '{said}' >&2; exit 1"
+    printed = "provider hashicorp/aws: no available releases match the given constraints 5.100.0"
+    script = (
+        f"grep -q '>=' {PINNED} && exec cp lock .terraform.lock.hcl; echo '{printed}' >&2; exit 1"
+    )
     assert terraform.init(root, playing(root, script)) == "6.41.0"
 
 
@@ -135,8 +137,8 @@ def test_who_asked_for_a_provider_gets_no_other(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
-    said = "provider hashicorp/aws: no available releases match the given constraints 6.61.0"
-    asked = playing(root, f"echo '{said}' >&2; exit 1") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
+    printed = "provider hashicorp/aws: no available releases match the given constraints 6.61.0"
+    asked = playing(root, f"echo '{printed}' >&2; exit 1") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
     with pytest.raises(PipelineError, match=r"hashicorp/aws 6\.61\.0"):
         terraform.init(root, asked)
     assert pinned(root) == "6.61.0"
@@ -195,14 +197,14 @@ def test_a_failed_apply_raises_each_of_its_errors(root: Path) -> None:
 
 def test_giving_up_interrupts_terraform_once_and_waits_for_its_state(root: Path) -> None:
     script = (
-        "trap 'echo interrupted >> said; sleep 0.5; echo state > written; exit 1' INT\n"
+        "trap 'echo interrupted >> printed; sleep 0.5; echo state > written; exit 1' INT\n"
         f"echo '{event('diagnostic', diagnostic={'severity': 'warning'})}'\n"
         "while :; do sleep 0.05; done"
     )
     events = terraform.stream(root, playing(root, script), "apply", root / "log")
     assert next(events).kind == "warning"
     events.close()
-    assert (root / "said").read_text() == "interrupted\n"
+    assert (root / "printed").read_text() == "interrupted\n"
     assert (root / "written").exists()
 
 
@@ -226,7 +228,7 @@ def test_terraform_ends_when_whoever_started_it_dies(root: Path, signum: signal.
 
 
 def test_told_to_stop_in_its_first_moment_it_still_stops(root: Path) -> None:
-    # The command stops whoever watches over it, its parent, before that one can have looked up.
+    # The command stops its guard, its parent, before the guard can have looked up.
     script = "echo $$ > pid; kill -TERM $PPID; exec sleep 600"
     with pytest.raises(PipelineError, match="was killed"):
         terraform.run(root, playing(root, script), "plan", timeout=20)
