@@ -20,7 +20,7 @@ from pipeline.errors import PipelineError
 from pipeline.lab import folder as lab_folder
 from pipeline.lab.root import outputs as lab_outputs
 from pipeline.terraform import run as terraform
-from pipeline.terraform.provider import find_terraform
+from pipeline.terraform.binary import find_terraform
 
 # Other modules have some of these outputs too, but not two of them.
 _MARKS = {"table_name", "function_name", "failure_queue_url"}

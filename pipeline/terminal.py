@@ -1,4 +1,4 @@
-"""How things look on a terminal, and as plain lines where there is none."""
+"""Print on a terminal, and as plain lines where there is none."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_json(document: Any) -> None:
     """Print `document` on stdout; in ASCII, so that no name in it can control a terminal."""
-    json.dump(document, sys.stdout, indent=2)
+    json.dump(document, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
 
 
@@ -39,24 +39,24 @@ def print_json(document: Any) -> None:
 def progress(console: Console, title: str) -> Iterator[ShowProgress]:
     """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
 
-    It is moved by what it yields: called with what is being done, how much of it is done, and of
-    how much in all, 0 where nobody knows.
+    Yields what moves it: to be called with what is being done, how much of it is done, and of how
+    much in all, 0 where that is unknown.
     """
-    said = -_LINE_SECONDS
+    printed_at = -_LINE_SECONDS
     with bar(console) as shown:
         task = shown.add_task(escape(title), total=None)
 
-        def tell(what: str, done: int, total: int) -> None:
-            nonlocal said
+        def move(what: str, done: int, total: int) -> None:
+            nonlocal printed_at
             now = time.monotonic()
-            if not console.is_terminal and now - said >= _LINE_SECONDS:
+            if not console.is_terminal and now - printed_at >= _LINE_SECONDS:
                 of_all = f" of {total}" if total else ""
                 console.print(f"  {escape(title)}: {done}{of_all} {what}", soft_wrap=True)
-                said = now
+                printed_at = now
             description = escape(f"{title}: {what}")
             shown.update(task, description=description, completed=done, total=total or None)
 
-        yield tell
+        yield move
 
 
 @contextlib.contextmanager
@@ -77,10 +77,10 @@ def interruptible(sentence: str) -> Iterator[None]:
 
 
 def printable(text: str, at_most: int | None = None) -> str:
-    """`text` in one line that does nothing to a terminal, cut after `at_most` characters."""
+    """`text` in one line without control characters, cut after `at_most` characters."""
     cut = text if at_most is None or len(text) <= at_most else text[: at_most - 1] + "…"
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
     )
 
 
@@ -114,7 +114,7 @@ def command(console: Console, command_line: str, purpose: str) -> None:
 
 
 def fields(console: Console, values: Mapping[str, object]) -> None:
-    """Names and values, one a line; folded to the width only where there is one."""
+    """Names and values, each pair a line; folded only to a terminal's width."""
     if not console.is_terminal:
         width = max(map(len, values))
         for name, value in values.items():

@@ -10,6 +10,7 @@ from botocore import exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pipeline.deployed.loopback import refuse_proxy
 from pipeline.errors import PipelineError
 
 # The network failed, not AWS.
@@ -68,12 +69,14 @@ def client(
     make: Any = boto3.client
     with asking(service, "check AWS_PROFILE and AWS_REGION"):
         try:
-            return make(service, config=config, **settings)
+            made = make(service, config=config, **settings)
         except ValueError as error:
             raise PipelineError(
                 f"The AWS configuration is not valid ({error}): check AWS_REGION, AWS_ENDPOINT_URL "
                 "and the other AWS variables."
             ) from error
+    refuse_proxy(made)
+    return made
 
 
 def is_emulator(client: Any) -> bool:

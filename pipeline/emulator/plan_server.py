@@ -19,22 +19,20 @@ _IDENTITY = f"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/
 <ResponseMetadata><RequestId>plan</RequestId></ResponseMetadata></GetCallerIdentityResponse>"""
 _REFUSAL = "a plan is expected to call sts:GetCallerIdentity and dynamodb:DescribeTable, not {}"
 _XML_REFUSAL = f"""<ErrorResponse><Error><Type>Sender</Type><Code>OnlyPlans</Code>
-<Message>{_REFUSAL}</Message>
-</Error></ErrorResponse>"""
-# Newer 6.x providers look for indexes of the table that is there, if one is.
-_DESCRIBE_TABLE = "DynamoDB_20120810.DescribeTable"
+<Message>{_REFUSAL}</Message></Error></ErrorResponse>"""
 _NOT_FOUND = "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"
-_NO_TABLE = "Requested resource not found: Table: {} not found"
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         target = self.headers.get("X-Amz-Target")
-        if target == _DESCRIBE_TABLE:
-            self._answer_json(_NOT_FOUND, _NO_TABLE.format(json.loads(body)["TableName"]))
+        if target == "DynamoDB_20120810.DescribeTable":
+            # Newer 6.x providers look for the indexes of an existing table.
+            missing = f"Table: {json.loads(body)['TableName']} not found"
+            self._refuse(_NOT_FOUND, f"Requested resource not found: {missing}")
         elif target:
-            self._answer_json("OnlyPlans", _REFUSAL.format(target))
+            self._refuse("OnlyPlans", _REFUSAL.format(target))
         elif (action := parse_qs(body).get("Action", [self.path])[0]) == "GetCallerIdentity":
             self._answer(200, _IDENTITY)
         else:
@@ -46,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_arguments: object) -> None:
         pass
 
-    def _answer_json(self, kind: str, message: str) -> None:
+    def _refuse(self, kind: str, message: str) -> None:
         text = json.dumps({"__type": kind, "message": message})
         self._answer(400, text, "application/x-amz-json-1.0")
 
@@ -63,7 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def plan_server() -> Iterator[dict[str, str]]:
-    """Serve them on loopback as an account with nothing in it; yields the environment for that."""
+    """Answer on loopback, as an account with nothing in it; yields a client's environment."""
     with ThreadingHTTPServer((HOST, 0), _Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

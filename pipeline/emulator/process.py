@@ -10,9 +10,11 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+
+import psutil
 
 from pipeline.emulator.ports import HOST, free_port, is_free, user_of
 from pipeline.errors import PipelineError
@@ -21,8 +23,8 @@ REGION = "us-east-1"
 # ministack's own account for the root keys "test".
 ACCOUNT_ID = "000000000000"
 
-_REPAIRED = Path(__file__).with_name("repairs.py").resolve()
-# What the name of an emulator's own temporary folder begins with.
+_REPAIRS = Path(__file__).with_name("repairs.py").resolve()
+# The prefix of an emulator's own temporary folder.
 PRIVATE = "emulator-"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -33,17 +35,20 @@ _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator.
+    """A running emulator: the port it listens on, and its own process."""
 
-    `endpoint` is its URL, `pid` its own process, `log` what it printed, `environment` what AWS
-    clients and Terraform need to reach it and nothing else (root keys, region, endpoint).
-    """
-
-    endpoint: str
     port: int
     pid: int
-    log: Path
-    environment: dict[str, str] = field(repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        """Its URL."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What AWS clients and Terraform need to reach it: root keys, region, endpoint."""
+        return client_environment(self.endpoint)
 
 
 @contextlib.contextmanager
@@ -58,51 +63,47 @@ def emulator(
     """An emulator that ends with the block and with this process, however that dies.
 
     `work_dir` receives its log and its temporary files. With `auth` IAM policies and signatures
-    count. `state_dir` makes what it holds survive: it is saved there every second or two and at the
-    end, and found again by the next emulator that is given the same folder, whatever its port.
-    Without a `port` it takes a free one. `repaired=False` leaves out `pipeline.emulator.repairs`.
+    count. Its state is saved in `state_dir` every second or two and at the end, and found again by
+    the next emulator with the same folder, whatever its port. Without a `port` it takes a free one.
+    `repaired=False` leaves out `pipeline.emulator.repairs`.
 
     Raises PipelineError when the port is taken or the emulator does not come up.
     """
-    process, private_tmp, running = _start(work_dir, auth, state_dir, port, repaired, tied=True)
+    options = ["--tied"] if repaired else ["--tied", "--unrepaired"]
+    process, private_tmp, running = _start(work_dir, port, state_dir, options, auth=auth)
     try:
         yield running
     finally:
         _stop(process, private_tmp)
+        process.stdin.close()
 
 
-def start_detached(
-    work_dir: Path, *, state_dir: Path | None = None, port: int | None = None
-) -> Emulator:
+def start_detached(work_dir: Path, port: int | None = None) -> Emulator:
     """Like `emulator`, but it outlives this process; `stop_detached` ends it.
 
-    Raises PipelineError.
+    Its state is saved in `state`, below `work_dir`. Raises PipelineError.
     """
-    return _start(work_dir, True, state_dir, port, True, tied=False)[2]
+    return _start(work_dir, port, work_dir / "state", [], auth=True)[2]
 
 
 def stop_detached(pid: int) -> bool:
     """End an emulator of `start_detached`; False where `pid` is none (any more)."""
-    if not is_emulator(pid):
-        return False
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + _STOP_SECONDS
-    while is_emulator(pid):
-        if time.monotonic() > deadline:
-            _kill_group(pid)
-        time.sleep(_POLL_SECONDS)
-    return True
-
-
-def is_emulator(pid: int) -> bool:
-    """Whether the process `pid` is one of our emulators, and not a number used again."""
-    return pid in _emulators("-p", str(pid))
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if private_tmp := _private_tmp(process):
+            _stop(process, private_tmp)
+            return True
+    return False
 
 
 def emulators_in(work_dir: Path) -> list[int]:
-    """The processes of all emulators that were started with this `work_dir`, noted or not."""
-    mine = f" {work_dir.resolve()}/{PRIVATE}"
-    return [pid for pid, command in _emulators("-A").items() if mine in command]
+    """The processes of all emulators that were started with this `work_dir`."""
+    folder = work_dir.resolve()
+    return [
+        process.pid
+        for process in psutil.process_iter()
+        if (private_tmp := _private_tmp(process)) and private_tmp.parent == folder
+    ]
 
 
 def answers(endpoint: str, seconds: float = 2.0) -> bool:
@@ -131,9 +132,9 @@ def client_environment(endpoint: str) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "3",
-        # S3 Control puts the account before the endpoint's host, a name that nobody resolves; the
+        # S3 Control puts the account before the endpoint's host, a name that does not resolve; the
         # provider goes through this proxy then, and to an IP of loopback always directly. Only in
-        # capitals: curl, wget and apt read the other one, and are to reach the internet.
+        # capitals: curl, wget and apt read the lower-case name, and must reach the internet.
         "HTTP_PROXY": endpoint,
         # botocore sends even loopback through a proxy.
         "NO_PROXY": bypass,
@@ -142,127 +143,92 @@ def client_environment(endpoint: str) -> dict[str, str]:
 
 
 def point_this_process_at(environment: Mapping[str, str]) -> None:
-    """Leave boto3 no way to the operator's own account; `environment` is a client's."""
+    """Keep boto3 from the operator's own account; `environment` is a client's."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(environment)
 
 
-def _emulators(*which: str) -> dict[int, str]:
-    """Our emulators among the processes that `ps` is asked for, with their command lines."""
-    # Without -ww the width of the terminal would cut the command off.
-    shown = subprocess.run(
-        ["ps", "-ww", "-o", "pid=", "-o", "stat=", "-o", "command=", *which],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    started_as = f"/{_REPAIRED.parent.name}/{_REPAIRED.name} "
-    found = {}
-    for line in shown.stdout.splitlines():
-        pid, status, command = (*line.split(None, 2), "", "", "")[:3]
-        if " -I " in command and started_as in command and not status.startswith("Z"):
-            found[int(pid)] = command
-    return found
+def _private_tmp(process: psutil.Process) -> Path | None:
+    """The temporary folder of an emulator's own; None where the process is no emulator."""
+    with contextlib.suppress(psutil.Error):
+        match process.cmdline():
+            # Also one that another copy of this program started.
+            case [_, "-I", script, private_tmp, *_] if script.endswith("/emulator/repairs.py"):
+                return Path(private_tmp)
+    return None
+
+
+class _PortTakenError(PipelineError):
+    """Another process took the port while the emulator started."""
 
 
 def _start(
-    work_dir: Path,
-    auth: bool,
-    state_dir: Path | None,
-    port: int | None,
-    repaired: bool,
-    tied: bool,
-) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
+    work_dir: Path, port: int | None, state_dir: Path | None, options: list[str], *, auth: bool
+) -> tuple[psutil.Popen, Path, Emulator]:
     if port is not None and not is_free(port):
         raise PipelineError(
             f"Port {port} on {HOST} is taken{user_of(port)}: "
             "end what listens there, or give another port (none takes a free one)."
         )
+    work_dir = work_dir.resolve()
     work_dir.mkdir(parents=True, exist_ok=True)
-    log = work_dir.resolve() / "emulator.log"
-    # Between finding a free port and listening on it somebody else may take it.
-    for attempt in range(3):
-        chosen = port or free_port()
-        try:
-            return _start_on(chosen, work_dir.resolve(), log, auth, state_dir, repaired, tied)
-        except _PortTakenError:
-            if port is not None or attempt == 2:
-                raise
-    raise AssertionError("unreachable")
-
-
-class _PortTakenError(PipelineError):
-    """Somebody took the port while the emulator started."""
-
-
-def _start_on(
-    port: int,
-    work_dir: Path,
-    log: Path,
-    auth: bool,
-    state_dir: Path | None,
-    repaired: bool,
-    tied: bool,
-) -> tuple[subprocess.Popen[bytes], Path, Emulator]:
     private_tmp = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=work_dir))
+    # No state of a service that we do not use may land in /tmp.
+    state = (state_dir or private_tmp / "state").resolve()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / "s3").mkdir(exist_ok=True)
+    saved = "1" if state_dir else "0"
+    running_on = port or free_port()
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment |= {
         "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(port),
+        "GATEWAY_PORT": str(running_on),
         "MINISTACK_REGION": REGION,
         "IOT_MTLS_ENABLED": "0",
         "AUTH": "true" if auth else "false",
         "TMPDIR": str(private_tmp),
-        # No state of a service that we do not use may land in /tmp.
-        "STATE_DIR": str((state_dir or private_tmp / "state").resolve()),
-        "S3_DATA_DIR": str((state_dir or private_tmp / "state").resolve() / "s3"),
+        "STATE_DIR": str(state),
+        "S3_DATA_DIR": str(state / "s3"),
+        "PERSIST_STATE": saved,
+        "S3_PERSIST": saved,
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.05",
         "PYTHONUTF8": "1",
     }
-    if state_dir is not None:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (state_dir / "s3").mkdir(exist_ok=True)
-        environment |= {"PERSIST_STATE": "1", "S3_PERSIST": "1"}
-    command = [sys.executable, "-I", str(_REPAIRED), str(private_tmp)]
-    command += [*(["--tied"] if tied else []), *([] if repaired else ["--unrepaired"])]
+    log = work_dir / "emulator.log"
     with log.open("ab") as output:
         started_at = output.tell()
-        process = subprocess.Popen(
-            command,
+        process = psutil.Popen(
+            [sys.executable, "-I", str(_REPAIRS), str(private_tmp), *options],
             env=environment,
             cwd=private_tmp,
-            stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if "--tied" in options else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    running = Emulator(running_on, process.pid)
     try:
-        endpoint = f"http://{HOST}:{port}"
-        _await_ready(process, endpoint, log, started_at)
-    except BaseException:
+        _await_ready(process, running.endpoint, log, started_at)
+    except BaseException as error:
         _stop(process, private_tmp)
+        if port is None and isinstance(error, _PortTakenError):
+            return _start(work_dir, port, state_dir, options, auth=auth)
         raise
-    running = Emulator(endpoint, port, process.pid, log, client_environment(endpoint))
     return process, private_tmp, running
 
 
-def _await_ready(
-    process: subprocess.Popen[bytes], endpoint: str, log: Path, started_at: int
-) -> None:
+def _await_ready(process: psutil.Popen, endpoint: str, log: Path, started_at: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while True:
+    while not answers(endpoint):
         # The pause between two looks is a wait for the process to fail.
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(psutil.TimeoutExpired):
             status = process.wait(_POLL_SECONDS)
-            said = _last_lines(log, started_at)
-            kind = _PortTakenError if "in use" in said else PipelineError
+            last = _last_lines(log, started_at)
+            kind = _PortTakenError if "in use" in last else PipelineError
             raise kind(
-                f"The emulator ended at start with status {status} (all of it: {log}): {said}"
+                f"The emulator ended at start with status {status} (all of it: {log}): {last}"
             )
-        if answers(endpoint):
-            return
         if time.monotonic() > deadline:
             raise PipelineError(
                 f"The emulator did not answer on {endpoint} within {_START_SECONDS:.0f} s "
@@ -271,26 +237,19 @@ def _await_ready(
 
 
 def _last_lines(log: Path, started_at: int) -> str:
-    said = log.read_bytes()[started_at:].decode(errors="replace").strip()
-    return "\n".join(said.splitlines()[-5:]) or "it said nothing"
+    printed = log.read_bytes()[started_at:].decode(errors="replace").strip()
+    return "\n".join(printed.splitlines()[-5:]) or "it printed nothing"
 
 
-def _stop(process: subprocess.Popen[bytes], private_tmp: Path) -> None:
-    try:
+def _stop(process: psutil.Process | psutil.Popen, private_tmp: Path) -> None:
+    """End an emulator and the workers of its functions."""
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
         process.terminate()
         process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        # Function workers are in its group; one that is busy would outlive it.
-        _kill_group(process.pid)
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
-        # It does so itself, unless it was killed.
-        shutil.rmtree(private_tmp, ignore_errors=True)
-
-
-def _kill_group(group: int) -> None:
+    # Function workers are in its group; a busy worker would outlive it.
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+        process.wait(_STOP_SECONDS)
+    # It does so itself, unless it was killed.
+    shutil.rmtree(private_tmp, ignore_errors=True)

@@ -1,11 +1,10 @@
-"""Start ministack with the few answers mended that stand between Terraform and the truth.
+"""Start ministack with what it answers wrongly repaired, where Terraform or a test depends on it.
 
-`python -I lab/ministack_repairs.py TMPDIR [--tied] [--unrepaired]` runs ministack as its
-environment says and deletes TMPDIR at the end. `--tied`: until stdin closes, which is when whoever
-started it is gone.
+`python -I repairs.py TMPDIR [--tied] [--unrepaired]` runs ministack as its environment says and
+deletes TMPDIR at the end. `--tied`: it ends when stdin closes, as it does when its parent dies.
 
-Every repair wraps one function of ministack and has a test that fails as soon as the unrepaired
-one answers right: then the repair goes.
+Every repair wraps one function of ministack and has a test that fails as soon as ministack itself
+answers right: then the repair goes.
 """
 
 import contextlib
@@ -28,11 +27,11 @@ Response = tuple[int, dict[str, str], bytes]
 _S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _STOP_SECONDS = 20.0
 # A carriage return is taken, and read back as a line feed.
-_NO_XML = [one for one in range(0x20) if one not in b"\t\n"]
+_NO_XML = [code for code in range(0x20) if code not in b"\t\n"]
 
 
 def stand_behind_tls() -> None:
-    """Requests count as made over TLS, unless they say `X-Forwarded-Proto: http`.
+    """Requests count as made over TLS, unless they have `X-Forwarded-Proto: http`.
 
     No fault of ministack's: it enforces `aws:SecureTransport`, and we speak plain HTTP on loopback
     with policies that refuse that. ministack knows proxies that end TLS; this plays one.
@@ -55,7 +54,7 @@ def take_a_proxys_requests() -> None:
 
     Provider 6.23 and newer read a bucket's tags at `<account>.<host of the endpoint>`, a name that
     no resolver knows for an IP address: they get there with us as their `HTTP_PROXY`. Without this
-    the URL counts as a bucket. Whatever is not ours is refused, since we forward nothing.
+    the URL counts as a bucket. Any other host is refused, since we forward nothing.
     """
     from ministack import app
 
@@ -89,14 +88,13 @@ def describe_alarms_in_full() -> None:
 
     original = cloudwatch._describe_alarms
 
-    def describe(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Response:
-        if is_cbor or is_json:
-            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
-        status, _headers, body = original(params, _query_values(params), False, True)
-        if status != 200:
-            return original(params, data, is_cbor, is_json)  # type: ignore[no-any-return]
-        inner = _query_xml("DescribeAlarmsResult", json.loads(body))
-        return cloudwatch._xml(200, "DescribeAlarmsResponse", inner)  # type: ignore[no-any-return]
+    def describe(params: Any, data: Any, is_cbor: bool, is_json: bool = False) -> Any:
+        if not (is_cbor or is_json):
+            status, _, body = original(params, _query_values(params), False, True)
+            if status == 200:
+                inner = _query_xml("DescribeAlarmsResult", json.loads(body))
+                return cloudwatch._xml(200, "DescribeAlarmsResponse", inner)
+        return original(params, data, is_cbor, is_json)
 
     cloudwatch._describe_alarms = describe
 
@@ -105,7 +103,7 @@ def list_versions_as_asked() -> None:
     """ListObjectVersions honours `encoding-type=url`, which the provider and boto3 always send.
 
     Without it both decode keys that were never encoded, so that `a+b` and `100%` can't be deleted
-    and `force_destroy` never ends. Keys may hold what no XML takes, which is why S3 encodes them.
+    and `force_destroy` never ends. Keys may have what no XML takes, which is why S3 encodes them.
     """
     from ministack.services import s3
 
@@ -117,11 +115,11 @@ def list_versions_as_asked() -> None:
             return status, headers, body
         ElementTree.register_namespace("", _S3_NAMESPACE)
         # Out of the way of the parser, in characters that have no meaning of their own.
-        text = body.decode().translate({one: 0xE000 + one for one in _NO_XML})
+        text = body.decode().translate({code: 0xE000 + code for code in _NO_XML})
         root = ElementTree.fromstring(text)  # noqa: S314 - ministack's own answer
         for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker", "Key"):
             for element in root.iter(f"{{{_S3_NAMESPACE}}}{name}"):
-                key = (element.text or "").translate({0xE000 + one: one for one in _NO_XML})
+                key = (element.text or "").translate({0xE000 + code: code for code in _NO_XML})
                 element.text = s3._url_encode(key)
         ElementTree.SubElement(root, f"{{{_S3_NAMESPACE}}}EncodingType").text = "url"
         return status, headers, ElementTree.tostring(root, "utf-8", xml_declaration=True)
@@ -140,8 +138,8 @@ def alarms_watch_their_own_metric() -> None:
 
     def evaluate(alarm: Mapping[str, Any]) -> None:
         # The same code over a view of the metrics: other threads go on writing to the real ones.
-        view = {"_metrics": _datapoints_of(cloudwatch, alarm)}
-        FunctionType(original.__code__, {**vars(cloudwatch), **view})(alarm)
+        view = vars(cloudwatch) | {"_metrics": _datapoints_of(cloudwatch, alarm)}
+        FunctionType(original.__code__, view)(alarm)
 
     cloudwatch._evaluate_alarm = evaluate
 
@@ -158,10 +156,9 @@ def silence_counts_as_the_alarm_says() -> None:
 
     def evaluate(alarm: dict[str, Any]) -> None:
         since = time.time() - (alarm.get("Period") or 60) * alarm.get("EvaluationPeriods", 1)
-        known = _datapoints_of(cloudwatch, alarm).values()
-        new = states.get(alarm.get("TreatMissingData", ""))
-        old = alarm["StateValue"]
-        if new is None or any(point["Timestamp"] >= since for points in known for point in points):
+        (points,) = _datapoints_of(cloudwatch, alarm).values() or [()]
+        old, new = alarm["StateValue"], states.get(alarm.get("TreatMissingData", ""))
+        if new is None or any(point["Timestamp"] >= since for point in points):
             original(alarm)
         elif alarm.get("MetricName") and old != new:
             reason = f"no datapoints were received, and missing is {alarm['TreatMissingData']}"
@@ -177,7 +174,7 @@ def silence_counts_as_the_alarm_says() -> None:
 def alarms_keep_their_metrics() -> None:
     """An alarm on an expression keeps it, and has no metric, period or statistic of its own.
 
-    Kept and told, not evaluated. Without this the plan after an apply changes every such alarm.
+    Stored and returned, not evaluated. Without this the plan after an apply changes each of them.
     """
     from ministack.services import cloudwatch
 
@@ -215,7 +212,7 @@ def rules_invoke_as_notifications_do() -> None:
 def rules_learn_the_version() -> None:
     """S3's events by EventBridge carry `version-id` as its notifications carry `versionId`.
 
-    Without this one upload that comes both ways leaves two records.
+    Without this an upload that is delivered by both leaves two records.
     """
     from ministack.services import eventbridge, s3
 
@@ -238,7 +235,7 @@ def rules_learn_the_version() -> None:
 
 
 def updates_let_invokes_end() -> None:
-    """An invoke that is under way when its function changes ends in peace, with the old code.
+    """An invoke that is under way when its function changes ends by itself, with the old code.
 
     Without this it is killed, and when it is tried again it runs the old code once more, in a
     process that stays and goes on answering: the update is lost.
@@ -246,11 +243,8 @@ def updates_let_invokes_end() -> None:
     from ministack.core import lambda_runtime
     from ministack.services import lambda_svc
 
-    kill, acquire, release = (
-        lambda_runtime.kill_workers,
-        lambda_runtime.acquire_worker,
-        lambda_runtime.release_worker,
-    )
+    kill, acquire = lambda_runtime.kill_workers, lambda_runtime.acquire_worker
+    release = lambda_runtime.release_worker
     updating: ContextVar[bool] = ContextVar("updating", default=False)
     retired: set[Any] = set()
 
@@ -259,7 +253,7 @@ def updates_let_invokes_end() -> None:
         retired.update(busy)
         kill([worker for worker in workers if worker not in busy])
 
-    def in_peace(update: Callable[..., Response]) -> Callable[..., Response]:
+    def without_kills(update: Callable[..., Response]) -> Callable[..., Response]:
         def run(*arguments: Any) -> Response:
             before = updating.set(True)
             try:
@@ -272,7 +266,7 @@ def updates_let_invokes_end() -> None:
     def acquire_current(
         name: str, config: Any, code: Any, qualifier: str = "$LATEST", **more: Any
     ) -> Any:
-        # What waits to be tried again holds the function as it was when the event came.
+        # A retry has the function as it was when the event came.
         if qualifier == "$LATEST" and (function := lambda_svc._functions.get(name)):
             code = function["code_zip"]
         return acquire(name, config, code, qualifier=qualifier, **more)
@@ -284,8 +278,8 @@ def updates_let_invokes_end() -> None:
             kill([worker])
 
     lambda_runtime.kill_workers = kill_or_retire
-    lambda_svc._update_code = in_peace(lambda_svc._update_code)
-    lambda_svc._update_config = in_peace(lambda_svc._update_config)
+    lambda_svc._update_code = without_kills(lambda_svc._update_code)
+    lambda_svc._update_config = without_kills(lambda_svc._update_config)
     lambda_svc.acquire_worker = acquire_current
     lambda_svc.release_worker = release_or_kill
 
@@ -324,16 +318,16 @@ def _query_values(params: Mapping[str, Any]) -> dict[str, Any]:
         for part in path:
             inner = inner.setdefault(part, {})
         inner[last] = given[0] if isinstance(given, list) else given
-    return {name: _with_lists(value) for name, value in values.items()}
+    return dict(_with_lists(values))
 
 
 def _with_lists(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    if list(value) == ["member"]:
+    if isinstance(value, dict) and list(value) == ["member"]:
         members = value["member"]
         return [_with_lists(members[number]) for number in sorted(members, key=int)]
-    return {name: _with_lists(inner) for name, inner in value.items()}
+    if isinstance(value, dict):
+        return {name: _with_lists(inner) for name, inner in value.items()}
+    return value
 
 
 def _query_xml(name: str, value: Any) -> str:
@@ -362,7 +356,7 @@ def _end_when_orphaned() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Mend ministack, then run it until it is told to stop."""
+    """Repair ministack, then run it until it is stopped."""
     private_tmp, *options = arguments
     if "--tied" in options:
         threading.Thread(target=_end_when_orphaned, daemon=True).start()

@@ -1,8 +1,9 @@
-"""Save what ministack holds while it runs: by itself it does so only when it is told to end.
+"""Save ministack's state while it runs: by itself it does so only when it is asked to end.
 
 A `kill -9` or a power failure then costs the newest writes, and no more.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -10,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _PAUSE_SECONDS = 1.0
-# What a request set off, retries and a failure's way to its queue, goes on after the answer.
-_AFTERMATH_SECONDS = 10.0
+# A request's effects, such as retries and a failure's message, go on after the answer.
+_FOLLOW_UP_SECONDS = 10.0
 # Copying takes the interpreter away from requests: at most one part in twenty.
 _REST = 19
 
@@ -52,7 +53,7 @@ def keep_saving() -> None:
         pause, saved_at = _PAUSE_SECONDS, 0.0
         while True:
             time.sleep(pause)
-            if requested_at is None or requested_at + _AFTERMATH_SECONDS < saved_at:
+            if requested_at is None or requested_at + _FOLLOW_UP_SECONDS < saved_at:
                 continue
             saved_at, busy = time.monotonic(), time.thread_time()
             with turn:
@@ -69,11 +70,9 @@ def keep_saving() -> None:
 def _patient(state: Callable[[], Any]) -> Callable[[], Any]:
     def copied() -> Any:
         for _ in range(10):
-            try:
+            # A request may change a table's size while it is copied.
+            with contextlib.suppress(RuntimeError):
                 return state()
-            except RuntimeError:
-                # A request changed a table's size while it was copied.
-                continue
         return state()
 
     return copied

@@ -1,4 +1,4 @@
-"""Apply and destroy the embedded lab, with each resource on screen; what its commands share."""
+"""Apply and destroy the embedded lab, with each resource on screen."""
 
 import os
 import time
@@ -10,11 +10,14 @@ from typing import Literal
 from rich.console import Console
 
 from pipeline import terminal
-from pipeline.lab import root as lab_root
+from pipeline.emulator.process import Emulator
+from pipeline.lab import folder as lab
+from pipeline.lab import root
 from pipeline.terraform import progress
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import PROVIDER_RUN, PROVIDER_VARIABLE, terraform_environment
 
+Action = Literal["apply", "destroy"]
 # How long each part took, by its name.
 Seconds = dict[str, float]
 
@@ -29,54 +32,68 @@ def timed(seconds: Seconds, name: str) -> Iterator[None]:
         seconds[name] = round(time.monotonic() - began, 2)
 
 
-def prepare(folder: Path, console: Console, seconds: Seconds) -> dict[str, str]:
-    """Write and initialise a new lab's root; returns Terraform's environment, yet without AWS."""
-    environment = terraform_environment(folder)
-    terminal.heading(console, "Terraform applies the module, on a private AWS emulator (ministack)")
-    root = lab_root.write(folder)
-    with timed(seconds, "terraform init"):
-        version = terraform.init(root, environment)
-    terminal.note(console, provider_note(version))
-    return environment
+@contextmanager
+def new_lab(
+    folder: Path, port: int | None, console: Console, seconds: Seconds, *, keep: bool
+) -> Iterator[tuple[Emulator, dict[str, str]]]:
+    """A new lab's emulator, and Terraform's environment for its root, which is to be applied.
+
+    The lab outlives the block with `keep`. Without, or where the block fails, only logs stay.
+    """
+    lab.make_room(folder)
+    try:
+        environment = terraform_environment(folder)
+        terminal.heading(
+            console, "Terraform applies the module, on a private AWS emulator (ministack)"
+        )
+        with timed(seconds, "terraform init"):
+            version = terraform.init(root.write(folder), environment)
+        terminal.note(console, f"The provider is hashicorp/aws {version}{_why(version)}")
+        with lab.running_emulator(folder, port, keep=keep) as running:
+            terminal.note(console, f"The emulator listens on {running.endpoint}, and nowhere else.")
+            yield running, environment | running.environment
+            if keep:
+                lab.write_env(folder, running.endpoint, environment)
+    except BaseException as error:
+        lab.forget(folder)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            terminal.note(console, "Interrupted: Terraform and the emulator ended, nothing stays.")
+        raise
+    if not keep:
+        lab.forget(folder)
 
 
-def provider_note(version: str) -> str:
-    """Which provider is taken, and why where it is not the one that everything was run with."""
-    taken = f"The provider is hashicorp/aws {version}"
+def _why(version: str) -> str:
+    """Why it is this version, where it is not the tested version."""
     if version == PROVIDER_RUN:
-        return f"{taken}."
+        return "."
     if os.environ.get(PROVIDER_VARIABLE):
-        return f"{taken}, as {PROVIDER_VARIABLE} says; {PROVIDER_RUN} is what was tested."
-    return f"{taken}: {PROVIDER_RUN}, which was tested, is not to be found here."
+        return f", as {PROVIDER_VARIABLE} says; {PROVIDER_RUN} is what was tested."
+    return f": {PROVIDER_RUN}, which was tested, is not to be found here."
 
 
-def follow(
-    console: Console,
-    folder: Path,
-    environment: Mapping[str, str],
-    action: Literal["apply", "destroy"],
+def events(
+    folder: Path, environment: Mapping[str, str], console: Console, action: Action
 ) -> Generator[terraform.Event]:
     """Apply or destroy the root in `folder`, and pass on what Terraform reports."""
-    root, log = folder / "root", folder / f"{action}.log"
+    log = folder / f"{action}.log"
     with (
-        closing(terraform.stream(root, environment, action, log)) as events,
-        closing(progress.follow(console, "planning", events)) as shown,
+        closing(terraform.stream(folder / "root", environment, action, log)) as reported,
+        closing(progress.follow(console, "planning", reported)) as shown,
     ):
         yield from shown
 
 
-def apply(folder: Path, environment: Mapping[str, str], console: Console, seconds: Seconds) -> None:
-    """`terraform apply` to its end. Raises PipelineError."""
-    with timed(seconds, "terraform apply"):
-        for _ in follow(console, folder, environment, "apply"):
-            pass
-
-
-def destroy(
-    folder: Path, environment: Mapping[str, str], console: Console, seconds: Seconds
+def run(
+    folder: Path,
+    environment: Mapping[str, str],
+    console: Console,
+    seconds: Seconds,
+    action: Action = "apply",
 ) -> None:
-    """`terraform destroy`. Raises PipelineError."""
-    terminal.heading(console, "Terraform destroys it all")
-    with timed(seconds, "terraform destroy"):
-        for _ in follow(console, folder, environment, "destroy"):
+    """Apply or destroy the root in `folder`, to the end. Raises PipelineError."""
+    if action == "destroy":
+        terminal.heading(console, "Terraform destroys it all")
+    with timed(seconds, f"terraform {action}"):
+        for _ in events(folder, environment, console, action):
             pass

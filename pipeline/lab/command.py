@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.lab.folder import FOLDER
 from pipeline.program import Json
 
 Port = Annotated[
@@ -14,8 +15,7 @@ Port = Annotated[
     ),
 ]
 WorkDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder for everything that is made; .work/demo if not given."),
+    Path, typer.Option(help="Folder for everything that is made.", show_default=".work/demo")
 ]
 
 app = typer.Typer(
@@ -25,30 +25,28 @@ app = typer.Typer(
 
 
 @app.command()
-def up(port: Port = None, work_dir: WorkDir = None, as_json: Json = False) -> None:
-    """See to it that a lab runs on this machine, as the module is now, and leave it running.
+def up(port: Port = None, work_dir: WorkDir = FOLDER, as_json: Json = False) -> None:
+    """Make sure that a lab runs on this machine, as the module is now, and leave it running.
 
-    One that runs already stays, and gets what has changed in the module. One that was stopped, or
-    whose emulator died, comes back with its objects, records, messages and alarms: what it holds is
-    saved every second or two, so that a crash costs the newest writes. Otherwise a new one is made,
+    A lab that runs already stays, and gets what has changed in the module. A lab that was stopped,
+    or whose emulator died, comes back with its objects, records, messages and alarms: they are
+    saved every second or two, so that a crash costs the newest writes. Otherwise a new lab is made,
     in about a minute.
     """
-    from pipeline.lab import folder as stack
-    from pipeline.lab import lifecycle as command
+    from pipeline.lab import lifecycle
 
-    raise typer.Exit(command.up(work_dir or stack.FOLDER, port=port, as_json=as_json))
+    raise typer.Exit(lifecycle.up(work_dir, port, as_json=as_json))
 
 
 @app.command()
-def status(work_dir: WorkDir = None, as_json: Json = False) -> None:
-    """Tell whether the lab runs, since when, what is in it, and whether the module has changed.
+def status(work_dir: WorkDir = FOLDER, as_json: Json = False) -> None:
+    """Show whether the lab runs, since when, what is in it, and whether the module has changed.
 
     Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
     """
-    from pipeline.lab import folder as stack
-    from pipeline.lab import status as command
+    from pipeline.lab import status
 
-    raise typer.Exit(command.run(work_dir or stack.FOLDER, as_json=as_json))
+    raise typer.Exit(status.run(work_dir, as_json=as_json))
 
 
 @app.command()
@@ -56,30 +54,26 @@ def down(
     keep_state: Annotated[
         bool, typer.Option("--keep-state", help="Only stop it; `up` brings it back as it was.")
     ] = False,
-    work_dir: WorkDir = None,
+    work_dir: WorkDir = FOLDER,
     as_json: Json = False,
 ) -> None:
     """Destroy the lab that `up` or `demo --keep` left, running or stopped.
 
-    With it go stacks of your own that you made in its emulator.
+    Stacks of your own that you made in its emulator are destroyed with it.
     """
-    from pipeline.lab import folder as stack
-    from pipeline.lab import lifecycle as command
+    from pipeline.lab import lifecycle
 
-    folder = work_dir or stack.FOLDER
-    raise typer.Exit(command.down(folder, keep_state=keep_state, as_json=as_json))
+    raise typer.Exit(lifecycle.down(work_dir, keep_state=keep_state, as_json=as_json))
 
 
 @app.command()
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
     port: Port = None,
-    work_dir: WorkDir = None,
+    work_dir: WorkDir = FOLDER,
     as_json: Json = False,
 ) -> None:
     """Apply the module on an emulator, upload files, show each step, destroy it all."""
-    from pipeline.lab import demo as command
-    from pipeline.lab import folder as stack
+    from pipeline.lab import demo
 
-    folder = work_dir or stack.FOLDER
-    raise typer.Exit(command.run(folder, keep=keep, as_json=as_json, port=port))
+    raise typer.Exit(demo.run(work_dir, port, keep=keep, as_json=as_json))

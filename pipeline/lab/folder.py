@@ -1,8 +1,8 @@
 """The embedded lab's own folder: its root module, who uses it now, and whether it was kept.
 
-Everything lies in one ignored folder, so that nothing of the operator's is ever read or written:
-`root/` (generated, with Terraform's state), and logs; of a lab that stays also `kept.json`, `env`
-and `state/`, which is what its emulator holds.
+Everything lies in one folder that git ignores, so that nothing of the operator's is read or
+written: `root/` (generated, with Terraform's state), and logs; of a lab that stays also
+`kept.json`, `env` and `state/`, which its emulator saves.
 """
 
 import contextlib
@@ -34,11 +34,11 @@ from pipeline.paths import WORK, fingerprint
 from pipeline.program import command_line
 
 FOLDER = WORK / "demo"
-# Says that what lies beside it was made here, and may be deleted.
+# Marks a folder whose contents a lab made, and may delete.
 _MARK = ".lab"
-# All that is deleted of a folder; `module` and `env` are what other commands put there.
-_FILES = "kept.json", "env", "terraform.tfrc"
-_FOLDERS = "root", "tmp", "state", "module"
+# All that is deleted of a folder; `module` is what other commands put there. `kept.json` goes
+# first, so that a folder that is deleted in part has no lab.
+_MADE = "kept.json", "env", "terraform.tfrc", "root", "tmp", "state", "module"
 _LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
 # An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
 _BUSY_SECONDS = 15.0
@@ -65,10 +65,10 @@ class Kept:
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process.
+    """Lock the folder for this process.
 
-    Raises PipelineError while another process holds it, and where it has something of somebody
-    else's that would be deleted.
+    Raises PipelineError while another process has locked it, and where it contains what no lab made
+    and a lab would delete.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,10 +82,9 @@ def exclusive(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
-            holder = file.read().strip() or "unknown"
             raise PipelineError(
-                f"Another lab command (process {holder}) works in {folder}: wait for it to end, "
-                "end it, or give another folder with --work-dir."
+                f"Another lab command (process {file.read().strip() or 'unknown'}) works in "
+                f"{folder}: wait for it to end, end it, or give another folder with --work-dir."
             ) from error
         file.truncate(0)
         file.write(str(os.getpid()))
@@ -99,9 +98,9 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 def _claim(folder: Path) -> None:
     """Mark the folder as a lab's. Raises PipelineError where a name that the lab uses is taken."""
-    # A lab of 1.0.0 has no mark, but it is noted or lies where nobody else's things do.
+    # A lab of 1.0.0 has no mark, but `kept.json`, or lies where only labs do.
     ours = (folder / _MARK).exists() or folder.is_relative_to(WORK) or read_kept(folder)
-    taken = [name for name in (*_FILES, *_FOLDERS, *_LOGS) if (folder / name).exists()]
+    taken = [name for name in (*_MADE, *_LOGS) if (folder / name).exists()]
     if taken and not ours:
         raise PipelineError(
             f"{folder} holds {', '.join(taken)}, which no lab made, and a lab would replace "
@@ -113,8 +112,8 @@ def _claim(folder: Path) -> None:
 def look(folder: Path) -> tuple[State, Kept | None]:
     """What is in the folder.
 
-    `unfinished`: being made, or whoever made it was killed. `died`: the emulator ended without
-    having been told to.
+    `unfinished`: being made, or the command that made it was killed. `died`: the emulator ended
+    unexpectedly.
     """
     kept = read_kept(folder)
     if kept is None:
@@ -138,33 +137,31 @@ def expect_answer(folder: Path, kept: Kept) -> None:
 
 
 def saved_at(folder: Path) -> float | None:
-    """When the emulator's state was last saved, epoch seconds; None where there is none."""
-    times = [file.stat().st_mtime for file in (folder / "state").glob("*.json")]
-    return max(times, default=None)
+    """When the emulator's state was last saved, epoch seconds; None where it never was."""
+    return max((file.stat().st_mtime for file in (folder / "state").glob("*.json")), default=None)
 
 
 def forget(folder: Path) -> None:
-    """Delete what a lab leaves that is gone; its logs stay until the next one."""
-    # First, so that a folder that is deleted in part holds no lab.
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    for made in (*(folder / name for name in _FOLDERS), *folder.glob(f"{PRIVATE}*")):
-        shutil.rmtree(made, ignore_errors=True)
+    """Delete all that a lab leaves that is gone, but for its logs."""
+    for made in (*(folder / name for name in _MADE), *folder.glob(f"{PRIVATE}*")):
+        if made.is_dir():
+            shutil.rmtree(made, ignore_errors=True)
+        else:
+            made.unlink(missing_ok=True)
 
 
 def make_room(folder: Path) -> None:
-    """Clear the folder for a new lab. Raises PipelineError while one is kept there."""
+    """Clear the folder for a new lab. Raises PipelineError while a lab is kept there."""
     state, kept = look(folder)
-    if kept is not None and state == "running":
+    if kept is not None and kept.ready:
+        up, down = (f"`{command(name, folder)}`" for name in ("lab up", "lab down"))
+        source = f"`. {shlex.quote(str(folder / 'env'))}`"
         raise PipelineError(
-            f"A lab is kept in {folder} at {kept.endpoint}: look around after "
-            f"`. {shlex.quote(str(folder / 'env'))}`, or end it with "
-            f"`{command('lab down', folder)}`."
-        )
-    if state in ("stopped", "died"):
-        raise PipelineError(
-            f"A lab is kept in {folder}, but does not run: bring it back with "
-            f"`{command('lab up', folder)}`, or delete it with `{command('lab down', folder)}`."
+            f"A lab is kept in {folder} at {kept.endpoint}: look around after {source}, or end it "
+            f"with {down}."
+            if state == "running"
+            else f"A lab is kept in {folder}, but does not run: bring it back with {up}, or delete "
+            f"it with {down}."
         )
     # Left over by a command that was killed while it made a lab.
     end_emulators(folder)
@@ -174,13 +171,13 @@ def make_room(folder: Path) -> None:
 
 
 def end_emulators(folder: Path) -> None:
-    """End what emulators run in the folder, also one that a killed command could not note."""
+    """End all emulators that run in the folder, also what a killed command could not note."""
     for pid in emulators_in(folder):
         stop_detached(pid)
 
 
 @contextlib.contextmanager
-def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[Emulator]:
+def running_emulator(folder: Path, port: int | None, *, keep: bool) -> Iterator[Emulator]:
     """An emulator that ends with the block, or with `keep` only if the block fails.
 
     In the block the folder's root is to be applied.
@@ -190,19 +187,26 @@ def running_emulator(folder: Path, *, keep: bool, port: int | None) -> Iterator[
             yield running
         return
     applied = fingerprint(folder / "root")
-    running = start_detached(folder, state_dir=folder / "state", port=port)
-    try:
-        making = Kept(running.endpoint, running.port, running.pid, ready=False, since=time.time())
-        write_kept(folder, making)
+    with _detached_emulator(folder, port) as running:
+        unfinished = Kept(running.endpoint, running.port, running.pid, False, time.time())
+        write_kept(folder, unfinished)
         yield running
-        write_kept(folder, replace(making, ready=True, module=applied))
+        write_kept(folder, replace(unfinished, ready=True, module=applied))
+
+
+@contextlib.contextmanager
+def _detached_emulator(folder: Path, port: int | None) -> Iterator[Emulator]:
+    """An emulator that outlives this process, unless the block fails."""
+    running = start_detached(folder, port)
+    try:
+        yield running
     except BaseException:
         stop_detached(running.pid)
         raise
 
 
 def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
-    """Start the emulator of a lab that does not run, with what it held, and note it.
+    """Start the emulator of a lab that does not run, with the state that was saved, and note it.
 
     On its old port unless another is given, or that is taken. Raises PipelineError.
     """
@@ -211,16 +215,11 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
         shutil.rmtree(left, ignore_errors=True)
     chosen = port or (kept.port if is_free(kept.port) else free_port())
     root.move(folder, chosen)
-    running = start_detached(folder, state_dir=folder / "state", port=chosen)
-    try:
-        # After a crash, or on another port, nobody knows that all is as it was applied.
-        known = kept.pid == 0 and chosen == kept.port
-        module = kept.module if known else ""
+    # After a crash, or on another port, something of what was applied may be missing.
+    module = kept.module if (kept.pid, kept.port) == (0, chosen) else ""
+    with _detached_emulator(folder, chosen) as running:
         restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
         write_kept(folder, restarted)
-    except BaseException:
-        stop_detached(running.pid)
-        raise
     return restarted
 
 
@@ -250,13 +249,11 @@ def write_kept(folder: Path, kept: Kept) -> None:
     new.replace(folder / "kept.json")
 
 
-def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> Path:
+def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> None:
     """Write a file for shells to source, after which `aws` and `terraform` talk to the lab."""
-    variables = dict(client_environment(endpoint))
+    variables = client_environment(endpoint)
     if "TF_CLI_CONFIG_FILE" in terraform:
         variables["TF_CLI_CONFIG_FILE"] = terraform["TF_CLI_CONFIG_FILE"]
     lines = ["unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
-    file = folder / "env"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file
+    (folder / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,34 +1,21 @@
 """What the pipeline left behind, seen as an operator would see it: through AWS's own API.
 
-Every function that waits takes its time limit in seconds and raises NotSeenError after it.
+Every function that waits raises NotSeenError once its time is over.
 """
 
 import json
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from pipeline.deployed import aws
 
 _POLL_SECONDS = 0.1
-# Loopback through a proxy would never arrive.
-_DIRECT = Config(proxies={})
 
 
 class NotSeenError(Exception):
-    """Something that the pipeline should have done did not show in time; the message says what."""
-
-
-@dataclass(frozen=True)
-class Units:
-    """Writes that a table took, and the write capacity units that they cost."""
-
-    writes: int
-    total: float
-    largest: float
+    """An effect of the pipeline did not show in time; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +30,6 @@ class Alarm:
     period: int
 
 
-def client(service: str) -> Any:
-    """A boto3 client for what this process's environment points at."""
-    make: Any = boto3.client
-    return make(service, config=_DIRECT)
-
-
 def wait_for[T](look: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
     """The first answer of `look` that is not None."""
     deadline = time.monotonic() + seconds
@@ -59,44 +40,32 @@ def wait_for[T](look: Callable[[], T | None], what: str, seconds: float = 30.0) 
     return seen
 
 
-def record(table: str, bucket: str, key: str, version: str) -> dict[str, Any]:
-    """The record of one object version, as DynamoDB's typed attributes by name."""
-    dynamodb = client("dynamodb")
+def record(table: str, key: str, version: str) -> dict[str, Any]:
+    """The record of an object version, as DynamoDB's typed attributes by name."""
+    dynamodb = aws.client("dynamodb")
 
     def look() -> dict[str, Any] | None:
-        pages = dynamodb.get_paginator("scan").paginate(
-            TableName=table,
-            ConsistentRead=True,
-            FilterExpression="objectKey = :key AND #bucket = :bucket AND versionId = :version",
-            ExpressionAttributeNames={"#bucket": "bucket"},
-            ExpressionAttributeValues={
-                ":key": {"S": key},
-                ":bucket": {"S": bucket},
-                ":version": {"S": version},
-            },
-        )
-        return next((item for page in pages for item in page["Items"]), None)
+        items = _items(dynamodb, table)
+        return next((item for item in items if item["versionId"]["S"] == version), None)
 
     return wait_for(look, f"the record of {key!r}")
 
 
-def count_records(table: str, expected: int) -> int:
-    """How many records the table holds, once there are `expected` of them."""
-    dynamodb = client("dynamodb")
+def wait_for_records(table: str, expected: int) -> None:
+    """Wait until the table has `expected` records."""
+    dynamodb = aws.client("dynamodb")
+    enough = f"{expected} records in {table}"
+    wait_for(lambda: len(_items(dynamodb, table)) >= expected or None, enough, 60)
 
-    def look() -> int | None:
-        pages = dynamodb.get_paginator("scan").paginate(
-            TableName=table, ConsistentRead=True, Select="COUNT"
-        )
-        found = sum(page["Count"] for page in pages)
-        return found if found >= expected else None
 
-    return wait_for(look, f"{expected} records in {table}", 60)
+def _items(dynamodb: Any, table: str) -> list[dict[str, Any]]:
+    pages = dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return [item for page in pages for item in page["Items"]]
 
 
 def log_lines(group: str, text: str) -> list[str]:
     """The lines in a log group that contain `text`."""
-    logs = client("logs")
+    logs = aws.client("logs")
 
     def look() -> list[str] | None:
         pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
@@ -108,91 +77,74 @@ def log_lines(group: str, text: str) -> list[str]:
 
 def alarm(name: str, state: str | None = None) -> Alarm:
     """An alarm, once it is in `state` if that is given."""
-    cloudwatch = client("cloudwatch")
+    cloudwatch = aws.client("cloudwatch")
 
     def look() -> Alarm | None:
-        found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]
-        if not found or state not in (None, found[0]["StateValue"]):
-            return None
-        one = found[0]
-        return Alarm(
-            one["AlarmName"],
-            one["StateValue"],
-            one.get("StateReason", ""),
-            f"{one['Namespace']} {one['MetricName']}, {one['Statistic']}",
-            one["Threshold"],
-            one["Period"],
-        )
+        for found in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
+            if state in (None, found["StateValue"]):
+                return Alarm(
+                    name,
+                    found["StateValue"],
+                    found.get("StateReason", ""),
+                    f"{found['Namespace']} {found['MetricName']}, {found['Statistic']}",
+                    found["Threshold"],
+                    found["Period"],
+                )
+        return None
 
     return wait_for(look, f"the alarm {name}" + (f" in state {state}" if state else ""))
 
 
-def message(queue_url: str, alarm_name: str, state: str) -> dict[str, Any]:
+def notification(queue_url: str, alarm_name: str, state: str) -> dict[str, Any]:
     """The SNS envelope about an alarm's change to `state`, as a subscribed queue received it.
 
-    Its `Message` is the alarm's own JSON text. Other messages in the queue are passed over and
-    deleted.
+    Its `Message` is the alarm's own JSON text. What came before it is deleted.
     """
-    sqs = client("sqs")
+    sqs = aws.client("sqs")
 
     def look() -> dict[str, Any] | None:
-        received = sqs.receive_message(
-            QueueUrl=queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1
-        )
-        found = None
-        for one in received.get("Messages", []):
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=one["ReceiptHandle"])
-            envelope: dict[str, Any] = json.loads(one["Body"])
+        answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=1)
+        for message in answer.get("Messages", []):
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+            envelope: dict[str, Any] = json.loads(message["Body"])
             change = json.loads(envelope["Message"])
             if (change["AlarmName"], change["NewStateValue"]) == (alarm_name, state):
-                found = envelope
-        return found
+                return envelope
+        return None
 
     return wait_for(look, f"the message that {alarm_name} is in state {state}")
 
 
-def consumed_units(stream_arn: str) -> Units:
-    """What the writes on a table's stream cost: a unit for each KB of an item, at least one."""
-    streams = client("dynamodbstreams")
-    costs: list[float] = []
+def writes(stream_arn: str) -> int:
+    """How many writes of items are on a table's stream."""
+    streams = aws.client("dynamodbstreams")
+    count = 0
     for shard in streams.describe_stream(StreamArn=stream_arn)["StreamDescription"]["Shards"]:
         iterator = streams.get_shard_iterator(
             StreamArn=stream_arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         ).get("ShardIterator")
         while iterator:
             page = streams.get_records(ShardIterator=iterator, Limit=1000)
-            images = [entry["dynamodb"].get("NewImage") for entry in page["Records"]]
-            costs += [math.ceil(item_bytes(image) / 1024) for image in images if image]
+            count += sum("NewImage" in entry["dynamodb"] for entry in page["Records"])
             # The iterator of an open shard never ends; an empty page means that we caught up.
             iterator = page.get("NextShardIterator") if page["Records"] else None
-    return Units(len(costs), float(sum(costs)), float(max(costs, default=0)))
+    return count
 
 
-def item_bytes(item: Mapping[str, Mapping[str, str]]) -> int:
-    """The size by which DynamoDB charges a flat item of strings and numbers, in bytes.
+def publish_writes(cloudwatch: Any, table: str, count: int) -> None:
+    """Publish AWS/DynamoDB's ConsumedWriteCapacityUnits of writes, as DynamoDB itself does in AWS.
 
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html
+    A record has less than 1 KB, so that its write takes one unit.
     """
-    size = 0
-    for name, value in item.items():
-        kind, text = next(iter(value.items()))
-        digits = len(text.strip("-").replace(".", "").strip("0"))
-        size += len(name.encode()) + (len(text.encode()) if kind == "S" else (digits + 3) // 2)
-    return size
-
-
-def publish_units(cloudwatch: Any, table: str, units: Units) -> None:
-    """Publish AWS/DynamoDB's ConsumedWriteCapacityUnits, as DynamoDB itself does in AWS."""
-    statistics = {
-        "SampleCount": float(units.writes),
-        "Sum": units.total,
-        "Minimum": 1.0,
-        "Maximum": units.largest,
-    }
     datum = {
         "MetricName": "ConsumedWriteCapacityUnits",
         "Dimensions": [{"Name": "TableName", "Value": table}],
         "Unit": "Count",
-        "StatisticValues": statistics,
+        "StatisticValues": {
+            "SampleCount": float(count),
+            "Sum": float(count),
+            "Minimum": 1.0,
+            "Maximum": 1.0,
+        },
     }
     cloudwatch.put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])

@@ -1,4 +1,4 @@
-"""The root module of the embedded lab: what it says, what it tells, and where its queues are."""
+"""The root module of the embedded lab: its files, its outputs, and where its queues are."""
 
 import json
 import os
@@ -11,64 +11,9 @@ from pipeline.emulator.ports import HOST
 from pipeline.emulator.process import ACCOUNT_ID
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
+from pipeline.terraform.provider import hcl_string
 
-SUBSCRIBER = "lab-subscriber"
-# Write units in five minutes: few enough for a burst of a second to cross.
-ALARM_THRESHOLD = 20
-
-_ROOT = """\
-# Made by `python -m pipeline`: the module as it is, called like anybody would call it.
-module "pipeline" {
-  source = SOURCE
-
-  # The last step of the demo deletes what it uploaded.
-  bucket = { force_destroy = true }
-
-  # The default is 80 % of what the write units give: 1,200 units in five minutes.
-  alarms = { write_activity = { threshold = THRESHOLD } }
-
-  topic = {
-    subscriptions = {
-      lab = { protocol = "sqs", endpoint = aws_sqs_queue.subscriber.arn }
-    }
-  }
-}
-
-# Stands for whoever gets the alarms: e-mail is something that the emulator only logs.
-resource "aws_sqs_queue" "subscriber" {
-  name   = "SUBSCRIBER"
-  policy = data.aws_iam_policy_document.subscriber.json
-}
-
-data "aws_caller_identity" "current" {}
-
-data "aws_iam_policy_document" "subscriber" {
-  statement {
-    sid       = "TopicsOfThisAccount"
-    actions   = ["sqs:SendMessage"]
-    resources = ["*"]
-
-    principals {
-      type        = "Service"
-      identifiers = ["sns.amazonaws.com"]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [data.aws_caller_identity.current.account_id]
-    }
-  }
-}
-
-output "pipeline" {
-  value = module.pipeline
-}
-
-output "subscriber_queue_url" {
-  value = aws_sqs_queue.subscriber.url
-}
-"""
+_MAIN = Path(__file__).with_name("main.tf")
 
 
 def write(folder: Path) -> Path:
@@ -76,9 +21,8 @@ def write(folder: Path) -> Path:
     root = folder / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    source = os.path.relpath(ROOT, root.resolve())
-    text = _ROOT.replace("SOURCE", _hcl_string(source)).replace("SUBSCRIBER", SUBSCRIBER)
-    text = text.replace("THRESHOLD", str(ALARM_THRESHOLD))
+    source = hcl_string(os.path.relpath(ROOT, root.resolve()))
+    text = _MAIN.read_text(encoding="utf-8").replace('"../.."', source)
     (root / "main.tf").write_text(text, encoding="utf-8")
     return root
 
@@ -91,7 +35,7 @@ def outputs(folder: Path) -> dict[str, Any]:
     file = folder / "root" / "terraform.tfstate"
     try:
         state = json.loads(file.read_text(encoding="utf-8"))
-        return {name: told["value"] for name, told in state["outputs"].items()}
+        return {name: output["value"] for name, output in state["outputs"].items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -106,38 +50,32 @@ def needed(folder: Path) -> tuple[dict[str, Any], str]:
 
     Raises PipelineError where they are absent.
     """
-    told = outputs(folder)
-    if not told:
+    found = outputs(folder)
+    if not found:
         raise PipelineError(
             f"Nothing is applied in {folder / 'root'}: bring it back with `terraform apply` there, "
             "or with `pipeline lab up`."
         )
-    if absent := {"pipeline", "subscriber_queue_url"} - told.keys():
+    if absent := {"pipeline", "subscriber_queue_url"} - found.keys():
         raise PipelineError(
             f"{folder / 'root' / 'main.tf'} has no output {' and '.join(sorted(absent))}: put it "
             "back, and apply."
         )
-    return told["pipeline"], told["subscriber_queue_url"]
+    return found["pipeline"], found["subscriber_queue_url"]
 
 
 def move(folder: Path, port: int) -> None:
-    """Let a stopped lab's queues be at `port`, in Terraform's state and in the emulator's.
+    """Move a stopped lab's queues to `port`, in Terraform's state and in the emulator's.
 
-    A queue's id is its URL, which holds the port; refreshing does not change an id.
+    A queue's id is its URL, with the port in it; refreshing does not change an id.
     """
-    here = re.compile(rf"http://({re.escape(HOST)}|localhost):\d+(?=/{ACCOUNT_ID}/)")
+    endpoint = re.compile(rf"http://({re.escape(HOST)}|localhost):\d+(?=/{ACCOUNT_ID}/)")
     for file in (folder / "root" / "terraform.tfstate", folder / "state" / "sqs.json"):
-        try:
-            old = file.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        if not file.exists():
             continue
-        new = here.sub(rf"http://\g<1>:{port}", old)
+        old = file.read_text(encoding="utf-8")
+        new = endpoint.sub(rf"http://\g<1>:{port}", old)
         if new != old:
             partial = file.with_suffix(".partial")
             partial.write_text(new, encoding="utf-8")
             partial.replace(file)
-
-
-def _hcl_string(text: str) -> str:
-    quoted = json.dumps(text, ensure_ascii=False)
-    return quoted.replace("${", "$${").replace("%{", "%%{")

@@ -31,9 +31,9 @@ def log_line(console: Console, line: str) -> None:
         parsed = json.loads(line)
     except ValueError:
         note(console, line)
-        return
-    shown = {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()}
-    fields(console, shown)
+    else:
+        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()}
+        fields(console, texts)
 
 
 def alarms(console: Console, found: Iterable[Alarm]) -> None:
@@ -45,6 +45,19 @@ def alarms(console: Console, found: Iterable[Alarm]) -> None:
         watched = f"{alarm.metric} over {alarm.period} s, threshold {alarm.threshold:g}"
         console.print(f"        {escape(watched)}", style="dim", soft_wrap=True)
         console.print(f"        {escape(alarm.reason)}", style="dim", soft_wrap=True)
+
+
+def notification(console: Console, envelope: Mapping[str, Any], change: Mapping[str, Any]) -> None:
+    """An alarm's notification: its SNS envelope, and the change of state that it tells of."""
+    of_change = ("AlarmName", "OldStateValue", "NewStateValue", "NewStateReason", "StateChangeTime")
+    trigger = change["Trigger"]
+    fields(
+        console,
+        {name: envelope.get(name, "") for name in ("Subject", "TopicArn")}
+        | {name: change[name] for name in of_change}
+        | {name: trigger[name] for name in ("MetricName", "Statistic", "Threshold")}
+        | {"Period": f"{trigger['Period']} s"},
+    )
 
 
 def durations(console: Console, seconds: Mapping[str, float]) -> None:
@@ -75,13 +88,10 @@ def next_steps(
             "Read how it works: docs/start/how-it-works.md; how it is built: main.tf, modules/",
         )
         return
-    bucket, table, group = (
-        outputs[name] for name in ("bucket_name", "table_name", "log_group_name")
-    )
     heading(console, f"The lab runs at {endpoint}")
     note(console, f"Region {REGION}, access key test, secret key test. Only this machine gets in.")
-    source = {f". {shlex.quote(f'{folder}/env')}": "this shell's aws and terraform talk to the lab"}
-    _commands(console, source)
+    source = f". {shlex.quote(f'{folder}/env')}"
+    _commands(console, {source: "this shell's aws and terraform talk to the lab"})
     note(console, "From Python, with boto3:")
     for line in (
         "import boto3",
@@ -91,27 +101,29 @@ def next_steps(
         console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
     heading(console, "What to try next")
     note(console, "The aws commands need AWS's command line, version 2, and the file above.")
-    _commands(
-        console,
-        {
-            f"aws s3 cp README.md s3://{bucket}/": "upload something of your own",
-            f"aws dynamodb scan --table-name {table}": "read the records",
-            f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
-            f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
-            f"terraform -chdir={shlex.quote(f'{folder}/root')} plan": (
-                "change main.tf there, and see what would change"
-            ),
-            command("console", folder): "watch it on a page: drop a file, see it travel",
-            command("verify", folder): "check that every part does what it should",
-            command("load", folder): "upload many files, and count their records",
-            command("replay", folder): "look into the failure queue, and put it through again",
-            command("reconcile", folder): "compare the objects with their records",
-            command("lab status", folder): "what is in it, and whether the module has changed",
-            command("lab up", folder): "apply what has changed in the module",
-            command("lab down --keep-state", folder): "stop it; `up` brings it back as it was",
-            command("lab down", folder): "destroy everything, stacks of your own in it too",
-        },
+    bucket, table, group = (
+        outputs[name] for name in ("bucket_name", "table_name", "log_group_name")
     )
+    root = shlex.quote(f"{folder}/root")
+    aws_commands = {
+        f"aws s3 cp README.md s3://{bucket}/": "upload something of your own",
+        f"aws dynamodb scan --table-name {table}": "read the records",
+        f"aws logs filter-log-events --log-group-name {group}": "read what the function logged",
+        f"aws sqs receive-message --queue-url {subscriber}": "read the alarms that come",
+        f"terraform -chdir={root} plan": "change main.tf there, and see what would change",
+    }
+    ours = {
+        "console": "watch it on a page: drop a file, see it travel",
+        "verify": "check that every part does what it should",
+        "load": "upload many files, and count their records",
+        "replay": "look into the failure queue, and put it through again",
+        "reconcile": "compare the objects with their records",
+        "lab status": "what is in it, and whether the module has changed",
+        "lab up": "apply what has changed in the module",
+        "lab down --keep-state": "stop it; `up` brings it back as it was",
+        "lab down": "destroy everything, stacks of your own in it too",
+    }
+    _commands(console, aws_commands | {command(name, folder): why for name, why in ours.items()})
     note(
         console,
         "The emulator has no metrics of asynchronous invokes and SQS: alarms on these change only "

@@ -1,30 +1,31 @@
-"""What Terraform's JSON output objects to: errors, and warnings of what is deprecated."""
+"""The errors in Terraform's JSON output, and its warnings of what is deprecated."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What newer 6.x providers say of an index's keys. The block that they want instead is unknown to
-# 5.100, so that there is nothing to write that both take: docs/reference/compatibility.md.
-_NO_WAY_ROUND = re.compile(r"\b(?:hash_key|range_key) is deprecated\. Use key_schema")
+# Newer 6.x providers deprecate an index's keys. 5.100 does not know the block that replaces them:
+# there is nothing to write that both accept (docs/reference/compatibility.md).
+_NO_SUCCESSOR = re.compile(r"\b(?:hash_key|range_key) is deprecated\. Use key_schema")
 
 
 def errors(diagnostics: Iterable[Mapping[str, Any]]) -> list[str]:
     """Each error once, with its place."""
-    return sorted({_sentence(each) for each in diagnostics if each["severity"] == "error"})
+    return sorted({sentence(found) for found in diagnostics if found["severity"] == "error"})
 
 
 def deprecations(diagnostics: Iterable[Mapping[str, Any]]) -> list[str]:
     """Each warning of something deprecated once, with its place."""
-    warnings = {_sentence(each) for each in diagnostics if each["severity"] == "warning"}
+    warnings = {sentence(found) for found in diagnostics if found["severity"] == "warning"}
     return sorted(
-        text for text in warnings if "deprecated" in text.lower() and not _NO_WAY_ROUND.search(text)
+        text for text in warnings if "deprecated" in text.lower() and not _NO_SUCCESSOR.search(text)
     )
 
 
-def _sentence(diagnostic: Mapping[str, Any]) -> str:
-    place = diagnostic.get("range") or {}
-    line = place.get("start", {}).get("line", "?")
-    said = [diagnostic["summary"], diagnostic.get("detail", "")]
-    text = ": ".join(" ".join(part.split()) for part in said if part)
-    return f"{place.get('filename', 'somewhere')}:{line}: {text}"
+def sentence(diagnostic: Mapping[str, Any], where: str = "") -> str:
+    """A diagnostic in one line, after `where`, its place in the configuration if not given."""
+    if not where and (place := diagnostic.get("range")):
+        where = f"{place['filename']}:{place['start']['line']}"
+    parts = [diagnostic.get("summary", ""), diagnostic.get("detail", "")]
+    text = (" ".join(part.split()) for part in parts)
+    return ": ".join(part for part in (where, *text) if part)

@@ -1,6 +1,6 @@
-"""Run a command that must not outlive whoever started it.
+"""Run a command that must not outlive the process that started it.
 
-`python -I lab/guard.py GRACE_SECONDS COMMAND…` runs COMMAND in a process group of its own until it
+`python -I guard.py GRACE_SECONDS COMMAND…` runs COMMAND in a process group of its own until it
 ends, and ends the whole group once stdin closes, which the kernel does for the parent however that
 parent dies. SIGINT and SIGTERM are passed on, each as often as it arrives. Exits with the command's
 own status, 128 + signal when a signal ended it.
@@ -36,10 +36,14 @@ def run(command: list[str], grace_seconds: float) -> int:
         # Only to the command itself: a provider that Terraform started must not stop before it.
         early.append(signum) if process is None else process.send_signal(signum)
 
-    # Before the command starts: it may tell that it is ready, and be told to stop, right away.
+    # Before the command starts: a signal may come right away.
     signal.signal(signal.SIGINT, pass_on)
     signal.signal(signal.SIGTERM, pass_on)
-    process = started = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        sys.exit(str(error))
+    process = started
     for signum in early:
         process.send_signal(signum)
 

@@ -1,4 +1,4 @@
-"""Drive Terraform in a root that belongs to the tooling: tftest's parsing, none of its traps.
+"""Run Terraform in a root that belongs to the tooling.
 
 Every function takes the root's folder and the environment from `pipeline.terraform.provider`; every
 failure is a PipelineError that carries Terraform's own words.
@@ -10,14 +10,15 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import tftest
 
 from pipeline.errors import PipelineError
+from pipeline.terraform.diagnostics import sentence
 from pipeline.terraform.guard import guarded
 from pipeline.terraform.provider import (
     PROVIDER,
@@ -29,28 +30,30 @@ from pipeline.terraform.provider import (
 
 # Long enough for the slowest resource (an SQS queue or a lifecycle: under two minutes) many times.
 COMMAND_SECONDS = 900.0
-# An override file: it replaces what the root's other files say of the same provider.
+# An override file: it replaces what the root's other files require of the same provider.
 _PIN = "provider_override.tf.json"
 _LOCK = ".terraform.lock.hcl"
-# What Terraform gets to write its state down after it was asked to stop.
+# How long Terraform may take to write its state after it was interrupted.
 _STOP_SECONDS = 30.0
+_PLAIN = ("-input=false", "-no-color")
 
 
 @dataclass(frozen=True)
 class Event:
     """One thing that Terraform reported while it applied or destroyed.
 
-    `address` and `action` (`create`, `update`, `delete`, `replace`, `read`, …) name the resource,
-    `identifier` is its id once it has one, `seconds` how long it has taken so far, `text`
-    Terraform's own sentence.
+    `kind` is Terraform's type of message (`planned_change`, `apply_start`, `apply_complete`,
+    `apply_errored`), or `error` or `warning`, of which `text` is a sentence. `address` and `action`
+    (`create`, `update`, `delete`, …) name the resource, `identifier` is its id once it has one,
+    `seconds` how long it has taken so far.
     """
 
-    kind: Literal["planned", "started", "waiting", "completed", "failed", "warning", "summary"]
+    kind: str
     address: str = ""
     action: str = ""
     seconds: float = 0.0
-    text: str = ""
     identifier: str = ""
+    text: str = ""
 
 
 def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
@@ -63,26 +66,25 @@ def write_root(folder: Path, configuration: Mapping[str, Any]) -> Path:
 def init(folder: Path, environment: Mapping[str, str]) -> str:
     """`terraform init` with exactly the provider that `environment` names; returns its version.
 
-    Where only another one inside the module's range can be had, that one is taken.
+    Where only another version in the module's range is available, Terraform takes that.
 
-    Raises PipelineError; where no provider could be had, it says what was looked for, where, and
-    the fix.
+    Raises PipelineError; without a provider it names what was looked for, where, and the fix.
     """
     wanted = environment.get(PROVIDER_VARIABLE, PROVIDER_RUN)
+    driver = _Driver(folder, environment)
     _pin(folder, wanted)
-    driver = _driver(folder, environment)
     try:
         try:
             driver.init()
         except PipelineError as error:
-            # A mirror of the user's own may hold another one; who asked for one gets no other.
+            # The user's own mirror may have another version, which does if none was asked for.
             if "no available releases" not in str(error) or os.environ.get(PROVIDER_VARIABLE):
                 raise
             _pin(folder, PROVIDER_RANGE)
             driver.init()
     except PipelineError as error:
         if "hashicorp/aws" in str(error) and "provider" in str(error):
-            raise no_provider_error(_first_reason(str(error)), wanted) from error
+            raise no_provider_error(_reason(str(error)), wanted) from error
         raise
     with contextlib.suppress(FileNotFoundError):
         lock = (folder / _LOCK).read_text(encoding="utf-8")
@@ -93,7 +95,7 @@ def init(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def _pin(folder: Path, version: str) -> None:
-    """Let the root in `folder` ask for that provider, whatever its own files ask for."""
+    """Make the root in `folder` require that version, whatever its own files require."""
     required = {"aws": {"source": "hashicorp/aws", "version": version}}
     text = json.dumps({"terraform": {"required_providers": required}}, indent=2)
     file = folder / _PIN
@@ -109,7 +111,15 @@ def plan(folder: Path, environment: Mapping[str, str]) -> tftest.TerraformPlanOu
     Unknown and null outputs both read None: tell them apart by `resource_changes[…]`'s
     `after_unknown`. Raises PipelineError.
     """
-    return _driver(folder, environment).plan(output=True)
+    file = folder.resolve() / ".terraform" / "lab.tfplan"
+    # With a provider that runs already and no modules, initialising leaves no such folder.
+    file.parent.mkdir(exist_ok=True)
+    try:
+        run(folder, environment, "plan", *_PLAIN, f"-out={file}")
+        shown = run(folder, environment, "show", "-no-color", "-json", str(file))
+    finally:
+        file.unlink(missing_ok=True)
+    return tftest.TerraformPlanOutput(json.loads(shown.stdout))
 
 
 def changes(planned: tftest.TerraformPlanOutput) -> dict[str, list[str]]:
@@ -123,17 +133,34 @@ def changes(planned: tftest.TerraformPlanOutput) -> dict[str, list[str]]:
 
 def apply(folder: Path, environment: Mapping[str, str]) -> None:
     """`terraform apply -auto-approve`. Raises PipelineError."""
-    _driver(folder, environment).apply()
+    _Driver(folder, environment).apply()
 
 
 def destroy(folder: Path, environment: Mapping[str, str]) -> None:
     """`terraform destroy -auto-approve`. Raises PipelineError."""
-    _driver(folder, environment).destroy()
+    _Driver(folder, environment).destroy()
 
 
 def outputs(folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """The root's outputs by name, as plain values. Raises PipelineError."""
-    return dict(_driver(folder, environment).output().items())
+    return dict(_Driver(folder, environment).output().items())
+
+
+class _Driver(tftest.TerraformTest):  # type: ignore[misc]
+    """tftest's commands, run by `run`.
+
+    tftest's own way to run them hangs on much stderr, and takes a killed Terraform for success.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        super().__init__(str(folder.resolve()), cache_dir=str(folder))
+        # Assigned, since tftest would add what it is given to the whole of os.environ.
+        self.env = dict(environment)
+
+    def execute_command(self, cmd: str, *cmd_args: str) -> tftest.TerraformCommandOutput:
+        """Run one Terraform command; raises PipelineError for any status but 0."""
+        done = run(Path(self.tfdir), self.env, cmd, *cmd_args)
+        return tftest.TerraformCommandOutput(done.returncode, done.stdout, done.stderr)
 
 
 def run(
@@ -149,28 +176,14 @@ def run(
     includes a Terraform that was killed.
     """
     command = ["terraform", *arguments]
-    process = subprocess.Popen(
-        guarded(command, _STOP_SECONDS),
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    try:
-        # communicate() would close stdin at once, and that ends what the guard guards.
-        out, err = _drain(process, timeout)
-    except subprocess.TimeoutExpired as error:
-        raise PipelineError(
-            f"`{' '.join(command)}` in {folder} took over {timeout:.0f} s and was stopped: "
-            "try again, or look what it waits for with TF_LOG=debug."
-        ) from error
-    finally:
-        _end(process)
+    with _started(command, folder, environment, subprocess.PIPE) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise PipelineError(
+                f"`{' '.join(command)}` in {folder} took over {timeout:.0f} s and was stopped: "
+                "try again, or look what it waits for with TF_LOG=debug."
+            ) from error
     if process.returncode not in expected:
         raise _failed(command, folder, process.returncode, err or out)
     return subprocess.CompletedProcess(command, process.returncode, out, err)
@@ -180,7 +193,7 @@ def stream(
     folder: Path,
     environment: Mapping[str, str],
     action: Literal["apply", "destroy"],
-    log: Path | None = None,
+    log: Path,
 ) -> Generator[Event]:
     """Apply or destroy, and yield each event as Terraform reports it; all of it goes to `log`.
 
@@ -189,165 +202,106 @@ def stream(
 
     Raises PipelineError with Terraform's errors when it fails.
     """
-    # A Terraform whose parent was killed may still be writing its state down.
+    # A Terraform whose parent was killed may still be writing its state.
     patience = f"-lock-timeout={_STOP_SECONDS:.0f}s"
     command = ["terraform", action, "-json", "-auto-approve", "-input=false", patience]
-    log = log or folder / f"{action}.log"
-    with log.open("w", encoding="utf-8") as transcript:
-        process = subprocess.Popen(
-            guarded(command, _STOP_SECONDS),
-            cwd=folder,
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=transcript,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-        errors: list[str] = []
-        assert process.stdout is not None  # noqa: S101 - as asked for above
-        try:
-            for line in process.stdout:
-                transcript.write(line)
-                event = _event(line, errors)
-                if event is not None:
-                    yield event
-            process.wait()
-        finally:
-            _end(process)
-    if process.returncode != 0:
-        said = "\n".join(errors) or log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise _failed(command[:2], folder, process.returncode, said)
-
-
-class _Driver(tftest.TerraformTest):  # type: ignore[misc]
-    """tftest's driver on our own process handling.
-
-    tftest hangs on much stderr, takes a killed Terraform for success, leaves plan files in TMPDIR,
-    and deletes lock and state files of the folder it worked in when it is collected.
-    """
-
-    def setup(self, *_arguments: Any, **_options: Any) -> str:
-        """Like `init`: tftest's own also arranges for state files to be deleted."""
-        return str(self.init())
-
-    def plan(self, *_arguments: Any, **_options: Any) -> tftest.TerraformPlanOutput:
-        """Plan, and always parse the plan; the plan file stays inside the root."""
-        file = Path(self.tfdir) / ".terraform" / "lab.tfplan"
-        # With a provider that runs already and no modules, initialising leaves no such folder.
-        file.parent.mkdir(exist_ok=True)
-        try:
-            self.execute_command("plan", "-input=false", "-no-color", f"-out={file}")
-            shown = self.execute_command("show", "-no-color", "-json", str(file))
-        finally:
-            file.unlink(missing_ok=True)
-        return tftest.TerraformPlanOutput(json.loads(shown.out))
-
-    def execute_command(self, cmd: str, *cmd_args: str) -> tftest.TerraformCommandOutput:
-        """Run one Terraform command; raises PipelineError for any status but 0."""
-        done = run(Path(self.tfdir), self.env, cmd, *cmd_args)
-        return tftest.TerraformCommandOutput(done.returncode, done.stdout, done.stderr)
-
-
-def _driver(folder: Path, environment: Mapping[str, str]) -> _Driver:
-    driver = _Driver(str(folder.resolve()), cache_dir=str(folder))
-    # Assigned, since tftest would add what it is given to the whole of os.environ.
-    driver.env = dict(environment)
-    return driver
-
-
-def _drain(process: subprocess.Popen[str], timeout: float) -> tuple[str, str]:
-    guard_pipe, process.stdin = process.stdin, None
-    try:
-        return process.communicate(timeout=timeout)
-    finally:
-        process.stdin = guard_pipe
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Stop a Terraform that still runs: once gracefully, the second interrupt at once."""
-    try:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                _drain(process, _STOP_SECONDS)
-    finally:
-        # The guard kills what is left as soon as its stdin closes and the grace is over; Terraform
-        # takes a second interrupt as "at once".
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
+    errors: list[str] = []
+    with (
+        log.open("w", encoding="utf-8") as transcript,
+        _started(command, folder, environment, transcript) as process,
+    ):
+        assert process.stdout is not None  # noqa: S101 - a pipe
+        for line in process.stdout:
+            transcript.write(line)
+            event = _event(line)
+            if event is not None and event.kind == "error":
+                errors.append(event.text)
+            elif event is not None:
+                yield event
         process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+    if process.returncode != 0:
+        printed = "\n".join(errors) or log.read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise _failed(command, folder, process.returncode, printed)
 
 
-def _event(line: str, errors: list[str]) -> Event | None:
+@contextlib.contextmanager
+def _started(
+    command: list[str], folder: Path, environment: Mapping[str, str], stderr: int | IO[str]
+) -> Iterator[subprocess.Popen[str]]:
+    """A command under guard, with a pipe as stdout; it is stopped at the end of the block."""
+    # Not Popen's own pipe, which communicate() closes at once: that ends what the guard guards.
+    watched, open_end = os.pipe()
+    process = subprocess.Popen(
+        guarded(command, _STOP_SECONDS),
+        cwd=folder,
+        env=dict(environment),
+        stdin=watched,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    os.close(watched)
+    try:
+        yield process
+    finally:
+        try:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.communicate(timeout=_STOP_SECONDS)
+        finally:
+            # Terraform takes a second interrupt as "at once"; the guard kills what is left of it
+            # when its stdin has closed and the grace is over.
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            os.close(open_end)
+            process.communicate()
+
+
+def _event(line: str) -> Event | None:
     try:
         message = json.loads(line)
     except ValueError:
-        if line.strip():
-            errors.append(line.strip())
-        return None
-    kind, text = message.get("type"), str(message.get("@message", ""))
-    if kind == "diagnostic":
-        diagnostic = message["diagnostic"]
-        if diagnostic.get("severity") == "error":
-            errors.append(_sentence(diagnostic))
-            return None
-        return Event("warning", str(diagnostic.get("address", "")), text=_sentence(diagnostic))
-    if kind == "change_summary":
-        return Event("summary", text=text)
-    if kind == "planned_change":
-        change = message["change"]
-        return Event("planned", change["resource"]["addr"], change["action"], text=text)
-    kinds: dict[
-        object, Literal["planned", "started", "waiting", "completed", "failed", "warning"]
-    ] = {
-        "apply_start": "started",
-        "apply_progress": "waiting",
-        "apply_complete": "completed",
-        "apply_errored": "failed",
-    }
-    if kind not in kinds:
-        return None
-    hook = message["hook"]
-    return Event(
-        kinds[kind],
-        hook["resource"]["addr"],
-        str(hook.get("action", "")),
-        float(hook.get("elapsed_seconds", 0)),
-        text,
-        str(hook.get("id_value", "")),
-    )
+        return Event("error", text=line.strip()) if line.strip() else None
+    match message.get("type"):
+        case "diagnostic":
+            diagnostic = message["diagnostic"]
+            address = str(diagnostic.get("address", ""))
+            return Event(diagnostic["severity"], address, text=sentence(diagnostic, address))
+        case "planned_change" as kind:
+            change = message["change"]
+            return Event(kind, change["resource"]["addr"], change["action"])
+        case "apply_start" | "apply_complete" | "apply_errored" as kind:
+            hook = message["hook"]
+            seconds = float(hook.get("elapsed_seconds", 0))
+            address, identifier = hook["resource"]["addr"], str(hook.get("id_value", ""))
+            return Event(kind, address, hook["action"], seconds, identifier)
+    return None
 
 
-def _sentence(diagnostic: Mapping[str, Any]) -> str:
-    parts = [diagnostic.get("summary", ""), diagnostic.get("detail", "")]
-    where = diagnostic.get("address") or (diagnostic.get("range") or {}).get("filename")
-    return (f"{where}: " if where else "") + ": ".join(" ".join(p.split()) for p in parts if p)
-
-
-def _failed(command: Sequence[str], folder: Path, status: int, said: str) -> PipelineError:
+def _failed(command: Sequence[str], folder: Path, status: int, printed: str) -> PipelineError:
     how = "was killed" if status > 128 or status < 0 else f"failed with status {status}"
-    return PipelineError(f"`{' '.join(command[:2])}` in {folder} {how}: {_plain(said)}")
+    # Without Terraform's box-drawing frame, and without warnings before the error.
+    text = "\n".join(line.strip("╷│╵ ") for line in printed.splitlines())
+    text = text[max(text.find("Error:"), 0) :].strip() or "it printed nothing"
+    if "Failed to load plugin schemas" in text:
+        flat = " ".join(text.split())
+        found = re.search(r"fork/exec .+?: [^.:]+(?=\.)|Unrecognized remote plugin message", flat)
+        return PipelineError(
+            f"Terraform can't run the AWS provider ({found[0] if found else flat}): it is damaged, "
+            "or for another platform; replace it in the mirror, or name another mirror in "
+            "TF_PLUGIN_MIRROR."
+        )
+    return PipelineError(f"`{' '.join(command[:2])}` in {folder} {how}: {text}")
 
 
-def _plain(said: str) -> str:
-    """Terraform's message without its box-drawing frame and without warnings before the error."""
-    text = "\n".join(line.strip("╷│╵ ") for line in said.splitlines())
-    start = text.find("Error:")
-    return text[max(start, 0) :].strip() or "it said nothing"
-
-
-def _first_reason(message: str) -> str:
+def _reason(message: str) -> str:
+    """Why Terraform got no provider, in one line."""
     flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
-    for marker in ("could not connect to", "no available releases", "Could not retrieve"):
-        if marker in flat:
-            return flat[flat.index(marker) :].split(" To see which modules")[0][:300].rstrip(". ")
-    return flat[-300:]
+    known = r"(?:could not connect to|no available releases|Error while installing).*"
+    found = re.search(known, flat)
+    reason = found[0][:300] if found else flat[-300:]
+    return reason.split(" To see which modules")[0].rstrip(". ")

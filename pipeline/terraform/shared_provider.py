@@ -1,26 +1,26 @@
 """One provider process for many runs of Terraform: starting one costs more than most runs."""
 
 import contextlib
-import os
 import re
-import signal
 import subprocess
-import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.terraform.binary import find_terraform
 from pipeline.terraform.guard import guarded
 from pipeline.terraform.provider import (
     PROVIDER,
     PROVIDER_VARIABLE,
     find_mirror,
     find_provider_binary,
-    find_terraform,
 )
 from pipeline.terraform.run import init
 
-_PROVIDER_START_SECONDS = 60.0
+_ATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.+)'")
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.02
 
 
 @contextlib.contextmanager
@@ -33,52 +33,40 @@ def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[
 
     Raises PipelineError when no provider is found or it does not start.
     """
-    platform = find_terraform(environment).platform
-    binary = _provider_for_sharing(environment, work_dir, platform)
+    binary = _binary(environment, work_dir)
     log = work_dir / "provider.log"
-    with log.open("wb") as stderr:
+    with log.open("wb") as output:
         process = subprocess.Popen(
             guarded([str(binary), "-debug"], grace_seconds=5),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
+            stdout=output,
+            stderr=subprocess.STDOUT,
             env=dict(environment),
             cwd=work_dir,
-            text=True,
             start_new_session=True,
         )
-    # A provider that neither answers nor ends must not hang whoever waits for its first line.
-    alarm = threading.Timer(_PROVIDER_START_SECONDS, process.send_signal, [signal.SIGTERM])
-    alarm.start()
+    deadline = time.monotonic() + _START_SECONDS
     try:
-        assert process.stdout is not None  # noqa: S101 - as asked for above
-        attach = None
-        for line in process.stdout:
-            if found := re.search(r"TF_REATTACH_PROVIDERS='(.+)'", line):
-                attach = found[1]
-                break
-        alarm.cancel()
-        if attach is None:
-            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-            raise PipelineError(
-                f"{binary} did not start ({' '.join(last) or 'no message'}): "
-                "run it with -debug by hand to see why."
-            )
-        yield {"TF_REATTACH_PROVIDERS": attach}
+        while not (attach := _ATTACH.search(log.read_text(encoding="utf-8", errors="replace"))):
+            if process.poll() is not None or time.monotonic() > deadline:
+                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+                raise PipelineError(
+                    f"{binary} did not start ({' '.join(last) or 'no message'}): "
+                    "run it with -debug by hand to see why."
+                )
+            time.sleep(_POLL_SECONDS)
+        yield {"TF_REATTACH_PROVIDERS": attach[1]}
     finally:
-        alarm.cancel()
         process.terminate()
         process.communicate()
 
 
-def _provider_for_sharing(environment: Mapping[str, str], work_dir: Path, platform: str) -> Path:
-    wanted = environment[PROVIDER_VARIABLE]
-    config = environment.get("TF_CLI_CONFIG_FILE")
-    if config and Path(config) == work_dir.resolve() / "terraform.tfrc":
-        given = os.environ.get("TF_PLUGIN_MIRROR")
-        mirror = Path(given) if given else find_mirror(platform, wanted)
-        if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
-            return binary
+def _binary(environment: Mapping[str, str], work_dir: Path) -> Path:
+    """The provider's executable. Raises PipelineError."""
+    platform, wanted = find_terraform(environment), environment[PROVIDER_VARIABLE]
+    mirror = find_mirror(platform, wanted)
+    if mirror is not None and (binary := find_provider_binary(mirror, platform, wanted)):
+        return binary
     # Packed mirrors and the registry are unpacked by Terraform itself, below an empty root.
     root = work_dir / "provider"
     root.mkdir(parents=True, exist_ok=True)
@@ -86,6 +74,6 @@ def _provider_for_sharing(environment: Mapping[str, str], work_dir: Path, platfo
     binary = find_provider_binary(root / ".terraform/providers", platform, installed)
     if binary is None:
         raise PipelineError(
-            f"{root} was initialised but holds no {PROVIDER}: delete it and try again."
+            f"{root} was initialised but has no {PROVIDER}: delete it and try again."
         )
     return binary

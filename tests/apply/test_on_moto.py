@@ -30,7 +30,7 @@ def test_a_second_plan_changes_nothing_but_motos_known_faults(
             for name, value in change["after"].items()
             if value != change["before"].get(name)
         }
-    # Equal, not a subset: a fault that moto has mended leaves this list.
+    # Equal, not a subset: a fault that moto has fixed leaves this list.
     assert drift == KNOWN_FAULTS
 
 
@@ -45,7 +45,7 @@ def test_every_output_is_right(
     assert found.pop("delivery")["via"] == "notification"
     assert found.pop("buffer_queue_url") is None
     assert found.pop("dashboard_name") is None
-    assert "PipelineLogs" in {one["Sid"] for one in found.pop("kms_policy_statements")}
+    assert "PipelineLogs" in {statement["Sid"] for statement in found.pop("kms_policy_statements")}
     assert bool(found.pop("free_tier_exceptions")) is bool(prefix)
     assert found.pop("table_stream_arn").startswith(f"{found['table_arn']}/stream/")
     url = found.pop("failure_queue_url")
@@ -83,7 +83,7 @@ def test_failures_go_to_the_failure_queue(
     assert config["DestinationConfig"]["OnFailure"] == {"Destination": outputs["failure_queue_arn"]}
 
 
-def test_the_buckets_tags_are_told_under_the_accounts_own_host_name(
+def test_the_buckets_tags_are_found_under_the_accounts_own_host_name(
     stacks: dict[str, Stack], moto_environment: dict[str, str]
 ) -> None:
     # As provider 6.23 and newer read them; the name does not resolve.

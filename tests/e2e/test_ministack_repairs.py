@@ -1,7 +1,7 @@
-"""Each repair of ministack mends something, and is still needed.
+"""Each repair of ministack works, and is still needed.
 
 A probe runs against a repaired emulator, where it has to give what AWS would, and against an
-untouched one, where it must not: once it does, upstream has caught up and the repair goes.
+untouched emulator, where it must not: once it does, ministack is right and the repair goes.
 """
 
 import io
@@ -84,9 +84,9 @@ def raw(service: str, running: Emulator, method: str, path: str, body: str = "")
     return str(answer.content.decode())
 
 
-def mends(probe: Callable[[Emulator], bool], repaired: Emulator, untouched: Emulator) -> None:
+def check(probe: Callable[[Emulator], bool], repaired: Emulator, untouched: Emulator) -> None:
     assert probe(repaired), "the repair does not repair"
-    assert not probe(untouched), "upstream has caught up: remove this repair"
+    assert not probe(untouched), "ministack answers right: remove this repair"
 
 
 def test_a_buckets_tags_are_told_under_the_accounts_own_host_name(
@@ -108,7 +108,7 @@ def test_a_buckets_tags_are_told_under_the_accounts_own_host_name(
         assert s3.get_bucket_tagging(Bucket="tagged")["TagSet"] == tags
         return bool(tags == [{"Key": "Team", "Value": "müller"}])
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def test_terraform_gets_to_the_accounts_own_host_name(repaired: Emulator, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_the_query_answer_to_describe_alarms_is_complete(
         )
         return all(part in answer for part in expected)
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def test_the_query_answer_names_only_the_alarms_asked_for(repaired: Emulator) -> None:
@@ -189,7 +189,7 @@ def test_versions_are_listed_url_encoded_where_that_was_asked_for(
             and "<EncodingType>url</EncodingType>" in encoded
         )
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b", "100%", "%41", "ü/ä", "<&>", "\x1b[31m\r\n\x00"])
@@ -217,7 +217,7 @@ def test_an_alarm_ignores_the_same_metric_of_another_table(
         assert state(cloudwatch, "dimensions") == "ALARM"
         return others != "ALARM"
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def test_missing_data_counts_as_the_alarm_says(repaired: Emulator, untouched: Emulator) -> None:
@@ -234,7 +234,7 @@ def test_missing_data_counts_as_the_alarm_says(repaired: Emulator, untouched: Em
         assert state(cloudwatch, "unknown") == "INSUFFICIENT_DATA"
         return (state(cloudwatch, "fine"), state(cloudwatch, "silent")) == ("OK", "ALARM")
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def test_an_alarm_returns_to_ok_and_says_so_once_its_metric_falls_silent(
@@ -301,7 +301,7 @@ def test_requests_count_as_made_over_tls_unless_they_say_otherwise(
             sqs.send_message(QueueUrl=queue, MessageBody="hello")
         return True
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def put_units(cloudwatch: Any, table: str, value: float, seconds_ago: float = 0) -> None:
@@ -338,7 +338,7 @@ def test_an_alarm_on_an_expression_keeps_it(repaired: Emulator, untouched: Emula
         (found,) = cloudwatch.describe_alarms(AlarmNames=["sum"])["MetricAlarms"]
         return found.get("Metrics") == metrics and not any(found.get(name) for name in own)
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def received(sqs: Any, queue: str, seconds: int) -> Any:
@@ -368,7 +368,7 @@ def test_an_event_by_rule_names_the_version(repaired: Emulator, untouched: Emula
         event = received(client("sqs", running), url, seconds=10)
         return bool(event["detail"]["object"].get("version-id") == put["VersionId"])
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 def test_what_a_function_fails_on_by_rule_reaches_its_destination(
@@ -404,7 +404,7 @@ def test_what_a_function_fails_on_by_rule_reaches_its_destination(
         found = received(client("sqs", running), url, seconds=5)
         return found is not None and found["requestPayload"]["detail"] == {"a": 1}
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)
 
 
 # Notes its start by the version's number and its end, which comes when it may, by a dot.
@@ -460,7 +460,7 @@ def test_an_invoke_survives_an_update_of_its_function(
         go.touch()
         until(lambda: "." in notes.read_text())
         functions.invoke(FunctionName="held", Payload=event)
-        # Killed, the first starts twice, and its process is the one that is called again: 11.1.
+        # Killed, the first starts twice, and its process answers the next call, too: 11.1.
         return notes.read_text() == "1.2."
 
-    mends(probe, repaired, untouched)
+    check(probe, repaired, untouched)

@@ -1,4 +1,4 @@
-"""A lab that stays: found again, stopped, killed, changed and brought back, with what it holds.
+"""A lab that stays: found again, stopped, killed, changed and brought back, with its contents.
 
 The tests share one lab, in which each leaves a lab that runs; the last one ends it.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pipeline.emulator.process import client_environment, emulators_in
-from pipeline.lab import folder as stack
+from pipeline.lab.folder import Kept, read_kept
 from pipeline.lab.root import outputs
 from tests.support import kept
 from tests.support.clients import client
@@ -27,8 +27,6 @@ from tests.support.processes import read_until, wait_until_gone
 ODD = "a b+c%/[red]ü[/red].txt"
 ACTIVITY, THROTTLE = "DynamoDBWriteActivityAlert", "DynamoDBWriteThrottleAlert"
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-
 
 @dataclass(frozen=True)
 class Lab:
@@ -37,15 +35,15 @@ class Lab:
     folder: Path
 
     def run(self, *arguments: str, expected: int = 0) -> str:
-        """What `python -m pipeline ARGUMENTS` says about it."""
+        """What `python -m pipeline ARGUMENTS` prints about it."""
         process = kept.start(*arguments, "--work-dir", str(self.folder))
         out, err = process.communicate(timeout=300)
         assert process.returncode == expected, out + err
         return out + err
 
     @property
-    def now(self) -> stack.Kept:
-        found = stack.read_kept(self.folder)
+    def now(self) -> Kept:
+        found = read_kept(self.folder)
         assert found is not None
         return found
 
@@ -57,7 +55,7 @@ class Lab:
 
     def objects(self) -> set[str]:
         page = self.client("s3").list_objects_v2(Bucket=self.name("bucket_name"))
-        return {one["Key"] for one in page.get("Contents", [])}
+        return {item["Key"] for item in page.get("Contents", [])}
 
     def records(self) -> set[str]:
         items = self.client("dynamodb").scan(TableName=self.name("table_name"))["Items"]
@@ -76,8 +74,8 @@ class Lab:
         datum = {"MetricName": metric, "Dimensions": [table], "Value": value}
         self.client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
 
-    def told(self) -> str:
-        """All that the alarms' subscriber has got and not shown before."""
+    def notifications(self) -> str:
+        """The alarms' notifications since the last look."""
         queue = outputs(self.folder)["subscriber_queue_url"]
         sqs = self.client("sqs")
         return str(sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"))
@@ -101,12 +99,12 @@ def test_up_finds_a_lab_that_runs_and_what_it_prints_works_as_printed(
     lab: Lab, tmp_path: Path
 ) -> None:
     before = lab.now
-    said = lab.run("up")
+    printed = lab.run("up")
     assert lab.now == before
-    assert "Terraform applies" not in said
-    assert before.endpoint in said
+    assert "Terraform applies" not in printed
+    assert before.endpoint in printed
 
-    lines = said.splitlines()
+    lines = printed.splitlines()
     first = next(number for number, line in enumerate(lines) if line.strip() == "import boto3")
     snippet = "\n".join(line.strip() for line in lines[first : first + 3])
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
@@ -128,24 +126,24 @@ def test_a_lab_that_was_stopped_comes_back_as_it_was_and_works(lab: Lab) -> None
     until(lambda: lab.alarm(ACTIVITY)["StateValue"] == "ALARM")
     before = lab.now, lab.objects(), lab.records()
 
-    said = lab.run("status")
+    printed = lab.run("status")
     for line in (r"objects +1", r"records +1", r"failure queue +1 messages", r"1 ALARM, 7 OK"):
-        assert re.search(line, said)
+        assert re.search(line, printed)
 
     assert "Bring it back with" in lab.run("down", "--keep-state")
     assert wait_until_gone(lab.folder) == {}
     assert " is stopped, and what it held was saved at " in lab.run("status", expected=1)
     assert "but does not run: bring it back with" in lab.run("demo", expected=2)
-    said = lab.run("up")
+    printed = lab.run("up")
 
-    assert "Terraform applies" not in said
+    assert "Terraform applies" not in printed
     assert (lab.now.endpoint, lab.objects(), lab.records()) == (before[0].endpoint, *before[1:])
     assert lab.alarm(ACTIVITY)["StateValue"] == "ALARM"
     received = lab.client("sqs").receive_message(QueueUrl=lab.name("failure_queue_url"))
-    assert [one["Body"] for one in received["Messages"]] == ["{}"]
+    assert [message["Body"] for message in received["Messages"]] == ["{}"]
     lab.upload("after a stop")
     lab.measure("WriteThrottleEvents", 1)
-    until(lambda: THROTTLE in lab.told())
+    until(lambda: THROTTLE in lab.notifications())
     lab.plan()
 
 
@@ -160,12 +158,12 @@ def test_a_lab_whose_emulator_was_killed_comes_back_on_another_port_if_its_own_i
     assert "does not answer on" in lab.run("status", expected=2)
     os.kill(before.pid, signal.SIGKILL)
     assert wait_until_gone(lab.folder) == {}
-    assert "ended without a word" in lab.run("status", expected=1)
+    assert "ended unexpectedly" in lab.run("status", expected=1)
 
     with socket.create_server(("127.0.0.1", before.port)):
-        said = lab.run("up")
+        printed = lab.run("up")
 
-    assert f"Port {before.port} is taken now" in said
+    assert f"Port {before.port} is taken now" in printed
     assert lab.now.port != before.port
     assert "before the kill" in lab.objects() & lab.records()
     for url in (lab.name("failure_queue_url"), outputs(lab.folder)["subscriber_queue_url"]):
@@ -200,7 +198,7 @@ def _terminate(process: "subprocess.Popen[str]") -> None:
 def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
     lab: Lab, end: Callable[["subprocess.Popen[str]"], None]
 ) -> None:
-    held = lab.objects()
+    before = lab.objects()
     lab.run("down", "--keep-state")
     with kept.start("up", "--work-dir", str(lab.folder)) as process:
         # It begins to start the emulator; noting it may come before or after the end.
@@ -209,7 +207,7 @@ def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
         process.communicate(timeout=60)
     lab.run("up")
     assert emulators_in(lab.folder) == [lab.now.pid]
-    assert lab.objects() == held
+    assert lab.objects() == before
     lab.upload(f"after {end.__name__}")
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from pipeline.emulator.ports import free_port
 from pipeline.emulator.process import client_environment
-from pipeline.lab import folder as stack
 from pipeline.lab import root
+from pipeline.lab.folder import end_emulators, forget, read_kept
 from tests.support.clients import client
 
 REPOSITORY = Path(__file__).parents[2]
@@ -55,7 +55,7 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
 def up(folder: Path, *arguments: str) -> Kept:
     """Make a lab in `folder` that stays, or bring it back."""
     _run("up", folder, *arguments)
-    kept = stack.read_kept(folder)
+    kept = read_kept(folder)
     assert kept is not None
     return Kept(folder, client_environment(kept.endpoint), root.needed(folder)[0])
 
@@ -81,5 +81,5 @@ def _run(command: str, folder: Path, *arguments: str) -> None:
 
 def down(folder: Path) -> None:
     """End the lab in `folder`."""
-    stack.end_emulators(folder)
-    stack.forget(folder)
+    end_emulators(folder)
+    forget(folder)

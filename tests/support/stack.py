@@ -28,8 +28,8 @@ def apply(root: Path, environment: Mapping[str, str]) -> dict[str, str]:
     environment = {**environment, "TF_CLI_ARGS_apply": AT_ONCE}
     return {
         event.address: event.action
-        for event in terraform.stream(root, environment, "apply")
-        if event.kind == "planned" and event.action not in ("noop", "read")
+        for event in terraform.stream(root, environment, "apply", root / "apply.log")
+        if event.kind == "planned_change" and event.action not in ("noop", "read")
     }
 
 
@@ -61,7 +61,7 @@ class Stack:
 def apply_examples(
     names: Iterable[str], folder: Path, environment: dict[str, str]
 ) -> dict[str, Stack]:
-    """Apply examples side by side: the provider mostly waits, so that all cost no more than one."""
+    """Apply examples side by side: the provider mostly waits, so that it takes no longer."""
     module = copy_module(folder)
 
     def applied(name: str) -> Stack:
@@ -79,7 +79,7 @@ def destroy(stacks: Iterable[Stack]) -> None:
     """Destroy stacks side by side."""
     stacks = list(stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
-        list(pool.map(lambda stack: terraform.destroy(stack.root, stack.environment), stacks))
+        list(pool.map(lambda applied: terraform.destroy(applied.root, applied.environment), stacks))
 
 
 def empty_bucket(s3: Any, bucket: str) -> None:

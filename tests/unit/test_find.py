@@ -65,7 +65,7 @@ def play_terraform(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -
     for made in (root, binaries):
         made.mkdir()
     (root / "main.tf").touch()
-    version = json.dumps({"terraform_version": "1.11.4", "platform": "linux_amd64"})
+    version = "Terraform v1.11.4"
     played = binaries / "terraform"
     played.write_text(f"#!/bin/sh\n[ $1 != version ] || {{ echo '{version}'; exit; }}\n{script}\n")
     played.chmod(0o755)

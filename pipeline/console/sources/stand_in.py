@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.console.board.board import Board
 from pipeline.console.sources.calls import Watched
-from pipeline.lab.observe import Units, publish_units
+from pipeline.lab.observe import publish_writes
 
 _LOOK_SECONDS = 1.0
 # An alarm is looked at again when something is published: so it gets back to OK, too.
@@ -64,7 +64,7 @@ class StandIn:
             if data:
                 cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
         if units:
-            publish_units(cloudwatch, target.table_name, Units(units, float(units), 1.0))
+            publish_writes(cloudwatch, target.table_name, units)
         self._told, self._at = state, time.monotonic()
         self._published()
         return _LOOK_SECONDS

@@ -1,4 +1,4 @@
-"""What answers a plan: the caller's identity, that no table is there yet, and nothing else."""
+"""What answers a plan: the caller's identity, that no table exists yet, and nothing else."""
 
 import zlib
 from typing import Any
@@ -21,12 +21,12 @@ def client(service: str, environment: dict[str, str]) -> Any:
     )
 
 
-def test_it_tells_who_calls() -> None:
+def test_it_answers_who_calls() -> None:
     with plan_server() as environment:
         assert client("sts", environment).get_caller_identity()["Account"] == ACCOUNT_ID
 
 
-def test_no_table_is_there_as_dynamodb_says_it() -> None:
+def test_no_table_exists_as_dynamodb_answers_it() -> None:
     with plan_server() as environment:
         dynamodb = client("dynamodb", environment)
         bodies: list[bytes] = []

@@ -61,8 +61,8 @@ def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> No
     queue = "http://127.0.0.1:4000/000000000000/q"
     state = tmp_path / "root" / "terraform.tfstate"
     state.parent.mkdir()
-    told = {"queue": {"value": queue}, "hook": {"value": hook}}
-    state.write_text(json.dumps({"outputs": told}))
+    outputs = {"queue": {"value": queue}, "hook": {"value": hook}}
+    state.write_text(json.dumps({"outputs": outputs}))
     root.move(tmp_path, 5000)
     moved = queue.replace("4000", "5000")
     assert root.outputs(tmp_path) == {"queue": moved, "hook": hook}
@@ -80,7 +80,7 @@ def test_queues_move_to_another_port_and_nothing_else_does(tmp_path: Path) -> No
     ],
     ids=["absent", "destroyed", "changed", "cut", "list", "no-outputs"],
 )
-def test_a_lab_whose_state_lacks_something_is_told_in_one_sentence(
+def test_what_a_labs_state_lacks_is_named_in_one_sentence(
     tmp_path: Path, state: str | None, sentence: str
 ) -> None:
     (tmp_path / "root").mkdir()
@@ -99,7 +99,7 @@ def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_an_emulator_that_is_busy_is_waited_for(tmp_path: Path) -> None:
     class Busy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            # Longer than one that is free takes at most.
+            # Longer than an idle emulator takes at most.
             threading.Event().wait(2.5)
             self.send_response(200)
             self.end_headers()
@@ -122,6 +122,7 @@ def test_a_bar_that_is_full_does_not_say_planning() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=80)
     queue = "aws_sqs_queue.this", "create"
-    events = [Event("planned", *queue), Event("started", *queue), Event("completed", *queue)]
+    kinds = ("planned_change", "apply_start", "apply_complete")
+    events = [Event(kind, *queue) for kind in kinds]
     assert list(progress.follow(console, "planning", events)) == events
     assert "finishing" in screen.getvalue().rpartition("1/1")[2]

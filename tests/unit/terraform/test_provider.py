@@ -1,26 +1,27 @@
-"""Where Terraform and the provider come from, whatever the user's machine looks like."""
+"""Which Terraform and which provider are found, on all kinds of machines."""
 
 import os
 import re
-import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.paths import ROOT
 from pipeline.terraform import provider
+from pipeline.terraform.binary import find_terraform
 from pipeline.terraform.shared_provider import shared_provider
+from tests.support.processes import alive
 
 PLATFORM = "linux_amd64"
-REPOSITORY = Path(__file__).parents[3]
 
 
-def fake_terraform(folder: Path, version: str = "1.11.4", platform: str = PLATFORM) -> Path:
+def fake_terraform(folder: Path, version: str = "1.11.4", program: str = "Terraform") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "terraform"
-    answer = f'{{"terraform_version": "{version}", "platform": "{platform}"}}'
-    script.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    script.write_text(f"#!/bin/sh\necho '{program} v{version}'\necho 'on {PLATFORM}'\n")
     script.chmod(0o755)
     return script
 
@@ -66,17 +67,30 @@ def test_without_terraform_the_error_tells_what_to_install(
         provider.terraform_environment(bare / "work")
 
 
-def test_terraform_1_8_is_refused_by_version_and_path(bare: Path) -> None:
-    script = fake_terraform(bare / "bin", "1.8.5")
-    with pytest.raises(PipelineError, match=re.escape(f"{script} is Terraform 1.8.5")):
-        provider.find_terraform()
+@pytest.mark.parametrize(
+    ("program", "version", "why"),
+    [
+        ("Terraform", "0.11.15", "which is not supported"),
+        ("Terraform", "1.8.5", "which is not supported"),
+        ("Terraform", "2.0.0-rc1", "which is not supported"),
+        ("OpenTofu", "1.10.6", "which is not tested"),
+    ],
+)
+def test_another_terraform_is_refused_by_version_and_path(
+    bare: Path, program: str, version: str, why: str
+) -> None:
+    script = fake_terraform(bare / "bin", version, program)
+    sentence = f"{script} is {program} {version}, {why}: install Terraform 1.9 or newer, below 2.0"
+    with pytest.raises(PipelineError, match=re.escape(sentence)):
+        find_terraform()
 
 
-def test_a_terraform_that_does_not_run_is_named(bare: Path) -> None:
+@pytest.mark.parametrize("answer", ["exit 3", "echo hello"])
+def test_a_terraform_that_does_not_run_is_named(bare: Path, answer: str) -> None:
     script = fake_terraform(bare / "bin")
-    script.write_text("#!/bin/sh\nexit 3\n")
+    script.write_text(f"#!/bin/sh\n{answer}\n")
     with pytest.raises(PipelineError, match=re.escape(str(script))):
-        provider.find_terraform()
+        find_terraform()
 
 
 def test_nothing_of_the_operators_settings_reaches_terraform(
@@ -129,11 +143,61 @@ def test_the_given_mirror_is_used_packed_or_unpacked(
     assert f'path    = "{bare}/mir ror"' in configuration.read_text()
 
 
-def test_a_given_folder_without_the_provider_is_an_error_that_names_it(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
+def not_executable(mirror: Path, version: str) -> None:
+    unpacked(mirror, version).chmod(0o644)
+
+
+def for_another_platform(mirror: Path, version: str) -> None:
+    packed(mirror, version, "darwin_arm64")
+
+
+@pytest.mark.parametrize(
+    ("layout", "version", "fault"),
+    [
+        (lambda *_: None, "", "which is no folder: name one folder with"),
+        (lambda mirror, _: mirror.mkdir(parents=True), "", "which has no registry.*: name one"),
+        (unpacked, "5.99.1", "which has only 5.99.1 for linux_amd64: name one folder with"),
+        (packed, "7.0.0", "which has only 7.0.0 for linux_amd64: name one folder with"),
+        (for_another_platform, "5.100.0", "which has only 5.100.0 for darwin_arm64: name one"),
+        (not_executable, "5.100.0", r"where .*/terraform-provider-aws_v5.100.0_x5 is not exec"),
+    ],
+    ids=["no-folder", "empty", "too-old", "too-new", "another-platform", "not-executable"],
+)
+@pytest.mark.parametrize("implied", [False, True], ids=["given", "implied"])
+def test_a_mirror_without_a_provider_of_use_is_named_with_what_it_has(
+    bare: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    layout: Callable[[Path, str], None],
+    version: str,
+    fault: str,
+    implied: bool,
 ) -> None:
-    monkeypatch.setenv("TF_PLUGIN_MIRROR", str(bare / "typo"))
-    with pytest.raises(PipelineError, match=re.escape(f"TF_PLUGIN_MIRROR is {bare / 'typo'}")):
+    mirror = bare / "home/.terraform.d/plugins" if implied else bare / "given"
+    layout(mirror, version)
+    if not implied:
+        monkeypatch.setenv("TF_PLUGIN_MIRROR", str(mirror))
+    elif not version:
+        # Terraform asks the registry.
+        assert "TF_CLI_CONFIG_FILE" not in provider.terraform_environment(bare / "work")
+        return
+    with pytest.raises(PipelineError, match=rf"{re.escape(str(mirror))}, {fault}"):
+        provider.terraform_environment(bare / "work")
+
+
+@pytest.mark.parametrize("second", ["mirror", "configuration"])
+def test_two_places_for_the_provider_are_refused(
+    bare: Path, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    unpacked(bare / "a", "5.100.0")
+    given, sentence = f"{bare / 'a'}:{bare / 'a'}", "which is no folder: name one folder"
+    if second == "configuration":
+        given, sentence = (
+            str(bare / "a"),
+            "terraformrc already configures .*: unset TF_PLUGIN_MIRROR, or",
+        )
+        (bare / "home/.terraformrc").write_text("provider_installation {\n  direct {}\n}\n")
+    monkeypatch.setenv("TF_PLUGIN_MIRROR", given)
+    with pytest.raises(PipelineError, match=f"TF_PLUGIN_MIRROR is {given}, .*{sentence}"):
         provider.terraform_environment(bare / "work")
 
 
@@ -164,7 +228,7 @@ def test_a_provider_outside_our_range_or_platform_does_not_count(
 ) -> None:
     packed(bare / "opt/addon", version, platform)
     unpacked(bare / "opt/addon", version, platform)
-    assert provider.find_mirror(PLATFORM) is None
+    assert provider.find_mirror(PLATFORM, "5.100.0") is None
 
 
 def test_the_users_own_installation_settings_win(
@@ -216,7 +280,7 @@ def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path)
 
 
 @pytest.mark.parametrize(
-    ("held", "asked", "chosen"),
+    ("available", "asked", "chosen"),
     [
         (["5.100.0", "5.101.0", "6.41.0"], None, "5.100.0"),
         (["5.101.0", "6.41.0", "7.0.0"], None, "6.41.0"),
@@ -224,16 +288,16 @@ def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path)
         ([], None, "5.100.0"),
         ([], "6.61.0", "6.61.0"),
     ],
-    ids=["the-one-that-was-run", "the-newest-in-range", "asked", "registry", "registry-asked"],
+    ids=["tested", "the-newest-in-range", "asked", "registry", "registry-asked"],
 )
 def test_roots_of_the_tooling_ask_for_one_provider(
     bare: Path,
     monkeypatch: pytest.MonkeyPatch,
-    held: list[str],
+    available: list[str],
     asked: str | None,
     chosen: str,
 ) -> None:
-    for number, version in enumerate(held):
+    for number, version in enumerate(available):
         (packed if number % 2 else unpacked)(bare / "opt/addon", version)
     if asked:
         monkeypatch.setenv("PIPELINE_AWS_PROVIDER", asked)
@@ -257,13 +321,13 @@ def test_what_is_no_release_in_the_range_is_refused(
         provider.terraform_environment(bare / "work")
 
 
-def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_holds(
+def test_a_provider_that_the_mirror_lacks_is_named_with_what_it_has(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unpacked(bare / "opt/addon", "5.100.0")
     packed(bare / "opt/addon", "6.41.0")
     monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
-    with pytest.raises(PipelineError, match=r"is 6\.61\.0, but .* holds 5\.100\.0, 6\.41\.0 of"):
+    with pytest.raises(PipelineError, match=r"is 6\.61\.0, but .* has 5\.100\.0, 6\.41\.0 of"):
         provider.terraform_environment(bare / "work")
 
 
@@ -286,11 +350,10 @@ def test_a_shared_provider_ends_with_its_block(bare: Path) -> None:
     environment = provider.terraform_environment(bare / "work")
     with shared_provider(environment, bare / "work") as attached:
         assert attached == {"TF_REATTACH_PROVIDERS": "{}"}
-        pid = (bare / "work/pid").read_text().strip()
-        assert Path(f"/proc/{pid}").exists()
-    assert subprocess.run(["ps", "-p", pid], capture_output=True, check=False).returncode == 1
+        pid = int((bare / "work/pid").read_text())
+        assert alive(pid)
+    assert not alive(pid)
 
 
 def test_the_range_is_the_one_in_versions_tf() -> None:
-    versions = REPOSITORY / "versions.tf"
-    assert f'"{provider.PROVIDER_RANGE}"' in versions.read_text()
+    assert f'"{provider.PROVIDER_RANGE}"' in (ROOT / "versions.tf").read_text()

@@ -1,4 +1,4 @@
-"""Terraform's ways to fail, each played by a script in its place."""
+"""How Terraform fails, each case played by a script in its place."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import PROVIDER_RUN
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.support.poll import until
+from tests.support.processes import alive
 
 
 @pytest.fixture
@@ -36,13 +35,6 @@ def playing(root: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{binaries}:/usr/bin:/bin"}
 
 
-def alive(pid: int) -> bool:
-    shown = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return bool(shown.stdout.strip()) and not shown.stdout.startswith("Z")
-
-
 def event(kind: str, **rest: object) -> str:
     return json.dumps({"type": kind, "@message": kind, **rest})
 
@@ -60,9 +52,9 @@ def test_status_2_is_no_success(root: Path) -> None:
 
 def test_the_error_is_terraforms_own_without_its_frame(root: Path) -> None:
     frame = "│ Warning: old\n╷\n│ Error: Invalid value\n│ \n│ table.write_units is 0.\n╵"
-    (root / "said").write_text(frame)
+    (root / "printed").write_text(frame)
     with pytest.raises(PipelineError) as raised:
-        terraform.apply(root, playing(root, f"cat '{root}/said' >&2; exit 1"))
+        terraform.apply(root, playing(root, f"cat '{root}/printed' >&2; exit 1"))
     assert "Error: Invalid value\n\ntable.write_units is 0." in str(raised.value)
     assert "│" not in str(raised.value)
     assert "old" not in str(raised.value)
@@ -83,16 +75,33 @@ def test_a_command_that_never_ends_is_stopped_at_its_deadline(root: Path) -> Non
 def test_a_missing_provider_becomes_one_sentence(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Whoever runs this may have a CLI configuration, which the sentence would name.
+    # A CLI configuration of the machine's would be named in the sentence.
     monkeypatch.setenv("HOME", str(root))
     monkeypatch.delenv("TF_CLI_CONFIG_FILE", raising=False)
-    said = (
+    printed = (
         "Error: Failed to query available provider packages\n\nCould not retrieve the list of "
         "available versions for provider hashicorp/aws: could not connect to registry.terraform.io"
     )
     with pytest.raises(PipelineError, match="could not connect to registry") as raised:
-        terraform.init(root, playing(root, f"echo '{said}' >&2; exit 1"))
+        terraform.init(root, playing(root, f"echo '{printed}' >&2; exit 1"))
     assert "TF_PLUGIN_MIRROR" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("fork/exec .terraform/a/x_v5.100.0_x5:\n│ exec format error..", "x5: exec format error"),
+        ("Unrecognized remote\n│ plugin message: \n│ Failed to read", "Unrecognized remote plugin"),
+    ],
+)
+def test_a_provider_that_can_not_be_run_becomes_one_sentence(
+    root: Path, words: str, reason: str
+) -> None:
+    frame = f"╷\n│ Error: Failed to load plugin schemas\n│ \n│ Error while loading: {words}\n╵"
+    (root / "printed").write_text(frame)
+    with pytest.raises(PipelineError, match=f"provider .*{reason}.*: it is damaged") as raised:
+        terraform.apply(root, playing(root, "cat printed >&2; exit 1"))
     assert "\n" not in str(raised.value)
 
 
@@ -110,15 +119,17 @@ def test_an_initialised_root_asks_for_exactly_the_provider_that_was_run(root: Pa
     asked = playing(root, "exit 0") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
     (root / ".terraform.lock.hcl").touch()
     assert terraform.init(root, asked) == "6.61.0" == pinned(root)
-    # It would hold Terraform to the provider of before.
+    # It would keep Terraform to the provider of before.
     assert not (root / ".terraform.lock.hcl").exists()
 
 
 def test_where_only_another_provider_is_to_be_found_that_one_is_taken(root: Path) -> None:
     lock = 'provider "registry.terraform.io/hashicorp/aws" {\n  version     = "6.41.0"\n}\n'
     (root / "lock").write_text(lock)
-    said = "provider hashicorp/aws: no available releases match the given constraints 5.100.0"
-    script = f"grep -q '>=' {PINNED} && exec cp lock .terraform.lock.hcl; echo '{said}' >&2; exit 1"
+    printed = "provider hashicorp/aws: no available releases match the given constraints 5.100.0"
+    script = (
+        f"grep -q '>=' {PINNED} && exec cp lock .terraform.lock.hcl; echo '{printed}' >&2; exit 1"
+    )
     assert terraform.init(root, playing(root, script)) == "6.41.0"
 
 
@@ -126,8 +137,8 @@ def test_who_asked_for_a_provider_gets_no_other(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIPELINE_AWS_PROVIDER", "6.61.0")
-    said = "provider hashicorp/aws: no available releases match the given constraints 6.61.0"
-    asked = playing(root, f"echo '{said}' >&2; exit 1") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
+    printed = "provider hashicorp/aws: no available releases match the given constraints 6.61.0"
+    asked = playing(root, f"echo '{printed}' >&2; exit 1") | {"PIPELINE_AWS_PROVIDER": "6.61.0"}
     with pytest.raises(PipelineError, match=r"hashicorp/aws 6\.61\.0"):
         terraform.init(root, asked)
     assert pinned(root) == "6.61.0"
@@ -135,12 +146,12 @@ def test_who_asked_for_a_provider_gets_no_other(
 
 def test_nothing_but_init_initialises_a_root() -> None:
     places = [
-        file.relative_to(ROOT)
+        str(file.relative_to(ROOT))
         for folder in ("pipeline", "tools", "tests", "bench")
         for file in (ROOT / folder).rglob("*.py")
         if re.search(r'"init"[,\]]', file.read_text(encoding="utf-8"))
     ]
-    assert places == []
+    assert places == ["pipeline/terraform/run.py"]
 
 
 def test_driving_a_root_never_deletes_its_state(root: Path) -> None:
@@ -166,8 +177,8 @@ def test_events_are_yielded_as_they_come(root: Path) -> None:
         event("change_summary"),
     ]
     (root / "lines").write_text("\n".join(lines))
-    events = list(terraform.stream(root, playing(root, "cat lines"), "apply"))
-    assert [e.kind for e in events] == ["planned", "started", "completed", "summary"]
+    events = list(terraform.stream(root, playing(root, "cat lines"), "apply", root / "log"))
+    assert [e.kind for e in events] == ["planned_change", "apply_start", "apply_complete"]
     assert events[2].address == "module.pipeline.aws_x.this"
     assert events[2].seconds == 25
 
@@ -179,21 +190,21 @@ def test_a_failed_apply_raises_each_of_its_errors(root: Path) -> None:
         with (root / "lines").open("a") as lines:
             lines.write(line + "\n")
     with pytest.raises(PipelineError) as raised:
-        list(terraform.stream(root, playing(root, "cat lines; exit 1"), "apply"))
+        list(terraform.stream(root, playing(root, "cat lines; exit 1"), "apply", root / "log"))
     assert "aws_x.1: No 1: Some reason." in str(raised.value)
     assert "aws_x.2: No 2: Some reason." in str(raised.value)
 
 
 def test_giving_up_interrupts_terraform_once_and_waits_for_its_state(root: Path) -> None:
     script = (
-        "trap 'echo interrupted >> said; sleep 0.5; echo state > written; exit 1' INT\n"
-        f"echo '{event('change_summary')}'\n"
+        "trap 'echo interrupted >> printed; sleep 0.5; echo state > written; exit 1' INT\n"
+        f"echo '{event('diagnostic', diagnostic={'severity': 'warning'})}'\n"
         "while :; do sleep 0.05; done"
     )
-    events = terraform.stream(root, playing(root, script), "apply")
-    assert next(events).kind == "summary"
+    events = terraform.stream(root, playing(root, script), "apply", root / "log")
+    assert next(events).kind == "warning"
     events.close()
-    assert (root / "said").read_text() == "interrupted\n"
+    assert (root / "printed").read_text() == "interrupted\n"
     assert (root / "written").exists()
 
 
@@ -206,22 +217,18 @@ def test_terraform_ends_when_whoever_started_it_dies(root: Path, signum: signal.
     )
     with subprocess.Popen(
         [sys.executable, "-c", script, str(root), environment["PATH"]],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         env=os.environ,
     ) as parent:
-        deadline = time.monotonic() + 30
-        while not (root / "pid").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until((root / "pid").exists)
         parent.send_signal(signum)
         parent.wait()
     pid = int((root / "pid").read_text())
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not alive(pid)
+    until(lambda: not alive(pid))
 
 
 def test_told_to_stop_in_its_first_moment_it_still_stops(root: Path) -> None:
-    # The command stops whoever watches over it, its parent, before that one can have looked up.
+    # The command stops its guard, its parent, before the guard can have looked up.
     script = "echo $$ > pid; kill -TERM $PPID; exec sleep 600"
     with pytest.raises(PipelineError, match="was killed"):
         terraform.run(root, playing(root, script), "plan", timeout=20)

@@ -1,0 +1,52 @@
+# Made by `python -m pipeline`: the module as it is, called like anybody would call it.
+module "pipeline" {
+  source = "../.."
+
+  # The last step of the demo deletes what it uploaded.
+  bucket = { force_destroy = true }
+
+  # Write units in five minutes: few enough for a burst of a second to cross.
+  # The default is 80 % of what the write units give: 1,200.
+  alarms = { write_activity = { threshold = 20 } }
+
+  topic = {
+    subscriptions = {
+      lab = { protocol = "sqs", endpoint = aws_sqs_queue.subscriber.arn }
+    }
+  }
+}
+
+# Stands for whoever gets the alarms: e-mail is something that the emulator only logs.
+resource "aws_sqs_queue" "subscriber" {
+  name   = "lab-subscriber"
+  policy = data.aws_iam_policy_document.subscriber.json
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_iam_policy_document" "subscriber" {
+  statement {
+    sid       = "TopicsOfThisAccount"
+    actions   = ["sqs:SendMessage"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["sns.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [data.aws_caller_identity.current.account_id]
+    }
+  }
+}
+
+output "pipeline" {
+  value = module.pipeline
+}
+
+output "subscriber_queue_url" {
+  value = aws_sqs_queue.subscriber.url
+}
