@@ -41,13 +41,13 @@ class NotCheckedError(Exception):
 class Session:
     """A deployed pipeline, its account's id, and boto3's `clients` by service.
 
-    `configuration` is the function's, once AWS was asked for it.
+    `told` is the function's configuration, once AWS was asked for it.
     """
 
     target: Target
     account: str
     clients: dict[str, Any] = field(default_factory=dict, repr=False)
-    configuration: dict[str, Any] = field(default_factory=dict, repr=False)
+    told: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
         """A client of `service` for the pipeline's account and region."""
@@ -62,11 +62,11 @@ class Session:
 
     def function(self) -> dict[str, Any]:
         """The function's configuration. Raises ClientError."""
-        if not self.configuration:
+        if not self.told:
             name = self.target.function_name
             answer = self.client("lambda").get_function_configuration(FunctionName=name)
-            self.configuration.update(answer)
-        return self.configuration
+            self.told.update(answer)
+        return self.told
 
     def variable(self, name: str) -> str:
         """An environment variable of the function, empty without one. Raises ClientError."""

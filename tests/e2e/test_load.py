@@ -191,7 +191,7 @@ def test_uploads_whose_events_failed_are_found_in_the_failure_queue(
         until(lambda: failed(embedded, prefix))
         status, report, said = measured(
             embedded,
-            *("--uploads", "2", "--parallel", "1", "--timeout", "3", "--prefix", prefix),
+            *("--uploads", "2", "--parallel", "1", "--timeout", "10", "--prefix", prefix),
             *("--picture", str(tmp_path / "failed.png")),
         )
     messages = failed(embedded, prefix)

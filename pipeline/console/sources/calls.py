@@ -93,7 +93,7 @@ class Watched(Session):
 
     def afresh(self) -> "Watched":
         """The same, by the same clients, with nothing known of the function yet."""
-        return replace(self, configuration={})
+        return replace(self, told={})
 
     def make_client(self, service: str) -> Any:
         """Another one. Raises PipelineError where no region or profile is to be found."""
