@@ -349,5 +349,5 @@ def _first_reason(message: str) -> str:
     flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
     for marker in ("could not connect to", "no available releases", "Could not retrieve"):
         if marker in flat:
-            return flat[flat.index(marker) :].split(" To see which modules")[0][:300].rstrip(". ")
+            return flat[flat.index(marker) :].split(" To see which modules")[0][:500].rstrip(". ")
     return flat[-300:]

@@ -31,7 +31,7 @@ def install(folder: Path) -> None:
 
 
 def run(arguments: list[str]) -> None:
-    """Be Terraform: never returns. SIGINT and SIGTERM are the core's from the moment it is loaded."""
+    """Be Terraform: never returns. The core handles SIGINT and SIGTERM, once loaded."""
     core = _library()
     argv = (ctypes.c_char_p * len(arguments))(*map(os.fsencode, arguments))
     # It closes the two that it is given.
