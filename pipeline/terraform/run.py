@@ -303,5 +303,5 @@ def _reason(message: str) -> str:
     flat = re.sub(r"failed to request discovery document: Get \S+ ", "", " ".join(message.split()))
     known = r"(?:could not connect to|no available releases|Error while installing).*"
     found = re.search(known, flat)
-    reason = found[0][:300] if found else flat[-300:]
+    reason = found[0][:500] if found else flat[-300:]
     return reason.split(" To see which modules")[0].rstrip(". ")
