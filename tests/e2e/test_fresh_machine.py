@@ -16,6 +16,7 @@ from pipeline.emulator.ports import free_port
 from pipeline.lab import apply
 from pipeline.terraform import provider
 from pipeline.terraform import run as terraform
+from pipeline.terraform.binary import find_terraform
 from tests.support.terraform.registry import NEWER, configuration, registry
 
 REPOSITORY = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ def executable() -> Iterator[Path]:
         terraform.write_root(root, {})
         environment = provider.terraform_environment(Path(folder))
         assert terraform.init(root, environment) == provider.PROVIDER_RUN
-        platform = provider.find_terraform().platform
+        platform = find_terraform()
         installed = root / ".terraform/providers"
         found = provider.find_provider_binary(installed, platform, provider.PROVIDER_RUN)
         assert found is not None
@@ -61,7 +62,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_the_registry_gives_the_lab_the_provider_that_was_run_not_the_newest(
     executable: Path, machine: Path
 ) -> None:
-    platform = provider.find_terraform().platform
+    platform = find_terraform()
     said = io.StringIO()
     with registry(machine / "registry", executable, provider.PROVIDER_RUN, platform) as port:
         (machine / ".terraformrc").write_text(configuration(port))
@@ -70,10 +71,11 @@ def test_the_registry_gives_the_lab_the_provider_that_was_run_not_the_newest(
             provider.PROVIDER_RUN,
             NEWER,
         ]
-        environment = apply.prepare(machine / "lab", Console(file=said), {})
+        lab = apply.new_lab(machine / "lab", None, Console(file=said), {}, keep=False)
+        with lab as (_, environment):
+            # That starts it, as it was unpacked.
+            terraform.run(machine / "lab/root", environment, "validate")
     assert f"The provider is hashicorp/aws {provider.PROVIDER_RUN}." in said.getvalue()
-    # That starts it, as it was unpacked.
-    terraform.run(machine / "lab/root", environment, "validate")
 
 
 def test_without_a_registry_either_one_sentence_says_what_to_do(machine: Path) -> None:
