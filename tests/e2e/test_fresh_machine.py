@@ -91,7 +91,8 @@ def test_without_a_registry_either_one_sentence_says_what_to_do(machine: Path) -
     assert done.returncode == 2
     told = done.stderr.strip()
     assert told.startswith(
-        f"No {provider.PROVIDER} {provider.PROVIDER_RUN}: no mirror in TF_PLUGIN_MIRROR (not set), "
+        f"No {provider.PROVIDER} {provider.PROVIDER_RUN}: none that can be used in "
+        "TF_PLUGIN_MIRROR (not set), "
     )
     assert "and no answer from the registry (" in told
     assert "connection refused): connect to the internet, or set TF_PLUGIN_MIRROR to a" in told
