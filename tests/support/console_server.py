@@ -11,7 +11,8 @@ from typing import Any
 
 import uvicorn
 
-from pipeline.console.server.app import Console, make
+from pipeline.console.server.app import make
+from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
 
@@ -53,8 +54,8 @@ class Served:
         with contextlib.closing(connection):
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read())
+            lower = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, lower, answer.read())
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Callable[[str], Any]]:
@@ -72,7 +73,7 @@ class Served:
                         event = line.removeprefix(b"event: ").strip()
                     if line.startswith(b"data: ") and event == kind.encode():
                         return json.loads(line.removeprefix(b"data: "))
-                raise AssertionError(f"the page was sent away before it was told {kind}")
+                raise AssertionError(f"the page was disconnected before the event {kind}")
 
             try:
                 yield wait_for
@@ -105,4 +106,4 @@ def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -
             console.close()
             server.should_exit = True
             thread.join()
-            console.finish()
+            console.wait_for_replay()

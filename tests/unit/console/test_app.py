@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.server import app
+from pipeline.console.server import app, console
 from pipeline.console.server.safety import HEADERS
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
@@ -71,7 +71,7 @@ def test_the_page_and_its_files_are_served(
 
 
 def test_the_page_in_all_is_smaller_than_100_kb(looks: Served) -> None:
-    sizes = [len(looks.ask(path=f"/{TOKEN}/{name}").body) for name in app._FILES]
+    sizes = [len(looks.ask(path=f"/{TOKEN}/{name}").body) for name in app.FILES]
     assert sum(sizes) < 100_000
 
 
@@ -112,7 +112,7 @@ REQUESTS: list[tuple[int, str, str, dict[str, str]]] = [
     (400, "GET", f"/{TOKEN}/log?request={'a' * 65}", {}),
     (400, "GET", f"/{TOKEN}/log", {}),
     (400, "GET", f"/{TOKEN}/records?since=noon", {}),
-    (400, "GET", f"/{TOKEN}/records?until=nan", {}),
+    (400, "GET", f"/{TOKEN}/records?since=nan", {}),
     (400, "GET", f"/{TOKEN}/records?since=-inf", {}),
     (400, "GET", f"/{TOKEN}/records?since=1e999", {}),
 ]
@@ -206,12 +206,12 @@ def test_without_a_page_nothing_is_done_and_nothing_asked(writes: Served) -> Non
 def test_without_a_stack_the_page_stays_up_and_says_so(
     writes: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "_LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(console, "_LINGER_SECONDS", 0.01)
     with writes.listen() as wait_for:
         told = wait_for("snapshot")
         assert (told["write"], told["stages"], told["replay"]) == (True, [], None)
-        if told["stack"]["why"] != NONE:
-            assert wait_for("stack") == {"why": NONE}
+        if told["stack"]["problem"] != NONE:
+            assert wait_for("stack") == {"problem": NONE}
         upload = writes.ask("PUT", f"/{TOKEN}/objects?key=a", b"x")
         assert (upload.status, error(upload)) == (503, NONE)
         replay = writes.ask("POST", f"/{TOKEN}/replay", b'{"messages": ["a"]}')
@@ -242,9 +242,9 @@ def test_a_fault_in_what_finds_the_stack_does_not_end_the_watch(
         raise faults.pop(0) if len(faults) > 1 else faults[0]
 
     with serve(faulty, write=False) as served, served.listen() as wait_for:
-        told = wait_for("snapshot")["stack"]["why"]
+        told = wait_for("snapshot")["stack"]["problem"]
         while told != "Still none.":
-            told = wait_for("stack")["why"]
+            told = wait_for("stack")["problem"]
     assert "KeyError" in capsys.readouterr().err
 
 
@@ -252,5 +252,5 @@ def test_a_page_that_is_open_when_the_console_ends_is_sent_away() -> None:
     with serve(find, write=False) as served, served.listen() as wait_for:
         wait_for("snapshot")
         served.console.close()
-        with pytest.raises(AssertionError, match="sent away"):
+        with pytest.raises(AssertionError, match="disconnected"):
             wait_for("never")

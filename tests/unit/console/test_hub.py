@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.server import hub
-from pipeline.console.server.hub import Hub, Listener, encoded, hear, message
+from pipeline.console.server.hub import Hub, Listener, encode, hear, message
 
 
 async def hears(queue: Listener) -> list[str]:
@@ -42,7 +42,7 @@ def test_a_page_that_takes_nothing_is_sent_away_and_costs_no_more() -> None:
         slow, quick = pages.join(), pages.join()
         taken = 0
         for _ in range(3):
-            for number in range(hub._BACKLOG):
+            for number in range(hub._MAX_UNSENT):
                 pages.publish("count", number)
             await asyncio.sleep(0)
             while not quick.empty():
@@ -53,7 +53,7 @@ def test_a_page_that_takes_nothing_is_sent_away_and_costs_no_more() -> None:
 
     kept, listeners, heard, taken = asyncio.run(listen())
     assert (kept, listeners, heard) == (1, 1, [])
-    assert taken == 3 * hub._BACKLOG
+    assert taken == 3 * hub._MAX_UNSENT
 
 
 def test_who_has_left_is_told_no_more() -> None:
@@ -105,4 +105,4 @@ def test_a_message_is_one_event_whatever_is_in_it(data: Any) -> None:
 
 
 def test_a_binary_attribute_of_a_record_is_told_as_dynamodb_sends_it() -> None:
-    assert encoded({"a": {"B": b"\x00\xff"}}) == '{"a":{"B":"AP8="}}'
+    assert encode({"a": {"B": b"\x00\xff"}}) == '{"a":{"B":"AP8="}}'

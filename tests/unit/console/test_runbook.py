@@ -19,11 +19,11 @@ def made() -> dict[str, dict[str, Any]]:
     told = hcl2.loads(DEFINITIONS.read_text(encoding="utf-8"), serialization_options=options)
     (local,) = told["locals"]
     found = {}
-    for key, one in local["definitions"].items():
+    for key, alarm in local["definitions"].items():
         if key == "silence":
             continue
-        metrics = [{"Id": "total"}] if "sum" in one else None
-        found[one["name"]] = {"Metrics": metrics} if metrics else {"MetricName": one["metric"]}
+        metrics = [{"Id": "total"}] if "sum" in alarm else None
+        found[alarm["name"]] = {"Metrics": metrics} if metrics else {"MetricName": alarm["metric"]}
     # Which metric it has depends on where events come from.
     for metric in SILENT:
         assert f'"{metric}"' in local["received"]
@@ -48,8 +48,8 @@ def test_every_alarm_that_the_module_makes_has_a_paragraph_and_every_paragraph_a
 def test_an_alarm_that_is_none_of_the_modules_has_no_paragraph() -> None:
     assert section({"MetricName": "CPUUtilization"}) == ""
     assert section({"MetricName": 5}) == ""
-    assert paragraphs("") == ()
-    assert paragraphs("What verify looks") == ()
+    assert paragraphs("") == []
+    assert paragraphs("What verify looks") == []
 
 
 @pytest.mark.parametrize("name", headings())
