@@ -190,7 +190,7 @@ def expect_recorded(page: Page, key: str) -> None:
     row = upload_row(page, key)
     expect(row).to_have_attribute("data-upload", "recorded")
     expect(row.locator(".step[data-step=done]")).to_have_count(4)
-    expect(row.locator(".state")).to_have_text("recorded")
+    expect(row.locator(".state")).to_have_text("Recorded")
 
 
 def row(page: Page, panel: str, text: str) -> Locator:

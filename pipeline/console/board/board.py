@@ -48,7 +48,7 @@ class Sample(NamedTuple):
 class Board:
     """What is known; thread-safe. Each change is published at once."""
 
-    def __init__(self, bucket: str, filters: Iterable[Any], publish: Publish) -> None:
+    def __init__(self, bucket: str, filters: Sequence[Mapping[str, Any]], publish: Publish) -> None:
         """Start empty; `filters` are `delivery.filters`."""
         self._lock = threading.RLock()
         self._publish = publish

@@ -12,7 +12,7 @@ answers. For other uploads S3's own time is all that is known, in whole seconds.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ LIMIT = 200
 _MAX_CLOCK_SKEW = 5000
 _FINAL = ("recorded", "rejected", "filtered_out")
 # Events of an upload from the page.
-_PUT_EVENTS = ("s3:ObjectCreated:*", "s3:ObjectCreated:Put")
+_PUT_EVENTS = {"s3:ObjectCreated:*", "s3:ObjectCreated:Put"}
 
 
 @dataclass
@@ -81,10 +81,9 @@ class Upload:
 class Uploads:
     """The newest uploads to one bucket. Every method returns what it changed."""
 
-    def __init__(self, bucket: str, filters: Iterable[Any]) -> None:
-        """`filters` are `delivery.filters`, in which a stack's outputs may have anything."""
-        self._bucket = bucket
-        self._filters = [filter_ for filter_ in filters if isinstance(filter_, Mapping)]
+    def __init__(self, bucket: str, filters: Sequence[Mapping[str, Any]]) -> None:
+        """`filters` are `delivery.filters`, none where they are unknown."""
+        self._bucket, self._filters = bucket, filters
         self._ids = itertools.count(1)
         self._known: dict[int, Upload] = {}
         # By object id: a log line may come before the upload's id is known.
@@ -215,10 +214,10 @@ class Uploads:
 
     def _is_delivered(self, key: str) -> bool:
         return not self._filters or any(
-            key.startswith(str(filter_.get("prefix") or ""))
-            and key.endswith(str(filter_.get("suffix") or ""))
-            and any(event in _PUT_EVENTS for event in filter_.get("events") or _PUT_EVENTS)
-            for filter_ in self._filters
+            key.startswith(keys["prefix"])
+            and key.endswith(keys["suffix"])
+            and not _PUT_EVENTS.isdisjoint(keys["events"])
+            for keys in self._filters
         )
 
     def _by_id(self, object_id: str) -> Upload | None:

@@ -15,27 +15,24 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.console import runbook
-from pipeline.console.board.board import RECORDS, Board, invoke_json
+from pipeline.console.board.board import RECORDS, invoke_json
 from pipeline.console.board.invokes import Invokes
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message
 from pipeline.console.server.safety import HEADERS, refusal
 from pipeline.console.sources.cloudwatch import history
 from pipeline.console.sources.log import search_log
-from pipeline.console.sources.session import ReadSession, explain
+from pipeline.console.sources.session import explain
 from pipeline.console.sources.table import search_records
+from pipeline.console.sources.watch import Watch
 from pipeline.errors import PipelineError
 
-_PAGE = Path(__file__).parents[1] / "page"
-FILES = {
-    "": ("page.html", "text/html"),
-    "page.css": ("page.css", "text/css"),
-    "page.js": ("page.js", "text/javascript"),
-}
+PAGE = Path(__file__).parents[1] / "page"
 # So much of an upload stays in memory; the rest goes to a temporary file.
 _IN_MEMORY = 1024 * 1024
 # S3's own limit, in bytes of UTF-8.
@@ -55,8 +52,7 @@ def make(console: Console, *, port: int, token: str) -> ASGIApp:
             Route("/log", _reading("the log group", _log, console)),
             Route("/alarm", _reading("the alarms", _alarm, console)),
             Route("/calls", _reading("this page", _calls, console)),
-            Route("/{name}", _file),
-            Route("/", _file),
+            Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={HTTPException: _refused},
     )
@@ -98,14 +94,6 @@ def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.detail}, error.status_code)
 
 
-async def _file(request: Request) -> Response:
-    found = FILES.get(request.path_params.get("name", ""))
-    if found is None:
-        raise HTTPException(404, "There is nothing here.")
-    name, media_type = found
-    return Response((_PAGE / name).read_bytes(), media_type=media_type)
-
-
 async def _events(console: Console, request: Request) -> Response:
     async def stream() -> AsyncIterator[str]:
         # Before the snapshot, so that no event after it is missed.
@@ -142,20 +130,21 @@ async def _upload(console: Console, request: Request) -> Response:
     if declared.isdecimal():
         _expect_size(int(declared), console.largest)
     try:
-        session, board = console.watch().current()
-    except PipelineError as error:
-        raise HTTPException(503, str(error)) from error
-    async with console.uploads:
-        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
-            try:
+        watch = console.watch()
+        # Before the file is received.
+        watch.current()
+        async with console.uploads:
+            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
                 size = await _receive(request, body, console.largest)
                 body.seek(0)
-            except ClientDisconnect as error:
-                raise HTTPException(400, "The file was not received whole.") from error
-            except OSError as error:
-                reason = f"There is no room for the file here ({error.strerror})."
-                raise HTTPException(507, reason) from error
-            return await run_in_threadpool(_put, console, session, board, key, body, size)
+                return await run_in_threadpool(_put, watch, key, body, size)
+    except PipelineError as error:
+        raise HTTPException(503, str(error)) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400, "The file was not received whole.") from error
+    except OSError as error:
+        reason = f"There is no room for the file here ({error.strerror})."
+        raise HTTPException(507, reason) from error
 
 
 async def _receive(request: Request, body: IO[bytes], largest: int) -> int:
@@ -171,11 +160,10 @@ async def _receive(request: Request, body: IO[bytes], largest: int) -> int:
     return size
 
 
-def _put(
-    console: Console, session: ReadSession, board: Board, key: str, body: IO[bytes], size: int
-) -> Response:
+def _put(watch: Watch, key: str, body: IO[bytes], size: int) -> Response:
+    session, board = watch.current()
     upload = board.begin_upload(key, size)
-    console.wake("records", "log")
+    watch.wake("records", "log")
     try:
         bucket = session.target.bucket_name
         answer = session.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
@@ -185,7 +173,7 @@ def _put(
         raise HTTPException(502, reason) from error
     version = str(answer.get("VersionId") or "")
     board.upload_stored(upload, "" if version == "null" else version)
-    console.wake("records", "log")
+    watch.wake("records", "log")
     return JSONResponse({"id": upload.id, "key": key, "versionId": version, "size": size})
 
 

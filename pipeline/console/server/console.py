@@ -47,11 +47,6 @@ class Console:
             raise PipelineError("No page is open: open the link first.")
         return self._watch
 
-    def wake(self, *panels: str) -> None:
-        """Read these panels now, if a page is open."""
-        if self._watch is not None:
-            self._watch.wake(*panels)
-
     async def linger(self) -> None:
         """End the watch once no page has been open for some seconds."""
         while self._watch is not None:

@@ -1,7 +1,7 @@
 """What CloudWatch has: alarms with their history and metrics, and figures of the stages."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,17 +20,16 @@ _MAX_REASON = 500
 
 @dataclass
 class Alarms(Source):
-    """State of each alarm; calls `changed` when one has another state."""
+    """State of each alarm."""
 
     panel, thing = "alarms", "the alarms"
     interval = (5.0, 15.0)
-    changed: Callable[[], None]
 
     def poll(self, session: ReadSession) -> None:
         found, names = _describe(session), session.target.alarm_names
         alarms = [_alarm_json(found[name]) for name in names if name in found]
         if self.board.set("alarms", alarms):
-            self.changed()
+            self.wake("notifications", "datapoints")
         if missing := [name for name in names if name not in found]:
             raise PipelineError(
                 f"There is no alarm {' or '.join(missing)}: run `terraform apply` in the stack's "

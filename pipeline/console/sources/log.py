@@ -1,7 +1,6 @@
 """The function's log group."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,21 +15,20 @@ _DAY_SECONDS = 86_400
 
 @dataclass
 class Log(Source):
-    """Calls `changed` when invocations changed, and `failed` when one of them failed."""
+    """The function's log."""
 
     panel, thing = "log", "the log group"
     interval, quick = (0.45, 2.0), (0.08, 0.5)
-    changed: Callable[[], None]
-    failed: Callable[[], None]
     _since: float = field(default_factory=lambda: (time.time() - WINDOW_SECONDS) * 1000, init=False)
 
     def poll(self, session: ReadSession) -> None:
         events = _events(session, self._since, MaxItems=_MAX_EVENTS, PageSize=10_000)
         invokes = self.board.add_log_events(events, time.time())
-        if invokes:
-            self.changed()
+        # In AWS the free tier sets the interval.
+        if invokes and self.embedded:
+            self.wake("records")
         if any(invoke.failing for invoke in invokes):
-            self.failed()
+            self.wake("failures", "checks")
         if events:
             # Log streams are read one after the other: some lines come seconds later.
             late = 2_000 if self.embedded else 30_000

@@ -6,7 +6,6 @@ function's log and the queues' depths.
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,11 +22,10 @@ _MAX_INVOKES = 333
 
 @dataclass
 class PublishedMetrics(Source):
-    """Calls `published` after it published something."""
+    """Writes; a source like the others, so that an error shows on the page."""
 
     panel, thing = "published_metrics", "CloudWatch's metrics"
     interval = (1.0, 1.0)
-    published: Callable[[], None]
     _depths: dict[str, int] = field(default_factory=dict, init=False)
     _published_at: float = field(default=0.0, init=False)
 
@@ -58,7 +56,7 @@ class PublishedMetrics(Source):
         if units:
             publish_units(cloudwatch, target.table_name, Units(units, float(units), 1.0))
         self._depths, self._published_at = depths, time.monotonic()
-        self.published()
+        self.wake("alarms")
 
 
 def _datapoint(metric: str, value: float, at: float, **dimensions: str) -> dict[str, Any]:

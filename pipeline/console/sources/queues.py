@@ -72,7 +72,7 @@ class Notifications(Source):
 
     panel, thing = "notifications", "the topic's notifications"
     interval = (10.0, 60.0)
-    queue_url: str | None
+    queue_url: str | None = None
     # How many there were when the queue was read, and whether nobody hid any then.
     _seen: tuple[int, bool] = field(default=(0, False), init=False)
 

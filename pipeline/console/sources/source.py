@@ -1,6 +1,7 @@
 """What all sources have in common: each reads one panel's data, again and again."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from pipeline.console.sources.session import ReadSession
 class Source(ABC):
     """Reads the data of `panel` into the board; `thing` is what it reads, for a sentence.
 
+    `wake` has other panels read at once, since what was read here tells of news there.
     `interval` is the time between two reads in seconds, on the embedded lab and in AWS; `quick` the
     one while an upload is in progress. Calls to an emulator cost some of this machine's time,
     together less than a fiftieth of a core: the log, which has every event, wakes other sources. In
@@ -24,6 +26,7 @@ class Source(ABC):
     quick: ClassVar[tuple[float, float] | None] = None
     board: Board
     embedded: bool
+    wake: Callable[..., None] = lambda *panels: None
 
     @abstractmethod
     def poll(self, session: ReadSession) -> None:

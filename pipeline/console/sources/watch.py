@@ -151,7 +151,10 @@ class Watch:
                 now = time.monotonic()
                 if self._changed or now - published_at > _STAGES_SECONDS:
                     self._changed, published_at = False, now
-                    self._publish_stages(poller)
+                    drawn = stages(poller.board, found.target)
+                    if drawn != self._stages:
+                        self._stages = drawn
+                        self._publish_event("stages", drawn)
                 if poller.refused.is_set() and now - began > self._credentials_seconds:
                     # Whoever has logged in again has new ones.
                     boto3.DEFAULT_SESSION = None
@@ -169,12 +172,6 @@ class Watch:
             self._problem = problem
             self._publish("stack", self._stack())
 
-    def _publish_stages(self, poller: "_Poller") -> None:
-        drawn = stages(poller.board, poller.session.target)
-        if drawn != self._stages:
-            self._stages = drawn
-            self._publish_event("stages", drawn)
-
 
 class _Poller:
     """Reads one pipeline as long as it answers."""
@@ -182,34 +179,20 @@ class _Poller:
     def __init__(self, found: Found, session: ReadSession, publish: Publish) -> None:
         self.session, self._embedded = session, found.embedded
         try:
-            filters = found.target.delivery.get("filters")
+            filters = found.target.delivery.get("filters") or ()
         except PipelineError:
             # Half applied: the filters are unknown.
-            filters = None
-        bucket = str(found.target.outputs.get("bucket_name") or "")
-        self.board = Board(bucket, filters if isinstance(filters, list) else (), publish)
-        common = self.board, found.embedded
+            filters = ()
+        self.board = Board(str(found.target.outputs.get("bucket_name") or ""), filters, publish)
+        common = self.board, found.embedded, self.wake
         self.failure_queue = FailureQueue(*common)
-        sources: list[Source] = [
-            # A new record has a log line, and a log line a record or a failure.
-            Records(*common, changed=lambda: self._wake_lab("log")),
-            Log(
-                *common,
-                changed=lambda: self._wake_lab("records"),
-                failed=lambda: self.wake("failures", "checks"),
-            ),
-            self.failure_queue,
-            Alarms(*common, changed=lambda: self.wake("notifications", "datapoints")),
-            Notifications(*common, found.subscriber),
-            Checks(*common),
-            Metrics(*common),
-            Datapoints(*common),
-        ]
+        self.lost, self.refused, self._ended = (threading.Event() for _ in range(3))
+        kinds: list[type[Source]] = [Records, Log, Alarms, Checks, Metrics, Datapoints]
         if found.embedded:
-            sources.append(PublishedMetrics(*common, published=lambda: self.wake("alarms")))
+            kinds.append(PublishedMetrics)
+        sources = [kind(*common) for kind in kinds]
+        sources += [self.failure_queue, Notifications(*common, found.subscriber)]
         self._sources = {source.panel: (source, threading.Event()) for source in sources}
-        self.lost, self.refused = threading.Event(), threading.Event()
-        self._ended = threading.Event()
 
     @property
     def over(self) -> bool:
@@ -229,11 +212,6 @@ class _Poller:
         for panel, (_, event) in self._sources.items():
             if not panels or panel in panels:
                 event.set()
-
-    def _wake_lab(self, panel: str) -> None:
-        # In AWS the free tier sets the interval.
-        if self._embedded:
-            self.wake(panel)
 
     def _run(self, source: Source, woken: threading.Event) -> None:
         pause = _FIRST_PAUSE_SECONDS

@@ -119,7 +119,7 @@ def test_all_messages_of_the_topic_stay_told_while_a_look_hides_them(
     session: ReadSession, board: Board, send: Send
 ) -> None:
     url = session.target.failure_queue_url
-    notifications = Notifications(board, True, url)
+    notifications = Notifications(board, True, queue_url=url)
     envelopes = [
         json.dumps({"MessageId": f"{n}", "Message": "m", "Timestamp": f"2026-11-25T10:00:{n:02}Z"})
         for n in range(40)
@@ -149,16 +149,16 @@ def test_records_that_were_there_and_that_come_are_told(
     dynamodb = aws("dynamodb")
     table = session.target.table_name
     dynamodb.put_item(TableName=table, Item=item("before"))
-    came: list[str] = []
-    records = Records(board, True, lambda: came.append("came"))
+    woken: list[str] = []
+    records = Records(board, True, lambda *panels: woken.extend(panels))
     records.poll(session)
-    assert came == []
+    assert woken == []
     dynamodb.put_item(TableName=table, Item=item("after"))
     dynamodb.delete_item(TableName=table, Key={"objectId": {"S": "before"}})
     records.poll(session)
     assert [one["objectId"]["S"] for one in board.snapshot()["records"]["items"]] == ["after"]
     assert board.writes(time.time()) == 1
-    assert came == ["came"]
+    assert woken == ["log"]
 
 
 def test_records_are_found_by_key_and_time(session: ReadSession, aws: Clients) -> None:
@@ -185,18 +185,18 @@ def test_records_are_found_by_key_and_time(session: ReadSession, aws: Clients) -
 def test_an_alarm_that_is_missing_is_named_and_the_others_told(
     session: ReadSession, board: Board
 ) -> None:
-    changes: list[int] = []
+    woken: list[str] = []
     (name,) = session.target.alarm_names
     outputs = {**session.target.outputs, "alarm_names": [name, "gone"]}
     half = replace(session, target=replace(session.target, outputs=outputs))
-    alarms = Alarms(board, False, lambda: changes.append(1))
+    alarms = Alarms(board, False, lambda *panels: woken.extend(panels))
     for _ in range(2):
         with pytest.raises(PipelineError, match="There is no alarm gone: run"):
             alarms.poll(half)
     assert board.alarms is not None
     (told,) = board.alarms
     assert (told["name"], told["section"]) == (name, ALARM)
-    assert changes == [1]
+    assert woken == ["notifications", "datapoints"]
 
 
 @pytest.mark.parametrize("missing", [None, "bucket_name", "topic_arn", "delivery", "function_name"])

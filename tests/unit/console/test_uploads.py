@@ -236,9 +236,6 @@ def test_an_unreadable_record_is_found_by_its_key() -> None:
             ],
             True,
         ),
-        # Given by hand.
-        ([{}, "odd", None], True),
-        ([{"prefix": "out/"}], False),
     ],
 )
 def test_a_key_that_no_filter_matches_stays_in_the_bucket(
