@@ -31,13 +31,14 @@ def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: b
     """
     output = Terminal(stderr=as_json, highlight=False)
     find, lab = choose(named)
-    if lab is not None:
-        _start_lab(lab, output)
-    else:
+    if lab is None:
         try:
             find()
         except NotYetError as error:
             terminal.note(output, f"{error} The page waits for that.")
+    elif folder.look(lab)[0] != "running":
+        terminal.note(output, f"No lab runs in {lab}: starting it.")
+        lifecycle.start(lab, output)
 
     def found() -> Found:
         subscriber = None if lab is None else root.outputs(lab).get("subscriber_queue_url")
@@ -96,13 +97,6 @@ class _Server(uvicorn.Server):
         # The rest is closed after the loop: a signal may come while a lock is held.
         self._console.hub.close()
         super().handle_exit(sig, frame)
-
-
-def _start_lab(lab: Path, output: Terminal) -> None:
-    state, kept = folder.look(lab)
-    if kept is None or state != "running":
-        terminal.note(output, f"No lab runs in {lab}: starting it.")
-        lifecycle.start(lab, output)
 
 
 def _listen(port: int | None) -> socket.socket:

@@ -72,7 +72,7 @@ def test_a_dropped_file_shows_at_every_stage_and_in_its_record_and_log_line(
     shown = record.locator("dl").inner_text()
     identity = record.locator("dd").first.inner_text()
     size = str(len(f"I am {key}".encode()))
-    for part in (key, lab.name("bucket_name"), "ObjectCreated:Put", f"size N\n{size}"):
+    for part in (key, lab.name("bucket_name"), "ObjectCreated:Put", f"size N\n{size}", " UTC)"):
         assert part in shown
 
     table = lab.client("dynamodb")

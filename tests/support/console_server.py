@@ -5,6 +5,7 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,14 @@ from pipeline.console.server.app import make
 from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
+from tests.support import s3_events
 
 TOKEN = "T0k-en_"
+
+Clients = Callable[[str], Any]
+Send = Callable[..., None]
+
+ALARM = "FailureQueueAlert"
 
 
 @dataclass(frozen=True)
@@ -107,3 +114,16 @@ def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -
             server.should_exit = True
             thread.join()
             console.wait_for_replay()
+
+
+def event(key: str) -> str:
+    return json.dumps(s3_events.notification(s3_events.record(key)))
+
+
+def item(identity: str, key: str = "a.txt", **more: Any) -> dict[str, Any]:
+    return {
+        "objectId": {"S": identity},
+        "objectKey": {"S": key},
+        "eventName": {"S": "ObjectCreated:Put"},
+        "timestamp": {"N": str(int(time.time()))},
+    } | more

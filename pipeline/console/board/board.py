@@ -81,27 +81,21 @@ class Board:
         """The table's records, all of them if `complete`, as a scan read them."""
         with self._lock:
             found = {item["objectId"]["S"]: item for item in items}
-            removed = [
-                object_id for object_id in self._records if complete and object_id not in found
-            ]
-            for object_id in removed:
-                del self._records[object_id]
-            self._records |= found
+            removed = [name for name in self._records if name not in found] if complete else []
+            self._records = found if complete else self._records | found
+            newest = sorted(found.values(), key=_time)
             since = time.time() - WINDOW_SECONDS
-            recent = sorted((item for item in found.values() if _time(item) > since), key=_time)
+            recent = [item for item in newest[-_OLD_UPLOADS:] if _time(item) > since]
             # A stream that broke off does not deliver what came before it was opened again.
-            shown = {item["objectId"]["S"]: item for item in recent[-_OLD_UPLOADS:]} | {
-                object_id: item
-                for object_id, item in found.items()
-                if self._uploads.expects(object_id)
-            }
+            missed = [item for item in newest if self._uploads.expects(item["objectId"]["S"])]
             self._forget_records()
             if removed:
                 self._publish("removed", removed)
             items = list(self._records.values())
             self._publish("records", {"items": items, "complete": complete})
             self._publish_uploads(
-                self._uploads.record(item, _time(item) * 1000, old=True) for item in shown.values()
+                self._uploads.record(item, _time(item) * 1000, old=True)
+                for item in [*recent, *missed]
             )
 
     def apply_changes(self, changes: Sequence[Arrival]) -> None:

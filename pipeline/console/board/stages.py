@@ -188,40 +188,37 @@ def _table(view: _View) -> Stage:
 
 
 def _failure_queue(view: _View) -> Stage:
-    why, depth = view.unknown.get("failures"), view.board.depths.get("failures")
+    depth = None if "failures" in view.unknown else view.board.depths.get("failures")
+    failed_at = view.board.oldest_failure() if depth and any(depth) else None
+    oldest = None if failed_at is None else max(0.0, view.now - failed_at)
     status: Status = "ok"
-    detail, oldest = "Empty.", None
-    if why or depth is None:
-        status, detail = "unknown", why or ""
+    detail = "Empty."
+    if depth is None:
+        status, detail = "unknown", view.unknown.get("failures", "")
     elif any(depth):
-        oldest = view.board.oldest_failure()
         status, detail = "failing", "Failed events are waiting: fix the cause, then replay them."
     figures = (
-        Figure("waiting", _count(depth[0] if depth and not why else None), "Messages."),
-        Figure(
-            "oldest",
-            _seconds(None if oldest is None else max(0.0, view.now - oldest)),
-            "Time since the oldest known event failed.",
-        ),
+        Figure("waiting", _count(depth and depth[0]), "Messages."),
+        Figure("oldest", _seconds(oldest), "Time since the oldest known event failed."),
     )
     name = view.name("failure_queue_url", "/")
     return Stage("failures", "Failure queue", name, status, detail, figures)
 
 
 def _alarms(view: _View) -> Stage:
-    why, alarms = view.unknown.get("alarms"), view.board.alarms
-    status: Status = "ok"
-    in_alarm = [alarm["name"] for alarm in alarms or () if alarm["state"] == "ALARM"]
-    states = [alarm["state"] for alarm in alarms or ()]
-    detail = "No alarm is in state ALARM." if states else "The stack has no alarms."
-    known = alarms is not None and not why
-    if not known:
-        status, detail = "unknown", why or ""
-    elif in_alarm:
-        status, detail = "failing", ", ".join(in_alarm)
+    alarms = None if "alarms" in view.unknown else view.board.alarms
+    names = [alarm["name"] for alarm in alarms or () if alarm["state"] == "ALARM"]
+    in_alarm = in_ok = None
+    status: Status = "unknown"
+    detail = view.unknown.get("alarms", "")
+    if alarms is not None:
+        in_alarm, in_ok = len(names), sum(alarm["state"] == "OK" for alarm in alarms)
+        status = "failing" if names else "ok"
+        none = "No alarm is in state ALARM." if alarms else "The stack has no alarms."
+        detail = ", ".join(names) or none
     figures = (
-        Figure("in alarm", _count(len(in_alarm) if known else None), "Alarms in state ALARM."),
-        Figure("OK", _count(states.count("OK") if known else None), "Alarms in state OK."),
+        Figure("in alarm", _count(in_alarm), "Alarms in state ALARM."),
+        Figure("OK", _count(in_ok), "Alarms in state OK."),
     )
     return Stage("alarms", "Alarms", "CloudWatch", status, detail, figures)
 

@@ -51,7 +51,9 @@ def make(console: Console, *, port: int, token: str) -> ASGIApp:
             Route("/records", _reading("the table", _records, console)),
             Route("/log", _reading("the log group", _log, console)),
             Route("/alarm", _reading("the alarms", _alarm, console)),
-            Route("/calls", _reading("this page", _calls, console)),
+            Route(
+                "/calls", _reading("this page", lambda *_: console.watch().calls.counts(), console)
+            ),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={HTTPException: _refused},
@@ -258,7 +260,3 @@ def _alarm(console: Console, request: Request) -> dict[str, Any]:
             pieces = runbook.paragraphs(alarm["section"])
             return {"history": history(session, name), "runbook": pieces}
     raise PipelineError(f"The stack has no alarm {name!r}.")
-
-
-def _calls(console: Console, request: Request) -> dict[str, int]:
-    return console.watch().calls.counts()

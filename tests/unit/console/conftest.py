@@ -10,7 +10,7 @@ from pipeline.console.sources.session import Calls, ReadSession, connect
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import emulator
 from tests.support.clients import client
-from tests.support.console_stack import ALARM, KEYS, Clients, Send
+from tests.support.console_server import ALARM, Clients, Send
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,9 @@ def target(aws: Clients) -> Target:
     table = aws("dynamodb").create_table(
         TableName=name,
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
-        **KEYS,
+        AttributeDefinitions=[{"AttributeName": "objectId", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "objectId", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
     )["TableDescription"]
     aws("logs").create_log_group(logGroupName=name)
     topic = aws("sns").create_topic(Name=name)["TopicArn"]

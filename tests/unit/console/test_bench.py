@@ -1,4 +1,4 @@
-"""The benchmark of the page says by its table and its exit code whether a promise holds."""
+"""The page's benchmark shows in its table and exit code whether a promise holds."""
 
 import os
 
@@ -14,7 +14,7 @@ def test_a_figure_is_judged_by_what_95_in_100_do_not_exceed() -> None:
     assert not bench.spread("delay", [1.0, 2.0, 96.0], "ms", 95.0).holds
 
 
-def test_a_promise_that_is_missed_shows_and_what_is_promised_to_nobody_passes() -> None:
+def test_a_missed_promise_shows_and_a_figure_without_one_passes() -> None:
     figures = [
         bench.Figure("paint", 301.0, "ms", 300.0),
         bench.Figure("idle", 1.5, "% of a core", 2.0),

@@ -18,17 +18,17 @@ NOW = 1_795_600_000.0
 
 
 class Pages:
-    """What pages were told."""
+    """Keeps what was published."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[str, Any]] = []
+        self.published: list[tuple[str, Any]] = []
 
     def __call__(self, kind: str, data: Any) -> None:
         # As the hub does, at once.
-        self.told.append((kind, json.loads(encode(data))))
+        self.published.append((kind, json.loads(encode(data))))
 
     def newest(self, kind: str) -> Any:
-        return [data for one, data in self.told if one == kind][-1]
+        return [data for published, data in self.published if published == kind][-1]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def change(image: dict[str, Any] | None, kind: Any = "INSERT", identity: str = "
 
 def done(number: int, at: float = NOW, **more: Any) -> dict[str, Any]:
     """The log line of an invoke."""
-    told = {
+    found = {
         "message": "Invoke done",
         "level": "INFO",
         "requestId": f"request-{number}",
@@ -70,7 +70,7 @@ def done(number: int, at: float = NOW, **more: Any) -> dict[str, Any]:
     return {
         "logStreamName": "s",
         "timestamp": int(at * 1000),
-        "message": json.dumps(told),
+        "message": json.dumps(found),
     }
 
 
@@ -91,8 +91,8 @@ def test_figures_are_of_the_last_fifteen_minutes(board: Board) -> None:
     assert board.function_figures(NOW) == {"invocations": 0, "errors": 0, "p50": None, "p99": None}
     board.add_log_events([done(n, NOW - 1000) for n in range(1, 51)], NOW - 1000)
     board.add_log_events([done(n, NOW, failed=int(n > 198)) for n in range(101, 201)], NOW)
-    told = board.function_figures(NOW)
-    assert told == {"invocations": 100, "errors": 2, "p50": 150.0, "p99": 199.0}
+    found = board.function_figures(NOW)
+    assert found == {"invocations": 100, "errors": 2, "p50": 150.0, "p99": 199.0}
     assert board.function_figures(NOW + 901)["invocations"] == 0
 
 
@@ -100,15 +100,15 @@ def test_figures_are_of_the_last_fifteen_minutes(board: Board) -> None:
     ("took", "half", "most"),
     [([7], 7, 7), ([1, 9], 1, 9), ([3, 1, 2], 2, 3), (list(range(1, 201)), 100, 198)],
 )
-def test_half_of_the_invokes_take_no_longer_than_p50(
+def test_half_of_the_invocations_take_no_longer_than_p50(
     board: Board, took: list[int], half: float, most: float
 ) -> None:
     board.add_log_events([done(n) for n in took], NOW)
-    told = board.function_figures(NOW)
-    assert (told["p50"], told["p99"]) == (half, most)
+    found = board.function_figures(NOW)
+    assert (found["p50"], found["p99"]) == (half, most)
 
 
-def test_an_invoke_is_counted_once_however_often_its_lines_come(board: Board) -> None:
+def test_an_invocation_is_counted_once_however_often_its_lines_are_read(board: Board) -> None:
     named = "RequestId: 11111111-1111-4111-8111-111111111111"
     report = f"REPORT {named}\tDuration: 5.00 ms"
     start = {"logStreamName": "s", "timestamp": int(NOW * 1000), "message": f"START {named}"}
@@ -120,13 +120,13 @@ def test_an_invoke_is_counted_once_however_often_its_lines_come(board: Board) ->
     assert board.function_figures(NOW)["invocations"] == 1
 
 
-def test_lines_that_come_late_do_not_keep_older_ones_in_the_figures(board: Board) -> None:
+def test_late_lines_do_not_keep_older_ones_in_the_figures(board: Board) -> None:
     board.add_log_events([done(1, NOW)], NOW)
     board.add_log_events([done(2, NOW - 600)], NOW)
     assert board.function_figures(NOW + 400)["invocations"] == 1
 
 
-def test_more_invokes_than_are_kept_cost_no_more(
+def test_invocations_beyond_the_limit_cost_no_memory(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(boards, "_MAX_SAMPLES", 50)
@@ -135,7 +135,7 @@ def test_more_invokes_than_are_kept_cost_no_more(
     assert len(board._samples) == 50
 
 
-def test_news_are_what_happened_since_the_page_is_open_and_are_taken_once(board: Board) -> None:
+def test_samples_since_the_page_was_opened_are_taken_once(board: Board) -> None:
     now = float(int(time.time()) + 1)
     board.add_log_events([done(0, now - 60), done(1, now), done(2, now, failed=1)], now)
     board.apply_changes([change(item("a")), change(item("b"))])
@@ -150,12 +150,12 @@ def test_writes_are_of_the_last_fifteen_minutes(board: Board) -> None:
     assert board.writes(time.time() + 901) == 0
 
 
-def test_only_the_newest_records_are_kept_and_told(board: Board, pages: Pages) -> None:
+def test_only_the_newest_records_are_kept_and_published(board: Board, pages: Pages) -> None:
     board.load_records([item(f"old{n}", NOW - n) for n in range(5000)], complete=False)
     board.apply_changes([change(item(f"new{n}", NOW + 10)) for n in range(1000)])
-    told = board.snapshot()["records"]["items"]
-    assert len(told) == boards.RECORDS
-    assert all(one["objectId"]["S"].startswith("new") for one in told)
+    found = board.snapshot()["records"]["items"]
+    assert len(found) == boards.RECORDS
+    assert all(item["objectId"]["S"].startswith("new") for item in found)
     assert len(pages.newest("records")["items"]) == boards.RECORDS
     assert len(board.snapshot()["uploads"]) == 200
 
@@ -167,18 +167,18 @@ def test_a_record_that_was_removed_goes(board: Board, pages: Pages) -> None:
     assert board.snapshot()["records"]["items"] == []
 
 
-def test_what_a_broken_stream_did_not_tell_the_table_does(board: Board, pages: Pages) -> None:
+def test_a_scan_brings_what_an_interrupted_stream_missed(board: Board, pages: Pages) -> None:
     now = time.time()
     board.load_records([item("kept", now - 5000), item("gone", now - 5000)], complete=True)
     waiting = [board.begin_upload(f"{n}.txt", 5) for n in range(30)]
     for number, upload in enumerate(waiting):
         board.upload_stored(upload, f"v{number}")
     meanwhile = [
-        item(str(one.object_id), now, objectKey={"S": one.key}, versionId={"S": "v"})
-        for one in waiting
+        item(str(upload.object_id), now, objectKey={"S": upload.key}, versionId={"S": "v"})
+        for upload in waiting
     ]
     board.load_records([item("kept", now - 5000), *meanwhile], complete=True)
-    assert {one.state for one in waiting} == {"recorded"}
+    assert {upload.state for upload in waiting} == {"recorded"}
     assert pages.newest("removed") == ["gone"]
     assert len(board.snapshot()["records"]["items"]) == 31
     # Of a table that was read in part nothing can be said to be gone.
@@ -191,12 +191,12 @@ def test_the_page_begins_with_the_newest_uploads(board: Board) -> None:
     board.load_records(
         [item(f"new{n:02}", now - n) for n in range(40)] + [item("old", now - 5000)], complete=True
     )
-    told = board.snapshot()["uploads"]
-    assert [one["key"] for one in told] == [f"new{n:02}" for n in range(19, -1, -1)]
-    assert {one["state"] for one in told} == {"recorded"}
+    found = board.snapshot()["uploads"]
+    assert [upload["key"] for upload in found] == [f"new{n:02}" for n in range(19, -1, -1)]
+    assert {upload["state"] for upload in found} == {"recorded"}
 
 
-def test_a_failure_of_a_record_that_has_long_been_there_is_not_on_its_way(board: Board) -> None:
+def test_a_failure_of_a_record_that_exists_already_is_not_in_progress(board: Board) -> None:
     now = time.time()
     board.load_records([item("x", now - 60)], complete=True)
     refused = {
@@ -209,43 +209,41 @@ def test_a_failure_of_a_record_that_has_long_been_there_is_not_on_its_way(board:
         "requestId": "request-1",
     }
     board.add_log_events([done(1, now - 60) | {"message": json.dumps(refused)}], now)
-    assert {one["state"] for one in board.snapshot()["uploads"]} == {"recorded"}
+    assert {upload["state"] for upload in board.snapshot()["uploads"]} == {"recorded"}
 
 
-def test_lines_tell_whether_something_failed(board: Board) -> None:
-    assert [one.failing for one in board.add_log_events([done(1)], NOW)] == [False]
-    assert [one.failing for one in board.add_log_events([done(2, failed=1)], NOW)] == [True]
+def test_log_lines_show_whether_an_invocation_failed(board: Board) -> None:
+    assert [invoke.failing for invoke in board.add_log_events([done(1)], NOW)] == [False]
+    assert [invoke.failing for invoke in board.add_log_events([done(2, failed=1)], NOW)] == [True]
     assert board.add_log_events([done(2, failed=1)], NOW) == []
     assert board.last["error"] == NOW
 
 
-def test_only_the_newest_invokes_are_told(board: Board, pages: Pages) -> None:
+def test_only_the_newest_invocations_are_published(board: Board, pages: Pages) -> None:
     board.add_log_events([done(n, NOW + n / 1000) for n in range(5000)], NOW + 5)
-    told = board.snapshot()["invokes"]
-    assert [one["request"] for one in told] == [f"request-{n}" for n in range(4700, 5000)]
+    found = board.snapshot()["invokes"]
+    assert [invoke["request"] for invoke in found] == [f"request-{n}" for n in range(4700, 5000)]
     assert len(pages.newest("invokes")) == 300
 
 
-def test_the_failure_queue_is_told_without_what_could_take_a_message_off_it(
-    board: Board, pages: Pages
-) -> None:
+def test_messages_are_published_without_their_receipt_handles(board: Board, pages: Pages) -> None:
     board.set_failures(map(waits, range(1, 151)))
-    told = pages.newest("failures")
-    assert [one["id"] for one in told] == [f"m{n}" for n in range(51, 151)]
-    assert told[0]["objects"] == [["uploads", "a.txt", "ObjectCreated:Put"]]
-    assert "secret-handle" not in json.dumps(pages.told)
+    found = pages.newest("failures")
+    assert [failure["id"] for failure in found] == [f"m{n}" for n in range(51, 151)]
+    assert found[0]["objects"] == [["uploads", "a.txt", "ObjectCreated:Put"]]
+    assert "secret-handle" not in json.dumps(pages.published)
     assert board.oldest_failure() == 1.0
 
 
-def test_a_message_that_holds_no_event_is_told_with_the_reason(board: Board, pages: Pages) -> None:
+def test_a_message_without_an_event_is_shown_with_the_reason(board: Board, pages: Pages) -> None:
     board.set_failures([failure_queue.read({"Body": "{", "MessageId": "m"})])
-    (told,) = pages.newest("failures")
-    assert (told["how"], told["objects"], told["attempts"]) == ("unreadable", [], None)
-    assert "no JSON document" in told["reason"]
+    (found,) = pages.newest("failures")
+    assert (found["how"], found["objects"], found["attempts"]) == ("unreadable", [], None)
+    assert "no JSON document" in found["reason"]
     assert board.oldest_failure() is None
 
 
-def test_what_somebody_else_reads_just_now_has_not_gone(board: Board, pages: Pages) -> None:
+def test_messages_that_another_reader_hides_stay(board: Board, pages: Pages) -> None:
     upload = board.begin_upload("a.txt", 5)
     board.upload_stored(upload, "v1")
     body = s3_events.notification(s3_events.record("a.txt", versionId="v1"))
@@ -253,21 +251,23 @@ def test_what_somebody_else_reads_just_now_has_not_gone(board: Board, pages: Pag
     board.set_failures([message])
     board.set_failures([], complete=False)
     assert board.snapshot()["uploads"][0]["state"] == "failed"
-    assert [one["id"] for one in pages.newest("failures")] == ["m"]
+    assert [failure["id"] for failure in pages.newest("failures")] == ["m"]
     board.set_failures([])
     assert upload.state == "in_progress"
     assert pages.newest("failures") == []
 
 
-def test_a_message_that_was_taken_off_goes_at_once(board: Board, pages: Pages) -> None:
+def test_a_message_that_was_taken_off_the_queue_is_removed_at_once(
+    board: Board, pages: Pages
+) -> None:
     board.set_failures(map(waits, (1, 2)))
     board.remove_failure("m1")
     board.remove_failure("m1")
-    assert [one["id"] for one in pages.newest("failures")] == ["m2"]
-    assert [kind for kind, _ in pages.told] == ["failures", "failures"]
+    assert [failure["id"] for failure in pages.newest("failures")] == ["m2"]
+    assert [kind for kind, _ in pages.published] == ["failures", "failures"]
 
 
-def test_nothing_is_told_twice_that_has_not_changed(board: Board, pages: Pages) -> None:
+def test_nothing_unchanged_is_published_twice(board: Board, pages: Pages) -> None:
     alarm = {"name": "a", "state": "OK"}
     for _ in range(2):
         board.set_failures([waits(1)])
@@ -275,11 +275,16 @@ def test_nothing_is_told_twice_that_has_not_changed(board: Board, pages: Pages) 
         board.set("datapoints", {"a": [(1.0, 2.0)]})
         board.set("notifications", [])
         board.add_log_events([done(1)], NOW)
-    assert sorted(kind for kind, _ in pages.told) == ["alarms", "datapoints", "failures", "invokes"]
+    assert sorted(kind for kind, _ in pages.published) == [
+        "alarms",
+        "datapoints",
+        "failures",
+        "invokes",
+    ]
     assert board.set("alarms", [alarm | {"state": "ALARM"}])
 
 
-def test_a_table_of_somebody_elses_shape_does_not_stop_the_page(board: Board, pages: Pages) -> None:
+def test_a_table_with_other_attributes_does_not_stop_the_page(board: Board, pages: Pages) -> None:
     odd: dict[str, Any] = {
         "objectId": {"S": "x"},
         "blob": {"B": b"\0"},
@@ -292,7 +297,7 @@ def test_a_table_of_somebody_elses_shape_does_not_stop_the_page(board: Board, pa
     encode(board.snapshot())
 
 
-def test_an_upload_is_under_way_until_it_has_arrived(board: Board) -> None:
+def test_an_upload_is_in_progress_until_it_is_recorded(board: Board) -> None:
     assert not board.uploads_in_progress()
     upload = board.begin_upload("a.txt", 5)
     assert board.uploads_in_progress()
@@ -304,7 +309,7 @@ def test_an_upload_is_under_way_until_it_has_arrived(board: Board) -> None:
     assert not board.uploads_in_progress()
 
 
-def test_many_threads_may_tell_and_ask_at_once(board: Board) -> None:
+def test_many_threads_may_write_and_read_at_once(board: Board) -> None:
     wrong: list[BaseException] = []
     stop = threading.Event()
 
@@ -315,7 +320,7 @@ def test_many_threads_may_tell_and_ask_at_once(board: Board) -> None:
                 while not stop.is_set():
                     number += 1
                     work(number)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the test shows it
                 wrong.append(error)
 
         return threading.Thread(target=run)

@@ -86,12 +86,12 @@ def test_an_alarms_notification_reads_as_its_e_mail() -> None:
     assert notification == Notification("m", at, subject, LINES)
 
 
-def test_a_message_that_was_delivered_raw_reads_alike() -> None:
+def test_a_raw_message_reads_the_same() -> None:
     notification = from_queue("id", json.dumps(CHANGE))
     assert notification == Notification("id", 0.0, 'ALARM: "FailureQueueAlert"', LINES)
 
 
-def test_what_no_alarm_sent_is_shown_as_it_is() -> None:
+def test_a_notification_that_no_alarm_sent_is_shown_as_it_is() -> None:
     notification = from_queue("id", envelope("Deploying now.\nBack at ten.", Subject="Heads up"))
     assert (notification.subject, notification.lines) == (
         "Heads up",
@@ -108,7 +108,7 @@ def test_an_alarm_on_an_expression_names_no_metric() -> None:
     assert notification.lines == (*LINES[:3], LINES[4])
 
 
-def test_what_is_missing_is_not_made_up() -> None:
+def test_missing_fields_show_as_question_marks() -> None:
     notification = from_queue("id", envelope({"AlarmName": "a"}))
     assert notification.lines == ("? → ?", "Account ?, ?")
     assert notification.subject == '?: "a"'
@@ -123,16 +123,15 @@ def test_what_an_alarms_history_says_that_it_sent_reads_as_the_e_mail() -> None:
 
 
 @pytest.mark.parametrize("other", [f"{TOPIC}-2", TOPIC.replace("1111", "2222"), TOPIC[:-1]])
-def test_what_went_to_another_topic_is_not_among_them(other: str) -> None:
+def test_notifications_of_another_topic_and_other_items_of_a_history_are_ignored(
+    other: str,
+) -> None:
     assert from_history(sent(other), TOPIC) is None
-
-
-def test_other_items_of_a_history_are_no_messages() -> None:
     assert from_history(sent() | {"HistoryItemType": "StateUpdate"}, TOPIC) is None
     assert from_history({"HistoryItemType": "ConfigurationUpdate"}, TOPIC) is None
 
 
-def test_what_could_not_be_sent_says_so() -> None:
+def test_a_notification_that_could_not_be_sent_says_so() -> None:
     summary = f"Failed to execute action {TOPIC}. Received error: no access to the key"
     notification = from_history(action(summary, {"notificationResource": TOPIC}), TOPIC)
     assert notification is not None
@@ -140,7 +139,7 @@ def test_what_could_not_be_sent_says_so() -> None:
 
 
 @pytest.mark.parametrize("data", ['{"publishedMessage": "cut of', "", "[]", '{"a": 1}'])
-def test_a_message_whose_text_is_not_kept_is_told_by_its_summary(data: str) -> None:
+def test_a_message_whose_text_is_not_in_the_history_is_shown_by_its_summary(data: str) -> None:
     summary = f"Successfully executed action {TOPIC}"
     notification = from_history(action(summary, data), TOPIC)
     assert notification is not None
@@ -170,7 +169,7 @@ ENVELOPES = st.fixed_dictionaries(
 
 
 @given(ENVELOPES.map(json.dumps) | st.text() | JSON.map(json.dumps))
-def test_whatever_is_published_to_the_topic_can_be_shown(body: str) -> None:
+def test_every_message_of_the_topic_can_be_shown(body: str) -> None:
     notification = from_queue("id", body)
     json.dumps(asdict(notification), allow_nan=False)
     assert notification.id
@@ -178,12 +177,12 @@ def test_whatever_is_published_to_the_topic_can_be_shown(body: str) -> None:
 
 
 @given(CHANGES | JSON, JSON)
-def test_whatever_a_history_holds_can_be_shown(change: Any, data: Any) -> None:
+def test_every_alarm_history_can_be_shown(change: Any, data: Any) -> None:
     odd = action(f"Successfully executed action {TOPIC}", {"notificationResource": data})
     for item in sent(change=change), action(odd["HistorySummary"], data), odd:
         assert from_history(item, TOPIC) is not None
 
 
-def test_what_is_nested_without_end_is_text() -> None:
+def test_deeply_nested_json_is_text() -> None:
     assert from_queue("id", envelope("[" * 100_000)).subject == "Notification"
     assert from_queue("id", "[" * 100_000).subject == "Notification"

@@ -18,14 +18,13 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.target import Target
 from pipeline.emulator.ports import HOST
 from pipeline.errors import PipelineError
-from tests.support.console_server import TOKEN, Served, serve
-from tests.support.console_stack import Clients, Send, event, item
+from tests.support.console_server import TOKEN, Clients, Send, Served, event, item, serve
 from tests.support.poll import until
 
 
 @pytest.fixture
 def page(target: Target) -> Iterator[Served]:
-    """A page that may write, with somebody who looks at it."""
+    """A console that may write, with a page open."""
     with (
         serve(lambda: Found(target, None, embedded=False), write=True) as served,
         served.listen() as wait_for,
@@ -44,8 +43,8 @@ def put(page: Served) -> Callable[..., Any]:
 
 
 def stored(aws: Clients, target: Target) -> list[str]:
-    told = aws("s3").list_objects_v2(Bucket=target.bucket_name)
-    return [one["Key"] for one in told.get("Contents", [])]
+    found = aws("s3").list_objects_v2(Bucket=target.bucket_name)
+    return [content["Key"] for content in found.get("Contents", [])]
 
 
 @pytest.mark.parametrize(
@@ -64,9 +63,9 @@ def test_a_file_is_put_under_its_key_and_nowhere_else(
 ) -> None:
     answer = put(asked, b"hello")
     assert answer.status == 200, answer.body
-    told = answer.json()
-    assert (told["key"], told["size"]) == (key, 5)
-    assert told["versionId"]
+    found = answer.json()
+    assert (found["key"], found["size"]) == (key, 5)
+    assert found["versionId"]
     body = aws("s3").get_object(Bucket=target.bucket_name, Key=key)["Body"].read()
     assert body == b"hello"
 
@@ -86,7 +85,7 @@ def test_a_file_of_unknown_length_is_bounded_too(
     assert stored(aws, target) == ["fits"]
 
 
-def test_a_file_that_did_not_come_whole_is_not_put(
+def test_a_file_that_was_not_received_whole_is_not_put(
     page: Served, put: Callable[..., Any], target: Target, aws: Clients
 ) -> None:
     for _ in range(6):
@@ -95,12 +94,12 @@ def test_a_file_that_did_not_come_whole_is_not_put(
         connection.putheader("Content-Length", "1000")
         connection.endheaders(b"half")
         connection.close()
-    # More were broken off than are taken at once.
+    # More than are received at once.
     assert put("whole", b"x").status == 200
     assert stored(aws, target) == ["whole"]
 
 
-def test_what_s3_refuses_is_told_with_the_reason(
+def test_what_s3_rejects_is_answered_with_the_reason(
     put: Callable[..., Any], page: Served, target: Target, aws: Clients
 ) -> None:
     aws("s3").delete_bucket(Bucket=target.bucket_name)
@@ -112,16 +111,16 @@ def test_what_s3_refuses_is_told_with_the_reason(
     assert (upload["state"], upload["reason"]) == ("rejected", answer.json()["error"])
 
 
-def test_an_alarm_is_told_with_its_history_and_the_runbooks_paragraph(
+def test_an_alarm_has_its_history_and_the_runbooks_section(
     page: Served, target: Target, aws: Clients
 ) -> None:
     (name,) = target.alarm_names
     aws("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="<b>")
     until(lambda: page.console.watch().current()[1].alarms)
-    told = page.ask(path=f"/{TOKEN}/alarm?name={name}")
-    assert told.status == 200, told.body
-    assert ["strong", "Means:"] in told.json()["runbook"][0]
-    newest = told.json()["history"][0]
+    found = page.ask(path=f"/{TOKEN}/alarm?name={name}")
+    assert found.status == 200, found.body
+    assert ["strong", "Means:"] in found.json()["runbook"][0]
+    newest = found.json()["history"][0]
     assert (newest["to"], newest["reason"]) == ("ALARM", "<b>")
     none = page.ask(path=f"/{TOKEN}/alarm?name=%3Cb%3E")
     assert (none.status, none.json()) == (502, {"error": "The stack has no alarm '<b>'."})
@@ -138,13 +137,13 @@ def test_records_and_lines_are_searched_for(page: Served, target: Target, aws: C
     assert (none.status, none.json()) == (200, {"invokes": []})
 
 
-def test_a_request_that_is_searched_for_is_told_with_how_it_ended(
+def test_a_request_that_was_searched_for_shows_how_it_ended(
     page: Served, target: Target, aws: Clients
 ) -> None:
     request = "22222222-2222-4222-8222-222222222222"
-    told = {"requestId": request, "level": "ERROR", "message": "Record not stored", "key": "a"}
+    line = {"requestId": request, "level": "ERROR", "message": "Record not stored", "key": "a"}
     # An hour ago: the page has not read it.
-    event = {"timestamp": int(time.time() - 3600) * 1000, "message": json.dumps(told)}
+    event = {"timestamp": int(time.time() - 3600) * 1000, "message": json.dumps(line)}
     logs, names = aws("logs"), {"logGroupName": target.log_group_name, "logStreamName": "old"}
     logs.create_log_stream(**names)
     logs.put_log_events(**names, logEvents=[event])
@@ -154,9 +153,7 @@ def test_a_request_that_is_searched_for_is_told_with_how_it_ended(
     assert (invoke["request"], invoke["level"], invoke["failing"]) == (request, "ERROR", True)
 
 
-def test_a_page_that_only_looks_reads_all_of_its_panels(
-    target: Target, aws: Clients, send: Send
-) -> None:
+def test_a_read_only_page_reads_all_of_its_panels(target: Target, aws: Clients, send: Send) -> None:
     send(event("a"))
     with (
         serve(lambda: Found(target, None, embedded=False), write=False) as served,
@@ -170,19 +167,19 @@ def test_a_page_that_only_looks_reads_all_of_its_panels(
     assert failure_queue.depth(sqs, target.failure_queue_url) == (1, 0)
 
 
-def blind(served: Served, panel: str) -> str:
-    """Why that panel sees nothing; empty where it does."""
+def unknown(served: Served, panel: str) -> str:
+    """Why that panel can't be read; empty if it can."""
     return str(served.console.watch().snapshot().get("unknown", {}).get(panel, ""))
 
 
 def shown(served: Served) -> list[str]:
-    """Keys of what the page says that lies in the failure queue."""
-    told = served.console.watch().snapshot().get("failures", [])
-    return [one["objects"][0][1] for one in told]
+    """Keys of the failure queue's messages on the page."""
+    found = served.console.watch().snapshot().get("failures", [])
+    return [failure["objects"][0][1] for failure in found]
 
 
 def threads() -> list[str]:
-    return [one.name for one in threading.enumerate() if one.name.startswith("watch")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("watch")]
 
 
 def test_a_watch_that_ends_while_the_stack_is_found_leaves_nothing_running(target: Target) -> None:
@@ -212,7 +209,7 @@ def test_a_watch_that_ends_while_the_stack_is_found_leaves_nothing_running(targe
     ],
     ids=["no way", "no delivery", "no stream", "no filters"],
 )
-def test_a_stack_that_is_half_applied_is_watched_as_far_as_it_goes(
+def test_a_half_applied_stack_is_read_as_far_as_it_goes(
     target: Target, odd: dict[str, Any]
 ) -> None:
     until(lambda: not threads())
@@ -224,21 +221,21 @@ def test_a_stack_that_is_half_applied_is_watched_as_far_as_it_goes(
         return Found(half, None, embedded=False)
 
     with serve(find, write=False) as served, served.listen() as wait_for:
-        told = wait_for("stages")
-        assert [one["id"] for one in told][-5:] == [
+        found = wait_for("stages")
+        assert [stage["id"] for stage in found][-5:] == [
             *("function", "table", "failures", "alarms", "topic"),
         ]
         for name, value in odd.items():
             if value is None and name in ("alarm_names", "table_stream_arn", "failure_queue_url"):
                 panels = {"alarm_names": "alarms", "table_stream_arn": "records"}
-                why = until(functools.partial(blind, served, panels.get(name, "failures")))
+                why = until(functools.partial(unknown, served, panels.get(name, "failures")))
                 assert f"gives no {name}" in why
-        # One watch, and one thread a panel, however odd it is.
+        # One watch, and one thread a panel.
         assert len(finds) == 1
         assert len(threads()) == len(set(threads())) == 9
 
 
-def test_a_panel_that_is_blind_sees_again_as_soon_as_it_is_let(
+def test_a_panel_that_could_not_be_read_is_read_once_it_can_be(
     target: Target, aws: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_module, "_FIRST_PAUSE_SECONDS", 0.01)
@@ -248,14 +245,14 @@ def test_a_panel_that_is_blind_sees_again_as_soon_as_it_is_let(
         served.listen() as wait_for,
     ):
         wait_for("snapshot")
-        assert until(lambda: blind(served, "log")) == (
+        assert until(lambda: unknown(served, "log")) == (
             "The log group does not exist: run `terraform apply` in the stack's root."
         )
         aws("logs").create_log_group(logGroupName=target.log_group_name)
-        until(lambda: not blind(served, "log"))
+        until(lambda: not unknown(served, "log"))
 
 
-def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
+def test_a_replay_that_can_not_run_says_why_and_leaves_the_messages(
     target: Target, send: Send
 ) -> None:
     send(event("a"))
@@ -267,9 +264,9 @@ def test_a_replay_that_can_not_be_made_says_why_and_leaves_what_there_is(
         assert until(lambda: shown(served)) == ["a"]
         asked = b'{"messages": "all"}'
         assert served.ask("POST", f"/{TOKEN}/replay", asked).status == 202
-        told = wait_for("replay")
-        while told["running"]:
-            told = wait_for("replay")
-        assert told["problem"].startswith(f"The function {target.function_name} does not exist")
-        assert (told["done"], told["stayed"]) == (0, 0)
+        found = wait_for("replay")
+        while found["running"]:
+            found = wait_for("replay")
+        assert found["problem"].startswith(f"The function {target.function_name} does not exist")
+        assert (found["done"], found["stayed"]) == (0, 0)
         assert shown(served) == ["a"]

@@ -41,7 +41,7 @@ def asked() -> list[str]:
 
 @pytest.fixture
 def make(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Makes what is watched, of an AWS that refuses everything."""
+    """Makes a session of an AWS that refuses everything."""
 
     class Refusing(BaseHTTPRequestHandler):
         def refuse(self) -> None:
@@ -88,7 +88,7 @@ WRITING: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("service", "method", "arguments"), WRITING)
-def test_a_page_that_looks_raises_before_anything_that_writes_is_sent(
+def test_a_read_only_session_raises_before_a_write_is_sent(
     make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
 ) -> None:
     session = make(False)
@@ -99,7 +99,7 @@ def test_a_page_that_looks_raises_before_anything_that_writes_is_sent(
 
 
 @pytest.mark.parametrize(("service", "method", "arguments"), WRITING[1:])
-def test_a_page_that_may_write_uploads_and_nothing_else(
+def test_a_session_that_may_write_uploads_and_nothing_else(
     make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
 ) -> None:
     session = make(True)
@@ -123,7 +123,7 @@ def test_every_call_is_counted_of_all_clients_together(make: Make, asked: list[s
     assert len(asked) == 3
 
 
-def test_asking_whose_account_it_is_counts_too(make: Make) -> None:
+def test_the_call_for_the_account_counts_too(make: Make) -> None:
     calls = Calls()
     with pytest.raises(PipelineError):
         connect(TARGET, write=False, calls=calls)

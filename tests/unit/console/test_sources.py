@@ -15,21 +15,21 @@ from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.table import Records, search_records
 from pipeline.deployed import failure_queue
 from pipeline.errors import PipelineError
-from tests.support.console_stack import ALARM, Clients, Send, event, item
+from tests.support.console_server import ALARM, Clients, Send, event, item
 from tests.support.poll import until
 
 
 def keys(board: Board) -> list[str]:
-    return sorted(one["objects"][0][1] for one in board.snapshot()["failures"])
+    return sorted(failure["objects"][0][1] for failure in board.snapshot()["failures"])
 
 
 @pytest.mark.parametrize("number", [0, 1, 10, 11, 25, 60])
-def test_a_queue_is_looked_into_whole_and_each_message_told_once(
+def test_all_messages_of_a_queue_are_read_each_once(
     session: ReadSession, number: int, send: Send
 ) -> None:
     url = session.target.failure_queue_url
     send(*map(str, range(number)))
-    found = [one["Body"] for one in peek(session.client("sqs"), url, number)]
+    found = [message["Body"] for message in peek(session.client("sqs"), url, number)]
     assert sorted(found, key=int) == [str(n) for n in range(number)]
 
 
@@ -46,7 +46,7 @@ def test_no_more_of_a_queue_is_read_than_its_bound(session: ReadSession, send: S
     assert len(list(peek(sqs, url, 1000, 3))) == 30
 
 
-def test_what_waits_in_the_failure_queue_stays_told_while_a_look_hides_it(
+def test_messages_of_the_failure_queue_stay_while_a_read_hides_them(
     session: ReadSession, board: Board, send: Send
 ) -> None:
     url = session.target.failure_queue_url
@@ -96,7 +96,7 @@ def test_a_replay_has_the_messages_to_itself(
     until(is_empty)
 
 
-def test_what_a_replay_has_is_not_read_though_it_can_be_seen(
+def test_messages_are_not_read_during_a_replay_though_they_are_visible(
     session: ReadSession, board: Board, send: Send
 ) -> None:
     source = FailureQueue(board, True)
@@ -115,7 +115,7 @@ def test_an_empty_failure_queue_is_not_read(session: ReadSession, board: Board) 
     assert session.calls.counts() == {"GetCallerIdentity": 1, "GetQueueAttributes": 1}
 
 
-def test_all_messages_of_the_topic_stay_told_while_a_look_hides_them(
+def test_all_notifications_stay_while_a_read_hides_them(
     session: ReadSession, board: Board, send: Send
 ) -> None:
     url = session.target.failure_queue_url
@@ -126,11 +126,15 @@ def test_all_messages_of_the_topic_stay_told_while_a_look_hides_them(
     ]
     send(*envelopes[:25])
     notifications.poll(session)
-    assert [one.id for one in board.notifications] == [str(n) for n in range(24, -1, -1)]
+    assert [notification.id for notification in board.notifications] == [
+        str(n) for n in range(24, -1, -1)
+    ]
     send(*envelopes[25:])
     notifications.poll(session)
-    assert [one.id for one in board.notifications] == [str(n) for n in range(39, -1, -1)]
-    # What was there is asked again until it can be told that it is all.
+    assert [notification.id for notification in board.notifications] == [
+        str(n) for n in range(39, -1, -1)
+    ]
+    # Read again until nothing is hidden.
 
     def is_complete() -> bool:
         notifications.poll(session)
@@ -143,9 +147,7 @@ def test_all_messages_of_the_topic_stay_told_while_a_look_hides_them(
     assert len(board.notifications) == 40
 
 
-def test_records_that_were_there_and_that_come_are_told(
-    session: ReadSession, board: Board, aws: Clients
-) -> None:
+def test_old_and_new_records_are_read(session: ReadSession, board: Board, aws: Clients) -> None:
     dynamodb = aws("dynamodb")
     table = session.target.table_name
     dynamodb.put_item(TableName=table, Item=item("before"))
@@ -156,7 +158,7 @@ def test_records_that_were_there_and_that_come_are_told(
     dynamodb.put_item(TableName=table, Item=item("after"))
     dynamodb.delete_item(TableName=table, Key={"objectId": {"S": "before"}})
     records.poll(session)
-    assert [one["objectId"]["S"] for one in board.snapshot()["records"]["items"]] == ["after"]
+    assert [item["objectId"]["S"] for item in board.snapshot()["records"]["items"]] == ["after"]
     assert board.writes(time.time()) == 1
     assert woken == ["log"]
 
@@ -173,7 +175,7 @@ def test_records_are_found_by_key_and_time(session: ReadSession, aws: Clients) -
     def found(*asked: Any) -> list[str]:
         items, whole = search_records(session, *asked)
         assert whole
-        return [one["objectId"]["S"] for one in items]
+        return [item["objectId"]["S"] for item in items]
 
     assert found("in/1", None, 3) == ["25", "27", "29"]
     assert found("in/", 1027, 300) == ["27", "28", "29"]
@@ -182,7 +184,7 @@ def test_records_are_found_by_key_and_time(session: ReadSession, aws: Clients) -
     assert len(found("", None, 300)) == 31
 
 
-def test_an_alarm_that_is_missing_is_named_and_the_others_told(
+def test_a_missing_alarm_is_named_and_the_others_are_shown(
     session: ReadSession, board: Board
 ) -> None:
     woken: list[str] = []
@@ -194,13 +196,13 @@ def test_an_alarm_that_is_missing_is_named_and_the_others_told(
         with pytest.raises(PipelineError, match="There is no alarm gone: run"):
             alarms.poll(half)
     assert board.alarms is not None
-    (told,) = board.alarms
-    assert (told["name"], told["section"]) == (name, ALARM)
+    (found,) = board.alarms
+    assert (found["name"], found["section"]) == (name, ALARM)
     assert woken == ["notifications", "datapoints"]
 
 
 @pytest.mark.parametrize("missing", [None, "bucket_name", "topic_arn", "delivery", "function_name"])
-def test_what_is_missing_of_a_stack_does_not_hide_how_the_rest_is_wired(
+def test_a_missing_output_does_not_keep_the_rest_from_being_checked(
     session: ReadSession, board: Board, missing: str | None
 ) -> None:
     outputs = {name: value for name, value in session.target.outputs.items() if name != missing}
@@ -230,7 +232,7 @@ def test_what_is_missing_of_a_stack_does_not_hide_how_the_rest_is_wired(
     ],
     ids=str,
 )
-def test_names_that_can_be_anything_do_not_blind_the_other_stages(
+def test_odd_names_do_not_keep_other_stages_from_being_checked(
     session: ReadSession, board: Board, odd: dict[str, Any]
 ) -> None:
     half = replace(

@@ -74,7 +74,7 @@ def figure(stage: Stage, label: str) -> str:
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
-def test_the_stages_are_those_of_the_way_that_events_come(board: Board, delivery: str) -> None:
+def test_the_stages_are_those_of_the_delivery(board: Board, delivery: str) -> None:
     found = stages(board, target(**DELIVERIES[delivery]))
     assert [stage.id for stage in found] == EXPECTED[delivery] + LAST
     titles = {stage.id: stage.title for stage in found}
@@ -189,7 +189,7 @@ def test_messages_in_the_failure_queue_make_it_failing(board: Board) -> None:
         assert "replay them" in found.detail
 
 
-def test_alarms_in_alarm_are_named(board: Board) -> None:
+def test_alarms_in_alarm_are_named_and_a_stack_without_alarms_says_so(board: Board) -> None:
     make_ok(board)
     board.set(
         "alarms",
@@ -198,9 +198,6 @@ def test_alarms_in_alarm_are_named(board: Board) -> None:
     found = drawn(board)["alarms"]
     assert (found.status, found.detail) == ("failing", "first")
     assert (figure(found, "in alarm"), figure(found, "OK")) == ("1", "1")
-
-
-def test_a_stack_without_alarms_says_so(board: Board) -> None:
     board.set("alarms", [])
     found = drawn(board)["alarms"]
     assert (found.status, found.detail) == ("ok", "The stack has no alarms.")
@@ -250,7 +247,7 @@ def test_stages_are_busy_while_something_goes_through_them(board: Board) -> None
 
 @pytest.mark.parametrize("missing", sorted(OUTPUTS))
 @pytest.mark.parametrize("delivery", DELIVERIES)
-def test_a_stack_that_lacks_an_output_is_drawn_all_the_same(delivery: str, missing: str) -> None:
+def test_a_stack_that_lacks_an_output_still_has_all_stages(delivery: str, missing: str) -> None:
     values: list[Any] = [None, "", 5, [], "{"]
     for value in values:
         board = new()
@@ -259,7 +256,7 @@ def test_a_stack_that_lacks_an_output_is_drawn_all_the_same(delivery: str, missi
         assert {"bucket", *LAST} <= {stage.id for stage in found}
 
 
-def test_of_a_stack_that_tells_nothing_everything_is_drawn_as_by_default(board: Board) -> None:
+def test_a_stack_without_outputs_has_the_default_stages(board: Board) -> None:
     found = stages(board, Target({}, "The test"))
     assert [stage.id for stage in found] == [*EXPECTED["notification"], *LAST]
     assert found[0].resource == "unknown"

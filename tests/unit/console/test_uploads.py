@@ -20,7 +20,7 @@ def identity(key: str, version: str) -> str:
 
 
 def item(object_id: str, key: str = "a.txt", at: float = AT, **more: Any) -> dict[str, Any]:
-    """A record as DynamoDB tells it."""
+    """A record as DynamoDB has it."""
     return {
         "objectId": {"S": object_id},
         "objectKey": {"S": key},
