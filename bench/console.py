@@ -26,13 +26,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as BrowserError
 
 from pipeline.handler import events, records
 from tests.support import kept
 from tests.support.browser import WHY_NONE, browser, chromium, opened
-from tests.support.console import Served, Watched, serve, settled
+from tests.support.console import Lab, Served, serve, settled
 
 PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 100_000.0, 500.0, 2.0
 RECORDS, LINES = 5_000, 10_000
@@ -46,16 +47,16 @@ _LOOK_SECONDS = 0.005
 WATCH = """() => {
   window.lit = {};
   new MutationObserver(() => {
-    for (const row of document.querySelectorAll("#travels > li")) {
+    for (const row of document.querySelectorAll("#upload-list > li")) {
       const steps = lit[row.querySelector(".key").textContent] ??= {};
       [...row.querySelectorAll(".step")].forEach((step, at) => {
         if (step.dataset.step === "done") steps[at] ??= Date.now();
       });
     }
-  }).observe(document.getElementById("travels"), { subtree: true, childList: true, attributes: true });
+  }).observe(document.getElementById("upload-list"), { subtree: true, childList: true, attributes: true });
 }"""  # noqa: E501
 ASSETS = """() => [...performance.getEntriesByType("navigation"),
-  ...performance.getEntriesByType("resource")].reduce((sum, one) => sum + one.transferSize, 0)"""
+  ...performance.getEntriesByType("resource")].reduce((sum, file) => sum + file.transferSize, 0)"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 
@@ -98,37 +99,35 @@ def main() -> int:
         return 2
     print(table(figures))
     if options.json:
-        report = {"load": os.getloadavg(), "figures": [asdict(one) for one in figures]}
+        report = {"load": os.getloadavg(), "figures": [asdict(figure) for figure in figures]}
         options.json.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if all(one.holds for one in figures) else 1
+    return 0 if all(figure.holds for figure in figures) else 1
 
 
 def measure(work_dir: Path | None, uploads: int) -> list[Figure]:
     """All figures."""
     if chromium() is None:
         raise NotTriedError(WHY_NONE)
-    if not Path("/proc/self/stat").exists():
-        raise NotTriedError("a process's CPU time is read from Linux's /proc")
     with contextlib.ExitStack() as owner:
         folder = Path(owner.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        watched = Watched(work_dir.resolve() if work_dir else owner.enter_context(lab(folder)))
-        arguments = ("--work-dir", str(watched.folder))
+        lab = Lab(work_dir.resolve() if work_dir else owner.enter_context(new_lab(folder)))
+        arguments = ("--work-dir", str(lab.folder))
         running = owner.enter_context(browser())
         # Warm: the first upload starts the function.
-        watched.upload("bench/warm")
+        lab.upload("bench/warm")
         with serve(folder / "console.log", *arguments) as console:
-            figures = stages(running, console, watched, uploads, "")
+            figures = stages(running, console, lab, uploads, "")
         say(f"writing {RECORDS:,} records and {LINES:,} log lines")
-        fill(watched)
+        fill(lab)
         with serve(folder / "console.log", *arguments) as console:
             figures = [*opening(running, console), *figures]
-            figures += stages(running, console, watched, uploads, ", full")
+            figures += stages(running, console, lab, uploads, ", full")
             figures.append(idle(running, console))
     return figures
 
 
 @contextlib.contextmanager
-def lab(folder: Path) -> Iterator[Path]:
+def new_lab(folder: Path) -> Iterator[Path]:
     """A lab that goes with the block."""
     say("making a lab")
     try:
@@ -156,9 +155,7 @@ def opening(running: Browser, console: Served) -> list[Figure]:
     ]
 
 
-def stages(
-    running: Browser, console: Served, watched: Watched, uploads: int, state: str
-) -> list[Figure]:
+def stages(running: Browser, console: Served, lab: Lab, uploads: int, state: str) -> list[Figure]:
     """How long after it happened each stage of an upload lights."""
     delays: dict[str, list[float]] = {stage: [] for stage in STAGES}
     whole = []
@@ -167,11 +164,11 @@ def stages(
         page.evaluate(WATCH)
         for number in range(uploads):
             key = f"bench/{uuid.uuid4()}"
-            happening = pool.submit(happened, watched, key)
+            happening = pool.submit(happened, lab, key)
             sent = time.time() * 1000
             page.evaluate("key => upload([{ file: new Blob(['bench']), path: key }])", key)
             seen = lit(page, key)
-            truth = happening.result() | told(page, key)
+            truth = happening.result() | logged(page, key)
             for at, stage in enumerate(STAGES):
                 # Seen here before it was seen by whoever asks: at most as late as it is.
                 delays[stage].append(max(0.0, seen[str(at)] - truth[stage]))
@@ -184,10 +181,10 @@ def stages(
     return [*shown, spread(f"from the upload to the last light{state}", whole, "ms", None)]
 
 
-def happened(watched: Watched, key: str) -> dict[str, float]:
+def happened(lab: Lab, key: str) -> dict[str, float]:
     """When the object and its record were there, in epoch milliseconds."""
-    s3, dynamodb = watched.client("s3"), watched.client("dynamodb")
-    bucket, name = watched.name("bucket_name"), watched.name("table_name")
+    s3, dynamodb = lab.client("s3"), lab.client("dynamodb")
+    bucket, name = lab.name("bucket_name"), lab.name("table_name")
     deadline = time.monotonic() + _UPLOAD_SECONDS
     while time.monotonic() < deadline:
         found = s3.list_object_versions(Bucket=bucket, Prefix=key).get("Versions")
@@ -217,26 +214,30 @@ def lit(page: Page, key: str) -> dict[str, float]:
     return found
 
 
-def told(page: Page, key: str) -> dict[str, float]:
+def logged(page: Page, key: str) -> dict[str, float]:
     """When the function began with it and was done, by its log line."""
-    look = "key => [...known.travels.values()].findLast((one) => one.key === key)"
+    look = "key => [...known.uploads.values()].findLast((upload) => upload.key === key)"
     try:
-        page.wait_for_function(f"key => ({look})(key)?.done_at", arg=key)
+        page.wait_for_function(f"key => ({look})(key)?.finished_at", arg=key)
     except BrowserError as error:
-        seen = page.evaluate(look, key), page.evaluate("known.stack"), page.evaluate("known.blind")
-        raise NotTriedError(f"the log never told of {key}: {seen}") from error
-    travel = page.evaluate(look, key)
-    return {"delivery": travel["began_at"], "function": travel["done_at"]}
+        seen = (
+            page.evaluate(look, key),
+            page.evaluate("known.stack"),
+            page.evaluate("known.unknown"),
+        )
+        raise NotTriedError(f"no log line has {key}: {seen}") from error
+    upload = page.evaluate(look, key)
+    return {"delivery": upload["started_at"], "function": upload["finished_at"]}
 
 
-def fill(watched: Watched) -> None:
+def fill(lab: Lab) -> None:
     """Put records into the table, and lines of as many invokes into the log."""
     now = time.time()
     puts = [{"PutRequest": {"Item": record(number, now)}} for number in range(RECORDS)]
-    dynamodb, name = watched.client("dynamodb"), watched.name("table_name")
+    dynamodb, name = lab.client("dynamodb"), lab.name("table_name")
     for start in range(0, len(puts), 25):
         dynamodb.batch_write_item(RequestItems={name: puts[start : start + 25]})
-    logs, group = watched.client("logs"), watched.name("log_group_name")
+    logs, group = lab.client("logs"), lab.name("log_group_name")
     stream = f"bench-{uuid.uuid4()}"
     logs.create_log_stream(logGroupName=group, logStreamName=stream)
     # Within the quarter of an hour that the page reads.
@@ -268,7 +269,7 @@ def record(number: int, now: float) -> dict[str, Any]:
 
 def line(at: float) -> dict[str, Any]:
     """The log's line of an invoke, `at` in epoch seconds."""
-    told = {
+    document = {
         "timestamp": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
         "level": "INFO",
         "message": "Invoke done",
@@ -280,7 +281,7 @@ def line(at: float) -> dict[str, Any]:
         "coldStart": False,
         "objectIds": [str(uuid.uuid4())],
     }
-    return {"timestamp": int(at * 1000), "message": json.dumps(told)}
+    return {"timestamp": int(at * 1000), "message": json.dumps(document)}
 
 
 def idle(running: Browser, console: Served) -> Figure:
@@ -299,9 +300,8 @@ def idle(running: Browser, console: Served) -> Figure:
 
 def cpu_seconds(pid: int) -> float:
     """CPU time that a process has taken so far."""
-    # Its name, which may hold spaces, ends with the last bracket; then the 12th and 13th count.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def spread(name: str, values: list[float], unit: str, most: float | None) -> Figure:
@@ -316,17 +316,17 @@ def table(figures: list[Figure]) -> str:
     head = ("figure", "at most", "measured (p95)", "median", "worst", "")
     rows = [head] + [
         (
-            one.name,
-            "" if one.most is None else f"{one.most:,.0f} {one.unit}",
-            amount(one.value, one.unit),
-            "" if one.median is None else amount(one.median, one.unit),
-            "" if one.worst is None else amount(one.worst, one.unit),
-            "" if one.most is None else "pass" if one.holds else "MISS",
+            figure.name,
+            "" if figure.most is None else f"{figure.most:,.0f} {figure.unit}",
+            amount(figure.value, figure.unit),
+            "" if figure.median is None else amount(figure.median, figure.unit),
+            "" if figure.worst is None else amount(figure.worst, figure.unit),
+            "" if figure.most is None else "pass" if figure.holds else "MISS",
         )
-        for one in figures
+        for figure in figures
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -73,7 +73,9 @@ def run(
         "bucket": selection.bucket,
         # Not its name: a table may be created again.
         "table": described.get("TableId") or described.get("TableArn"),
-        "filters": [[rule.prefix, rule.suffix, sorted(rule.ways)] for rule in selection.filters],
+        "filters": [
+            [rule.prefix, rule.suffix, sorted(rule.operations)] for rule in selection.filters
+        ],
     }
     saved = Checkpoint(folder, work)
     start = None if restart or dry_run else saved.load()

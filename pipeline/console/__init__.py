@@ -1,1 +1,1 @@
-"""`python -m pipeline console`: one page on which a pipeline can be watched, and fed."""
+"""`pipeline console`: a page that shows a pipeline at work, uploads to it and replays failures."""

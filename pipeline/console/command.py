@@ -14,28 +14,22 @@ def console(
     *,
     write: Annotated[
         bool,
-        typer.Option(
-            "--write", help="Let the page upload and replay; on the embedded lab it always may."
-        ),
+        typer.Option("--write", help="Allow uploads and replays; always so on the embedded lab."),
     ] = False,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="The page's port on loopback; a free one if none."),
+        typer.Option(min=1, max=65535, help="Port of the page on loopback; a free one if none."),
     ] = None,
     largest: Annotated[
-        int, typer.Option("--largest", min=1, metavar="MIB", help="Of a file that is uploaded.")
+        int, typer.Option("--largest", min=1, metavar="MIB", help="Largest file to upload.")
     ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Watch the pipeline on a page in your browser: drop a file, see it travel.
+    """Show the pipeline on a page in your browser: upload files and follow them to their records.
 
-    The embedded lab is started when it does not run. Served on this machine alone, to whoever has
-    the link that is printed. Ctrl-C ends it, exit 0; 2 when it could not be started.
+    Starts the embedded lab if it does not run. Serves on this machine only, for whoever has the
+    link that is printed. Ctrl-C ends it, exit 0; 2 when it could not be started.
     """
     from pipeline.console import serve
 
-    find, lab = serve.choose(named)
-    status = serve.run(
-        find, lab, write=write, port=port, largest=largest * 1024 * 1024, as_json=as_json
-    )
-    raise typer.Exit(status)
+    serve.run(named, write=write, port=port, largest=largest * 1024 * 1024, as_json=as_json)

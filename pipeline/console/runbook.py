@@ -1,15 +1,15 @@
-"""The runbook's paragraph for an alarm, whatever that is called, in pieces that a page can show."""
+"""The runbook's section on an alarm, whatever the alarm's name, in pieces that a page can show."""
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pipeline.paths import ROOT
 
 FILE = ROOT / "docs/operate/runbook.md"
-# Metrics tell alarms apart, since names can be chosen; those of one that is no single metric, and
-# of the one for silence, are not among them.
-_BY_METRIC = {
+# By metric, since names can be chosen.
+_SECTIONS = {
     "ConsumedWriteCapacityUnits": "DynamoDBWriteActivityAlert",
     "WriteThrottleEvents": "DynamoDBWriteThrottleAlert",
     "ApproximateNumberOfMessagesVisible": "FailureQueueAlert",
@@ -23,7 +23,11 @@ _BY_METRIC = {
     "NumberOfMessagesSent": "UploadSilenceAlert",
     "MatchedEvents": "UploadSilenceAlert",
 }
-_PIECES = re.compile(r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`|\[(?P<link>[^\]]+)\]\([^)]*\)")
+_FENCED = re.compile(r"```\w*\n(.*?)\n```", re.DOTALL)
+_PIECES = re.compile(
+    r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`|\[(?P<link>[^\]]+)\]\([^)]*\)"
+    r"|(?P<text>.+?(?=\*\*|`|\[|$))"
+)
 
 
 class Piece(NamedTuple):
@@ -33,51 +37,30 @@ class Piece(NamedTuple):
     text: str
 
 
-def section(alarm: dict[str, Any]) -> str:
-    """Which section is about an alarm that DescribeAlarms tells."""
+def section(alarm: Mapping[str, Any]) -> str:
+    """The heading of the section on an alarm of DescribeAlarms."""
     metric = alarm.get("MetricName")
-    return "RuleFailuresAlert" if metric is None else _BY_METRIC.get(str(metric), "")
+    # One of the module's alarms is on an expression.
+    return "RuleFailuresAlert" if metric is None else _SECTIONS.get(str(metric), "")
 
 
 @functools.cache
-def paragraphs(name: str) -> tuple[tuple[Piece, ...], ...]:
-    """The paragraphs below the heading `name`; none where there is no such heading."""
-    found: list[tuple[Piece, ...]] = []
-    inside = fenced = False
-    lines: list[str] = []
-
-    def end() -> None:
-        if lines:
-            found.append(tuple(_pieces(" ".join(lines))))
-            lines.clear()
-
-    for line in FILE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("## "):
-            inside = line[3:].strip() == name
-        elif inside and line.startswith("```"):
-            end()
-            fenced = not fenced
-        elif inside and fenced:
-            found.append((Piece("pre", line),))
-        elif inside and line.strip():
-            lines.append(line.strip())
-        elif inside:
-            end()
-        if not inside:
-            end()
-    end()
-    return tuple(found)
+def paragraphs(heading: str) -> list[list[Piece]]:
+    """The paragraphs below a heading; none if there is no such heading."""
+    _, _, rest = FILE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    found: list[list[Piece]] = []
+    for number, block in enumerate(_FENCED.split(rest.partition("\n## ")[0])):
+        if number % 2:
+            found += [[Piece("pre", line)] for line in block.splitlines()]
+        else:
+            found += [_pieces(paragraph) for paragraph in block.split("\n\n") if paragraph.strip()]
+    return found
 
 
-def _pieces(text: str) -> list[Piece]:
-    pieces, at = [], 0
-    for match in _PIECES.finditer(text):
-        if match.start() > at:
-            pieces.append(Piece("text", text[at : match.start()]))
+def _pieces(paragraph: str) -> list[Piece]:
+    found = []
+    for match in _PIECES.finditer(" ".join(paragraph.split())):
         kind = match.lastgroup or "text"
-        # Where the page is there are no other documents to go to.
-        pieces.append(Piece("text" if kind == "link" else kind, match[kind]))
-        at = match.end()
-    if at < len(text):
-        pieces.append(Piece("text", text[at:]))
-    return pieces
+        # The page has no other documents to link to.
+        found.append(Piece("text" if kind == "link" else kind, match[kind]))
+    return found

@@ -1,9 +1,10 @@
-"""`python -m pipeline console`: serve the page on loopback until Ctrl-C."""
+"""Serve the page on loopback until Ctrl-C."""
 
+import contextlib
 import json
 import logging
+import secrets
 import socket
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -11,122 +12,91 @@ from types import FrameType
 import uvicorn
 from rich.console import Console as Terminal
 
-from pipeline import terminal as show
-from pipeline.console.server.app import Console, make, new_token
+from pipeline import terminal
+from pipeline.console.server.app import make
+from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
-from pipeline.deployed import target
-from pipeline.deployed.target import Target
+from pipeline.deployed.target import NotYetError, Target
 from pipeline.emulator.ports import HOST, user_of
 from pipeline.errors import PipelineError
-from pipeline.lab import folder as stack
-from pipeline.lab import lifecycle
-from pipeline.lab import root as lab_root
+from pipeline.lab import folder, lifecycle, root
 from pipeline.options import Named
 
 
-def choose(named: Named) -> tuple[Callable[[], Target], Path | None]:
-    """What finds the pipeline that the options name, and the embedded lab's folder if it is that.
+def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: bool) -> None:
+    """Serve the page of a pipeline until Ctrl-C; `largest` is of an upload, in bytes.
 
-    What standard input gives is read once.
+    Starts the embedded lab if that is what `named` names. Raises PipelineError where a lab can't be
+    started, or the port is taken. A stack that is not applied yet is looked for until it is.
     """
-    others = named.root is None and named.outputs is None
-    if others and (named.work_dir is not None or not named.given):
-        return named.find, (named.work_dir or stack.FOLDER).resolve()
-    if str(named.outputs) == "-":
-        once = named.find()
-        return lambda: once, None
-    return named.find, None
-
-
-def run(
-    find: Callable[[], Target],
-    lab: Path | None,
-    *,
-    write: bool,
-    port: int | None,
-    largest: int,
-    as_json: bool,
-) -> int:
-    """Serve the page; returns the exit status once it is ended with Ctrl-C.
-
-    `find` finds the pipeline; `lab` is the folder of the embedded lab where it is that one, which
-    is started if it does not run. Raises PipelineError where a lab can't be started, or the port is
-    taken. A stack that can't be told yet is looked for until it can, which the page says.
-    """
-    terminal = Terminal(stderr=as_json, highlight=False)
-    if lab is not None:
-        _see_to_it(lab, as_json)
+    output = Terminal(stderr=as_json, highlight=False)
+    find, lab = choose(named)
+    if lab is None:
+        try:
+            find()
+        except NotYetError as error:
+            terminal.note(output, f"{error} The page waits for that.")
+    elif folder.look(lab)[0] != "running":
+        terminal.note(output, f"No lab runs in {lab}: starting it.")
+        lifecycle.start(lab, output)
 
     def found() -> Found:
-        one = find()
-        subscriber = None if lab is None else lab_root.outputs(lab).get("subscriber_queue_url")
-        return Found(one, subscriber, embedded=lab is not None)
+        subscriber = None if lab is None else root.outputs(lab).get("subscriber_queue_url")
+        return Found(find(), subscriber, embedded=lab is not None)
 
-    if lab is None:
-        _try(find, terminal)
     listening = _listen(port)
-    number, token = listening.getsockname()[1], new_token()
+    # 192 bits that nobody guesses.
+    number, token = listening.getsockname()[1], secrets.token_urlsafe(24)
     console = Console(found, write=write or lab is not None, largest=largest)
     url = f"http://{HOST}:{number}/{token}/"
     if as_json:
-        json.dump({"url": url, "write": console.write}, sys.stdout)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-    show.heading(terminal, f"The page: {url}")
-    acts = "uploads and replays too" if console.write else "only looks; --write lets it act"
-    show.note(terminal, f"It {acts}. Whoever has the link gets in, from this machine only.")
-    show.note(terminal, "Ctrl-C ends it" + (", the lab stays." if lab is not None else "."))
-    server = _Server(
-        console,
-        uvicorn.Config(
-            make(console, port=number, token=token),
-            # The link is a secret: it must not stand in any log.
-            access_log=False,
-            log_level=logging.WARNING,
-            server_header=False,
-            timeout_graceful_shutdown=2,
-            ws="none",
-        ),
+        print(json.dumps({"url": url, "write": console.write}), flush=True)
+    terminal.heading(output, f"The page: {url}")
+    acts = "uploads and replays" if console.write else "is read-only; --write lets it act"
+    terminal.note(output, f"It {acts}. Whoever has the link gets in, from this machine only.")
+    terminal.note(output, "Ctrl-C ends it" + (", the lab stays." if lab is not None else "."))
+    config = uvicorn.Config(
+        make(console, port=number, token=token),
+        # The link is a secret: it must not be in any log.
+        access_log=False,
+        log_level=logging.WARNING,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        ws="none",
     )
     try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
+        with contextlib.suppress(KeyboardInterrupt):
+            _Server(console, config).run(sockets=[listening])
     finally:
         console.close()
         listening.close()
-    console.finish()
-    show.note(terminal, "The page has ended.")
-    return 0
+    console.wait_for_replay()
+    terminal.note(output, "The page has ended.")
+
+
+def choose(named: Named) -> tuple[Callable[[], Target], Path | None]:
+    """What finds the pipeline, and the embedded lab's folder if it is that one."""
+    others = named.root, named.outputs
+    if others == (None, None) and (named.work_dir is not None or not named.given):
+        return named.find, (named.work_dir or folder.FOLDER).resolve()
+    if str(named.outputs) == "-":
+        # Standard input can be read only once.
+        target = named.find()
+        return lambda: target, None
+    return named.find, None
 
 
 class _Server(uvicorn.Server):
-    """Sends the pages away when it is told to end, instead of waiting for them."""
+    """Disconnects the pages at Ctrl-C, instead of waiting for them."""
 
     def __init__(self, console: Console, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._console = console
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # All else is closed once the loop has ended: a signal may come while a lock is held.
+        # The rest is closed after the loop: a signal may come while a lock is held.
         self._console.hub.close()
         super().handle_exit(sig, frame)
-
-
-def _see_to_it(folder: Path, as_json: bool) -> None:
-    state, kept = stack.look(folder)
-    if kept is None or state != "running":
-        # What `up` prints as JSON is of no use here.
-        terminal = Terminal(stderr=as_json, highlight=False)
-        show.note(terminal, f"No lab runs in {folder}: it is started first.")
-        lifecycle.start(folder, terminal)
-
-
-def _try(find: Callable[[], Target], terminal: Terminal) -> None:
-    try:
-        find()
-    except target.NotYetError as error:
-        show.note(terminal, f"{error} The page waits for that.")
 
 
 def _listen(port: int | None) -> socket.socket:
@@ -134,7 +104,7 @@ def _listen(port: int | None) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((HOST, port or 0))
-        # The link is printed before the server runs: who opens it at once has to wait, no more.
+        # The link is printed before the server runs: requests wait until then.
         listening.listen()
     except OSError as error:
         listening.close()

@@ -292,5 +292,3 @@ def in_flight(sqs: Any, queue_url: str) -> InFlight:
 
 
 # The former names.
-Hold = InFlight
-hold = in_flight

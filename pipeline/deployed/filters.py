@@ -24,11 +24,6 @@ class Filter(NamedTuple):
     suffix: str
     operations: frozenset[str]
 
-    @property
-    def ways(self) -> frozenset[str]:
-        """The former name."""
-        return self.operations
-
 
 EVERYTHING = Filter("", "", _WHOLE | _IN_PARTS)
 

@@ -41,13 +41,13 @@ class NotCheckedError(Exception):
 class Session:
     """A deployed pipeline, its account's id, and boto3's `clients` by service.
 
-    `told` is the function's configuration, once AWS was asked for it.
+    `configuration` is the function's configuration, once AWS was asked for it.
     """
 
     target: Target
     account: str
     clients: dict[str, Any] = field(default_factory=dict, repr=False)
-    told: dict[str, Any] = field(default_factory=dict, repr=False)
+    configuration: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def client(self, service: str) -> Any:
         """A client of `service` for the pipeline's account and region."""
@@ -62,11 +62,11 @@ class Session:
 
     def function(self) -> dict[str, Any]:
         """The function's configuration. Raises ClientError."""
-        if not self.told:
+        if not self.configuration:
             name = self.target.function_name
             answer = self.client("lambda").get_function_configuration(FunctionName=name)
-            self.told.update(answer)
-        return self.told
+            self.configuration.update(answer)
+        return self.configuration
 
     def variable(self, name: str) -> str:
         """An environment variable of the function, empty without one. Raises ClientError."""

@@ -136,5 +136,3 @@ def poll_seconds(streams: Any) -> float:
 
 
 # The former names.
-Arrival = StreamRecord
-Arrivals = StreamReader

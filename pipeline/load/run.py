@@ -65,7 +65,7 @@ class Load:
         self._uploads = aws.client("s3", once, **settings)
         streams = stream.client(**settings)
         self.poll_seconds = poll_seconds or stream.poll_seconds(streams)
-        self._stream = stream.Arrivals(streams, found.table_stream_arn)
+        self._stream = stream.StreamReader(streams, found.table_stream_arn)
         if not self.has_keys and not self._has_versions():
             raise PipelineError(
                 f"The stream of {self.table.name} has neither keys nor versions of what is "
@@ -192,7 +192,7 @@ class Load:
         except PipelineError as error:
             self._failure = error
 
-    def _note(self, change: stream.Arrival) -> None:
+    def _note(self, change: stream.StreamRecord) -> None:
         if change.change == "REMOVE":
             return
         object_id = change.keys["objectId"]["S"]

@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pipeline.deployed import aws, failure_queue
-from pipeline.deployed.failure_queue import FailedEvent, Failure, Hold, Unreadable
+from pipeline.deployed.failure_queue import FailedEvent, Failure, InFlight, Unreadable
 from pipeline.deployed.table import Table, ThrottledError, is_throttled
 from pipeline.errors import PipelineError
 
@@ -116,7 +116,7 @@ def replay(
     the queue.
     """
     with _asking_queue(queue_url):
-        held = failure_queue.hold(through.sqs, queue_url)
+        held = failure_queue.in_flight(through.sqs, queue_url)
     stopped = threading.Event()
     table = Table(through.dynamodb, table_name, patience_seconds, stopped=stopped)
     run = _Run(through, held, function_name, table, patience_seconds, stopped)
@@ -169,7 +169,7 @@ class _Run:
     """
 
     through: Clients
-    held: Hold
+    held: InFlight
     function_name: str
     table: Table
     patience_seconds: float

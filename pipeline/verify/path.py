@@ -48,7 +48,7 @@ def notification(session: Session) -> str:
     return f"{bucket} notifies the {receiver} of {what}"
 
 
-def rule(session: Session, *_: Probe) -> str:
+def rule(session: Session) -> str:
     """An enabled rule sends uploads to function or buffer, and failures to the failure queue."""
     if session.target.delivery.get("via") != "eventbridge":
         raise NotCheckedError("events come by notification")
@@ -64,7 +64,7 @@ def rule(session: Session, *_: Probe) -> str:
     return f"{name} sends uploads to {session.receiver_arn.rpartition(':')[2]}"
 
 
-def permission(session: Session, *_: Probe) -> str:
+def permission(session: Session) -> str:
     """The policy of function or buffer lets the sender of events in."""
     target = session.target
     by_rule = target.delivery.get("via") == "eventbridge"

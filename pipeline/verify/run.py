@@ -11,7 +11,6 @@ from pipeline.deployed.session import Session
 from pipeline.verify import alarm, probe
 from pipeline.verify.round_trip import RoundTrip
 from pipeline.verify.stages import ALERTING, PATH, Step, examine
-from pipeline.verify.stages import refused as refused  # The page still takes it from here.
 
 
 def verify(

@@ -21,7 +21,7 @@ from tests.support import adopting, examples, failing, kept, switching, upgradin
 from tests.support import browser as browsers
 from tests.support import ways as every
 from tests.support.clients import client
-from tests.support.console import Served, Watched, serve, settled
+from tests.support.console import Lab, Served, serve, settled
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import site as fault_site
 
@@ -106,7 +106,7 @@ def _labs(work: Path, owner: Owner, wanted: Wanted) -> dict[str, kept.Kept]:
 
 
 # In the order in which they are begun: what takes longest, or is asked for first.
-LABS = ("watched", "embedded", "staying")
+LABS = ("lab", "embedded", "staying")
 MADE: dict[str, Callable[[Path, Owner, Wanted], Any]] = {
     "labs": _labs,
     "adopted": _adopted,
@@ -198,16 +198,16 @@ def staying(made: Mapping[str, Future[Labs]]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def watched(made: Mapping[str, Future[Labs]]) -> Watched:
-    """Another one, which is looked at on its page."""
-    return Watched(made["labs"].result()["watched"].folder)
+def lab(made: Mapping[str, Future[Labs]]) -> Lab:
+    """Another lab, for the tests of its page."""
+    return Lab(made["labs"].result()["lab"].folder)
 
 
 @pytest.fixture(scope="module")
-def console(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def console(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """Its page, which may upload and replay."""
     log = tmp_path_factory.mktemp("console") / "console.log"
-    with serve(log, "--work-dir", str(watched.folder)) as served:
+    with serve(log, "--work-dir", str(lab.folder)) as served:
         yield served
 
 
@@ -223,7 +223,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, console: Served) -> Iterator[Page]:
-    """The page, open, live and told of the pipeline; nothing in it may fail unnoticed."""
+    """The page, open and with its stages; an error in its script fails the test."""
     with browsers.opened(browser) as opened:
         yield settled(opened, console.url)
 

@@ -1,4 +1,4 @@
-"""The page of `python -m pipeline console`, in a browser: files that travel, fail and are replayed.
+"""The page of `pipeline console` in a browser: uploads that are recorded, fail and are replayed.
 
 All tests of the page share one lab; each uses keys of its own and leaves the pipeline working.
 """
@@ -14,12 +14,12 @@ from tests.support import kept
 from tests.support.browser import drag
 from tests.support.console import (
     PATIENCE_SECONDS,
+    Lab,
     Served,
-    Watched,
-    expect_arrival,
+    expect_recorded,
     row,
     settled,
-    travel,
+    upload_row,
 )
 from tests.support.poll import until
 
@@ -54,14 +54,14 @@ def _write(folder: Path, *names: str) -> list[Path]:
     return files
 
 
-def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_line(
-    page: Page, tmp_path: Path, watched: Watched
+def test_a_dropped_file_shows_at_every_stage_and_in_its_record_and_log_line(
+    page: Page, tmp_path: Path, lab: Lab
 ) -> None:
     key = "dropped file ü+%.txt"
     drag(page, page.locator("#drop"), _write(tmp_path, key))
 
-    expect_arrival(page, key)
-    seen = travel(page, key)
+    expect_recorded(page, key)
+    seen = upload_row(page, key)
     expect(seen.locator(".step")).to_have_text([re.compile(r"✓.*\d(\.\d)? m?s")] * 4)
     expect(seen.locator(".about")).to_contain_text("from this page")
 
@@ -72,13 +72,13 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     shown = record.locator("dl").inner_text()
     identity = record.locator("dd").first.inner_text()
     size = str(len(f"I am {key}".encode()))
-    for part in (key, watched.name("bucket_name"), "ObjectCreated:Put", f"size N\n{size}"):
+    for part in (key, lab.name("bucket_name"), "ObjectCreated:Put", f"size N\n{size}", " UTC)"):
         assert part in shown
 
-    table = watched.client("dynamodb")
-    stored = table.get_item(
-        TableName=watched.name("table_name"), Key={"objectId": {"S": identity}}
-    )["Item"]
+    table = lab.client("dynamodb")
+    stored = table.get_item(TableName=lab.name("table_name"), Key={"objectId": {"S": identity}})[
+        "Item"
+    ]
     assert stored.keys() == set(ATTRIBUTES)
     for value in stored.values():
         assert next(iter(value.values())) in shown
@@ -86,7 +86,7 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     # The invoke that stored it names its record.
     def named() -> bool:
         for invoke in page.locator("#log > li").all():
-            if not invoke.locator("details").evaluate("one => one.open"):
+            if not invoke.locator("details").evaluate("details => details.open"):
                 invoke.locator("summary").click()
             if identity in invoke.locator("pre").inner_text():
                 return True
@@ -95,64 +95,64 @@ def test_a_dropped_file_is_seen_at_every_stage_down_to_its_record_and_its_log_li
     until(named, PATIENCE_SECONDS)
     for stage in "bucket", "delivery", "topic":
         expect(page.locator(f"#stage-{stage}")).to_have_attribute(
-            "data-health", re.compile("healthy|busy")
+            "data-status", re.compile("ok|busy")
         )
     assert page.locator("#stage-function dd").first.inner_text() != "0"
 
 
-def test_ten_files_dropped_at_once_all_arrive(page: Page, watched: Watched) -> None:
+def test_ten_files_dropped_at_once_are_all_recorded(page: Page, lab: Lab) -> None:
     keys = [f"ten-{number}.txt" for number in range(10)]
     page.evaluate(DROP, keys)
     for key in keys:
-        expect_arrival(page, key)
-    assert set(keys) <= watched.keys()
+        expect_recorded(page, key)
+    assert set(keys) <= lab.keys()
 
 
-def test_a_dropped_folder_arrives_with_its_paths_as_keys_below_the_prefix(
+def test_a_dropped_folder_is_uploaded_with_its_paths_as_keys_below_the_prefix(
     page: Page, tmp_path: Path
 ) -> None:
     _write(tmp_path, "season/summer/a.txt", "season/b.txt")
-    page.get_by_label("Keys begin with").fill("of 2026/")
+    page.locator("#uploads").get_by_label("Key prefix").fill("of 2026/")
     drag(page, page.locator("#drop"), [tmp_path / "season"])
-    expect_arrival(page, "of 2026/season/summer/a.txt")
-    expect_arrival(page, "of 2026/season/b.txt")
+    expect_recorded(page, "of 2026/season/summer/a.txt")
+    expect_recorded(page, "of 2026/season/b.txt")
 
 
-def test_files_can_be_chosen_and_a_text_typed(page: Page, tmp_path: Path, watched: Watched) -> None:
+def test_files_can_be_chosen_and_text_entered(page: Page, tmp_path: Path, lab: Lab) -> None:
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose files").click()
     chooser.value.set_files(_write(tmp_path, "chosen 1.txt", "chosen 2.txt"))
-    expect_arrival(page, "chosen 1.txt")
-    expect_arrival(page, "chosen 2.txt")
+    expect_recorded(page, "chosen 1.txt")
+    expect_recorded(page, "chosen 2.txt")
 
-    page.get_by_role("button", name="Type a text").click()
+    page.get_by_role("button", name="Enter text").click()
     page.get_by_label("Key", exact=True).fill("typed.txt")
     page.get_by_role("textbox", name="Text", exact=True).fill("what I typed, ümlaut")
-    page.get_by_role("button", name="Upload the text").click()
-    expect_arrival(page, "typed.txt")
-    answer = watched.client("s3").get_object(Bucket=watched.name("bucket_name"), Key="typed.txt")
+    page.get_by_role("button", name="Upload text").click()
+    expect_recorded(page, "typed.txt")
+    answer = lab.client("s3").get_object(Bucket=lab.name("bucket_name"), Key="typed.txt")
     assert answer["Body"].read().decode() == "what I typed, ümlaut"
 
 
-def test_an_upload_from_elsewhere_shows_too(page: Page, watched: Watched) -> None:
-    watched.upload("elsewhere.txt")
-    expect_arrival(page, "elsewhere.txt")
-    expect(travel(page, "elsewhere.txt").locator(".about")).to_contain_text("from elsewhere")
+def test_an_upload_from_elsewhere_shows_too(page: Page, lab: Lab) -> None:
+    lab.upload("elsewhere.txt")
+    expect_recorded(page, "elsewhere.txt")
+    expect(upload_row(page, "elsewhere.txt").locator(".about")).to_contain_text("from elsewhere")
 
 
 def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_request(
-    page: Page, watched: Watched
+    page: Page, lab: Lab
 ) -> None:
     prefix = f"filtered-{uuid.uuid4()}/"
     for key in f"{prefix}in.txt", "other.txt":
-        watched.upload(key)
-        expect_arrival(page, key)
-    page.get_by_label("Key begins with").fill(prefix)
+        lab.upload(key)
+        expect_recorded(page, key)
+    page.locator("#panel-records").get_by_label("Key prefix").fill(prefix)
     expect(page.locator("#records > li")).to_have_count(1)
     page.get_by_label("Since").select_option("5 minutes")
     expect(page.locator("#records > li")).to_have_count(1)
     expect(page.locator("#records-note")).to_have_text("")
-    page.get_by_label("Key begins with").fill("no such key")
+    page.locator("#panel-records").get_by_label("Key prefix").fill("no such key")
     expect(page.locator("#records > li")).to_have_count(0)
 
     first = page.locator("#log > li").first
@@ -162,76 +162,76 @@ def test_records_are_filtered_by_prefix_and_time_and_the_log_by_level_and_reques
     expect(page.locator("#log > li")).to_have_count(1)
     page.get_by_label("Request id").fill("ffffffff-none")
     expect(page.locator("#log > li")).to_have_count(0)
-    page.get_by_role("button", name="Search a day").click()
-    expect(page.locator("#log-note")).to_have_text("No line of the last day names it.")
+    page.get_by_role("button", name="Search the last day").click()
+    expect(page.locator("#log-note")).to_have_text(
+        "No log line of the last day has this request id."
+    )
     page.get_by_label("Request id").fill("")
     page.get_by_label("Level").select_option("errors")
     assert set(page.locator("#log .state").all_inner_texts()) <= {"✕ ERROR"}
 
 
-def test_a_poison_file_goes_red_where_it_failed_and_its_replay_makes_a_record(
-    page: Page, watched: Watched
+def test_a_failed_file_shows_where_it_failed_and_its_replay_makes_a_record(
+    page: Page, lab: Lab
 ) -> None:
-    keys = [f"poison-{uuid.uuid4()}-{number}.txt" for number in range(5)]
-    watched.forget_failures()
-    with watched.broken():
+    keys = [f"failed-{uuid.uuid4()}-{number}.txt" for number in range(5)]
+    lab.forget_failures()
+    with lab.failing():
         page.evaluate(DROP, keys)
         for key in keys:
-            seen = travel(page, key)
-            expect(seen).to_have_attribute("data-is", "failed")
-            expect(seen.locator(".step[data-step=bad]")).to_contain_text("function")
+            seen = upload_row(page, key)
+            expect(seen).to_have_attribute("data-upload", "failed")
+            expect(seen.locator(".step[data-step=failed]")).to_contain_text("function")
             expect(seen.locator(".step[data-step=done]")).to_have_count(2)
             expect(seen.locator(".reason")).to_contain_text("AccessDenied")
             expect(row(page, "failures", key)).to_contain_text("AccessDenied")
         expect(page.locator("#failures > li")).to_have_count(5)
-        expect(page.locator("#stage-failures")).to_have_attribute("data-health", "broken")
-        expect(page.locator("#stage-function")).to_have_attribute("data-health", "broken")
+        expect(page.locator("#stage-failures")).to_have_attribute("data-status", "failing")
+        expect(page.locator("#stage-function")).to_have_attribute("data-status", "failing")
         expect(page.locator("#verdict")).to_contain_text("failure queue")
         expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✕ ALARM")
         expect(page.locator("#log .state").get_by_text("ERROR").first).to_be_visible()
 
-        # Too early: it stays, and the page says so.
-        travel(page, keys[0]).get_by_role("button", name="Replay").click()
-        expect(page.locator("#replay-state")).to_contain_text("1 stayed")
-    assert not watched.keys() & set(keys)
+        # Too early: the message stays in the queue.
+        upload_row(page, keys[0]).get_by_role("button", name="Replay").click()
+        expect(page.locator("#replay-state")).to_contain_text("1 still in the queue")
+    assert not lab.keys() & set(keys)
 
-    travel(page, keys[0]).get_by_role("button", name="Replay").click()
-    expect_arrival(page, keys[0])
+    upload_row(page, keys[0]).get_by_role("button", name="Replay").click()
+    expect_recorded(page, keys[0])
     expect(page.locator("#failures > li")).to_have_count(4)
 
     for key in keys[1:3]:
-        page.get_by_label(f"Choose {key}").check()
-    page.get_by_role("button", name="Replay 2 chosen").click()
+        page.get_by_label(f"Select {key}").check()
+    page.get_by_role("button", name="Replay 2 selected").click()
     for key in keys[1:3]:
-        expect_arrival(page, key)
+        expect_recorded(page, key)
     expect(page.locator("#failures > li")).to_have_count(2)
-    assert watched.keys() & set(keys) == set(keys[:3])
+    assert lab.keys() & set(keys) == set(keys[:3])
 
     page.get_by_role("button", name="Replay all").click()
     for key in keys[3:]:
-        expect_arrival(page, key)
+        expect_recorded(page, key)
     expect(page.locator("#failures-none")).to_be_visible()
-    expect(page.locator("#stage-failures")).to_have_attribute("data-health", "healthy")
+    expect(page.locator("#stage-failures")).to_have_attribute("data-status", "ok")
     expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✓ OK")
-    assert set(keys) <= watched.keys()
-    assert watched.failed() == 0
+    assert set(keys) <= lab.keys()
+    assert lab.failed() == 0
 
 
-def test_an_alarm_turns_red_and_its_message_and_what_to_do_are_on_the_page(
-    page: Page, watched: Watched
-) -> None:
+def test_an_alarm_shows_with_its_notification_history_and_runbook(page: Page, lab: Lab) -> None:
     alarm = page.locator(f"#alarm-{THROTTLE}")
     expect(alarm.locator(".state").first).to_have_text("✓ OK")
-    watched.measure("WriteThrottleEvents", 7)
+    lab.put_datapoint("WriteThrottleEvents", 7)
     try:
         expect(alarm.locator(".state").first).to_have_text("✕ ALARM")
-        expect(page.locator("#stage-alarms")).to_have_attribute("data-health", "broken")
-        expect(page.locator("#stage-alarms .says")).to_contain_text(THROTTLE)
+        expect(page.locator("#stage-alarms")).to_have_attribute("data-status", "failing")
+        expect(page.locator("#stage-alarms .detail")).to_contain_text(THROTTLE)
         expect(alarm.locator("svg")).to_have_attribute(
-            "aria-label", re.compile("highest 7, .*threshold 1")
+            "aria-label", re.compile("maximum 7, .*threshold 1")
         )
 
-        message = row(page, "mails", f'ALARM: "{THROTTLE}"')
+        message = row(page, "notifications", f'ALARM: "{THROTTLE}"')
         message.locator("summary").click()
         for part in ("OK → ALARM", "Reason: ", "AWS/DynamoDB WriteThrottleEvents", "threshold 1"):
             expect(message).to_contain_text(part)
@@ -240,12 +240,12 @@ def test_an_alarm_turns_red_and_its_message_and_what_to_do_are_on_the_page(
         expect(alarm.locator(".history")).to_contain_text("OK → ALARM")
         expect(alarm.locator(".runbook")).to_contain_text("the table refused writes")
     finally:
-        watched.quiet(THROTTLE)
+        lab.reset_alarm(THROTTLE)
     expect(alarm.locator(".state").first).to_have_text("✓ OK")
 
 
-def test_more_records_than_are_shown_leave_the_lists_short(page: Page, watched: Watched) -> None:
-    items = watched.client("dynamodb")
+def test_more_records_than_are_shown_leave_the_lists_short(page: Page, lab: Lab) -> None:
+    items = lab.client("dynamodb")
     image = {"bucket": {"S": "b"}, "timestamp": {"N": "1"}, "eventName": {"S": "ObjectCreated:Put"}}
     names = [f"many-{number:04}" for number in range(RECORDS + 25)]
     puts = [
@@ -253,19 +253,19 @@ def test_more_records_than_are_shown_leave_the_lists_short(page: Page, watched: 
         for name in names
     ]
     for start in range(0, len(puts), 25):
-        items.batch_write_item(RequestItems={watched.name("table_name"): puts[start : start + 25]})
-    watched.upload("after many.txt")
-    expect_arrival(page, "after many.txt")
-    expect(page.locator("#records-count")).to_have_text(f"100 of {RECORDS} and more")
+        items.batch_write_item(RequestItems={lab.name("table_name"): puts[start : start + 25]})
+    lab.upload("after many.txt")
+    expect_recorded(page, "after many.txt")
+    expect(page.locator("#records-count")).to_have_text(f"100 of {RECORDS}+")
     assert page.locator("#records > li").count() == 100
-    assert page.locator("#travels > li").count() <= 100
+    assert page.locator("#upload-list > li").count() <= 100
     expect(page.locator("#records > li").first).to_contain_text("after many.txt")
 
 
 def test_when_the_emulator_goes_away_the_page_says_so_and_recovers_when_it_comes_back(
-    page: Page, watched: Watched, console: Served
+    page: Page, lab: Lab, console: Served
 ) -> None:
-    down = kept.start("lab", "down", "--keep-state", "--work-dir", str(watched.folder))
+    down = kept.start("lab", "down", "--keep-state", "--work-dir", str(lab.folder))
     out, err = down.communicate(timeout=120)
     assert down.returncode == 0, out + err
     expect(page.locator("#banner")).to_be_visible()
@@ -273,21 +273,21 @@ def test_when_the_emulator_goes_away_the_page_says_so_and_recovers_when_it_comes
     expect(page.locator("#verdict")).to_have_attribute("data-state", "unknown")
     assert console.ask("objects?key=meanwhile.txt", "PUT", body=b"lost")[0] == 503
 
-    kept.up(watched.folder)
+    kept.up(lab.folder)
     expect(page.locator("#banner")).to_be_hidden()
-    watched.upload("after the return.txt")
-    expect_arrival(page, "after the return.txt")
+    lab.upload("after the return.txt")
+    expect_recorded(page, "after the return.txt")
     page.evaluate(DROP, ["dropped after the return.txt"])
-    expect_arrival(page, "dropped after the return.txt")
+    expect_recorded(page, "dropped after the return.txt")
 
 
 def test_a_second_page_shows_the_same_and_one_that_was_closed_leaves_nothing_behind(
-    page: Page, console: Served, watched: Watched
+    page: Page, console: Served, lab: Lab
 ) -> None:
     second = settled(page.context.new_page(), console.url)
-    watched.upload("seen twice.txt")
-    expect_arrival(page, "seen twice.txt")
-    expect_arrival(second, "seen twice.txt")
+    lab.upload("seen twice.txt")
+    expect_recorded(page, "seen twice.txt")
+    expect_recorded(second, "seen twice.txt")
     second.close()
-    watched.upload("seen once.txt")
-    expect_arrival(page, "seen once.txt")
+    lab.upload("seen once.txt")
+    expect_recorded(page, "seen once.txt")

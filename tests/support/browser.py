@@ -84,9 +84,9 @@ def faults(page: Page) -> dict[str, list[str]]:
     """axe-core's serious and critical findings: what is wrong, and the elements' markup."""
     found: dict[str, Any] = Axe().run(page).response
     return {
-        f"{one['id']}: {one['help']}": [node["html"] for node in one["nodes"]]
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
+        f"{finding['id']}: {finding['help']}": [node["html"] for node in finding["nodes"]]
+        for finding in found["violations"]
+        if finding["impact"] in ("serious", "critical")
     }
 
 

@@ -1,4 +1,4 @@
-"""The page of `python -m pipeline console`: serve it, ask it, and read it as people do."""
+"""The page of `pipeline console`: serve it, send it requests, and read it as people do."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.emulator.process import client_environment
-from pipeline.lab import folder as stack
+from pipeline.lab import folder as lab_folder
 from pipeline.lab import root
 from tests.support.clients import client
 from tests.support.failing import DENY
@@ -29,14 +29,14 @@ expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
 @dataclass(frozen=True)
-class Watched:
-    """The lab in `folder`, seen anew at each look: it is stopped and brought back."""
+class Lab:
+    """The lab in `folder`; its endpoint changes when it is stopped and started again."""
 
     folder: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = stack.read_kept(self.folder)
+        kept = lab_folder.read_kept(self.folder)
         assert kept is not None
         return client_environment(kept.endpoint)
 
@@ -59,10 +59,10 @@ class Watched:
     def failed(self) -> int:
         """How many messages are in the failure queue, hidden ones too."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        told = self.client("sqs").get_queue_attributes(
+        answer = self.client("sqs").get_queue_attributes(
             QueueUrl=self.name("failure_queue_url"), AttributeNames=names
         )
-        return sum(int(told["Attributes"][name]) for name in names)
+        return sum(int(answer["Attributes"][name]) for name in names)
 
     def forget_failures(self) -> None:
         """Empty the failure queue, of messages that are hidden too."""
@@ -73,27 +73,27 @@ class Watched:
 
         until(emptied)
 
-    def measure(self, metric: str, value: float) -> None:
+    def put_datapoint(self, metric: str, value: float) -> None:
         """A datapoint of the table's, as AWS writes them."""
         table = {"Name": "TableName", "Value": self.name("table_name")}
         datum = {"MetricName": metric, "Dimensions": [table], "Value": value}
         self.client("cloudwatch").put_metric_data(Namespace="AWS/DynamoDB", MetricData=[datum])
 
-    def quiet(self, alarm: str) -> None:
-        """Take an alarm back: the emulator does so only at a new datapoint."""
+    def reset_alarm(self, alarm: str) -> None:
+        """Set an alarm to OK: the emulator does so only at a new datapoint."""
         cloudwatch = self.client("cloudwatch")
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="tested")
 
     @contextmanager
-    def broken(self) -> Iterator[None]:
+    def failing(self) -> Iterator[None]:
         """The function may not write records in this block."""
         iam, role = self.client("iam"), self.name("role_name")
         policy = json.dumps(DENY)
-        iam.put_role_policy(RoleName=role, PolicyName="broken", PolicyDocument=policy)
+        iam.put_role_policy(RoleName=role, PolicyName="denied", PolicyDocument=policy)
         try:
             yield
         finally:
-            iam.delete_role_policy(RoleName=role, PolicyName="broken")
+            iam.delete_role_policy(RoleName=role, PolicyName="denied")
 
 
 @dataclass(frozen=True)
@@ -172,25 +172,25 @@ def serve(log: Path, *arguments: str, **variables: str) -> Iterator[Served]:
 
 
 def settled(page: Page, url: str) -> Page:
-    """Open the page, and wait until it is live and has been told of the pipeline."""
+    """Open the page, and wait until it is live and shows the stages."""
     page.goto(url)
-    expect(page.locator("#connection")).to_have_text("✓ live")
+    expect(page.locator("#connection")).to_have_text("✓ Live")
     expect(page.locator("#stage-table")).to_be_visible()
     return page
 
 
-def travel(page: Page, key: str) -> Locator:
-    """The newest upload of a key."""
+def upload_row(page: Page, key: str) -> Locator:
+    """The row of the newest upload of a key."""
     name = page.locator(".key").get_by_text(key, exact=True)
-    return page.locator("#travels > li").filter(has=name).first
+    return page.locator("#upload-list > li").filter(has=name).first
 
 
-def expect_arrival(page: Page, key: str) -> None:
+def expect_recorded(page: Page, key: str) -> None:
     """Wait until an upload has passed every stage."""
-    row = travel(page, key)
-    expect(row).to_have_attribute("data-is", "arrived")
+    row = upload_row(page, key)
+    expect(row).to_have_attribute("data-upload", "recorded")
     expect(row.locator(".step[data-step=done]")).to_have_count(4)
-    expect(row.locator(".state")).to_have_text("recorded")
+    expect(row.locator(".state")).to_have_text("Recorded")
 
 
 def row(page: Page, panel: str, text: str) -> Locator:

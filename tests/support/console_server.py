@@ -5,17 +5,25 @@ import http.client
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 
-from pipeline.console.server.app import Console, make
+from pipeline.console.server.app import make
+from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
+from tests.support import s3_events
 
 TOKEN = "T0k-en_"
+
+Clients = Callable[[str], Any]
+Send = Callable[..., None]
+
+ALARM = "FailureQueueAlert"
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,8 @@ class Served:
         with contextlib.closing(connection):
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
-            told = {name.lower(): value for name, value in answer.getheaders()}
-            return Answer(answer.status, told, answer.read())
+            lower = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, lower, answer.read())
 
     @contextlib.contextmanager
     def listen(self) -> Iterator[Callable[[str], Any]]:
@@ -72,7 +80,7 @@ class Served:
                         event = line.removeprefix(b"event: ").strip()
                     if line.startswith(b"data: ") and event == kind.encode():
                         return json.loads(line.removeprefix(b"data: "))
-                raise AssertionError(f"the page was sent away before it was told {kind}")
+                raise AssertionError(f"the page was disconnected before the event {kind}")
 
             try:
                 yield wait_for
@@ -105,4 +113,17 @@ def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -
             console.close()
             server.should_exit = True
             thread.join()
-            console.finish()
+            console.wait_for_replay()
+
+
+def event(key: str) -> str:
+    return json.dumps(s3_events.notification(s3_events.record(key)))
+
+
+def item(identity: str, key: str = "a.txt", **more: Any) -> dict[str, Any]:
+    return {
+        "objectId": {"S": identity},
+        "objectKey": {"S": key},
+        "eventName": {"S": "ObjectCreated:Put"},
+        "timestamp": {"N": str(int(time.time()))},
+    } | more

@@ -1,4 +1,4 @@
-"""Who looks at the lab's page without being its owner: users with few rights."""
+"""Users with few rights, and the page as it is for them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lab import root
-from tests.support.console import Served, Watched, serve
+from tests.support.console import Lab, Served, serve
 
-# What docs/operate/console.md says that looking needs.
-LOOKING = [
+# What docs/operate/console.md says that the read-only page needs.
+READING = [
     "cloudwatch:Describe*",
     "cloudwatch:Get*",
     "dynamodb:BatchGetItem",
@@ -34,12 +34,12 @@ LOOKING = [
 ]
 
 
-def outputs_file(watched: Watched, folder: Path, **changes: Any) -> Path:
+def outputs_file(lab: Lab, folder: Path, **changes: Any) -> Path:
     """What `terraform output -json` prints of the lab; a change to None leaves an output out."""
-    pipeline = dict(root.outputs(watched.folder)["pipeline"]) | changes
-    told = {name: value for name, value in pipeline.items() if value is not None}
+    pipeline = dict(root.outputs(lab.folder)["pipeline"]) | changes
+    given = {name: value for name, value in pipeline.items() if value is not None}
     file = folder / "outputs.json"
-    file.write_text(json.dumps({"pipeline": {"sensitive": False, "value": told}}))
+    file.write_text(json.dumps({"pipeline": {"sensitive": False, "value": given}}))
     return file
 
 
@@ -57,16 +57,16 @@ class User:
 
 
 @contextmanager
-def user(watched: Watched, name: str, denied: str = "nothing:Nothing") -> Iterator[User]:
+def user(lab: Lab, name: str, denied: str = "nothing:Nothing") -> Iterator[User]:
     """A user who may read everything but for one action, and change nothing, for the block."""
     policy = {
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": LOOKING, "Resource": "*"},
+            {"Effect": "Allow", "Action": READING, "Resource": "*"},
             {"Effect": "Deny", "Action": denied, "Resource": "*"},
         ],
     }
-    iam = watched.client("iam")
+    iam = lab.client("iam")
     iam.create_user(UserName=name)
     iam.put_user_policy(UserName=name, PolicyName="reads", PolicyDocument=json.dumps(policy))
     made = iam.create_access_key(UserName=name)["AccessKey"]
@@ -80,13 +80,13 @@ def user(watched: Watched, name: str, denied: str = "nothing:Nothing") -> Iterat
 
 @contextmanager
 def serve_outputs(
-    watched: Watched, folder: Path, who: Mapping[str, str] | None = None, **changes: Any
+    lab: Lab, folder: Path, who: Mapping[str, str] | None = None, **changes: Any
 ) -> Iterator[Served]:
     """The lab's page as of a deployed stack, by what its outputs say; `changes` as above.
 
     `who` is whose environment it runs in, the lab's owner's by default.
     """
-    file = outputs_file(watched, folder, **changes)
-    variables = {**watched.environment, **(who or {})}
+    file = outputs_file(lab, folder, **changes)
+    variables = {**lab.environment, **(who or {})}
     with serve(folder / "log", "--outputs", str(file), **variables) as served:
         yield served

@@ -1,20 +1,20 @@
-"""What is known of a pipeline just now: bounded lists, and figures of the last minutes.
+"""What the page knows of a pipeline: bounded lists, and figures of the last minutes.
 
-Everything here was told by the stack since the page was opened, and is gone with it.
+All of it was read since the page was opened, and is gone with it.
 """
 
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from pipeline.console.board.invokes import Invoke, Invokes
-from pipeline.console.board.mail import Mail
-from pipeline.console.board.travels import Travel, Travels
+from pipeline.console.board.notifications import Notification
+from pipeline.console.board.uploads import Upload, Uploads
 from pipeline.deployed.failure_queue import FailedEvent, Failure
-from pipeline.deployed.stream import Arrival
+from pipeline.deployed.stream import StreamRecord
 
 Publish = Callable[[str, Any], None]
 Item = Mapping[str, Mapping[str, str]]
@@ -23,325 +23,310 @@ WINDOW_SECONDS = 900
 RECORDS = 300
 INVOKES = 300
 FAILURES = 100
-_SAMPLES = 20_000
-_REASON = 2000
+_MAX_SAMPLES = 20_000
+_MAX_REASON = 2000
 # Uploads from before the page was opened, so that it does not begin empty.
-_RECENT = 20
-
-
-@dataclass(frozen=True)
-class Depth:
-    """About how many messages a queue has to give, and how many are hidden."""
-
-    waiting: int
-    hidden: int
+_OLD_UPLOADS = 20
 
 
 @dataclass(frozen=True)
 class Check:
-    """How a stage is wired: `verdict` is ok, broken or unknown, `says` one sentence."""
+    """How a stage is configured, in a sentence."""
 
-    verdict: str
-    says: str
+    verdict: Literal["ok", "failing", "unknown"]
+    message: str
+
+
+class Sample(NamedTuple):
+    """An invocation that has ended: when (epoch seconds), how long, and whether it failed."""
+
+    at: float
+    milliseconds: float | None
+    failing: bool
 
 
 class Board:
-    """What is known; safe for several threads. Each change is published as it comes."""
+    """What is known; thread-safe. Each change is published at once."""
 
-    def __init__(self, bucket: str, filters: Iterable[Mapping[str, Any]], publish: Publish) -> None:
-        """Know nothing yet."""
+    def __init__(self, bucket: str, filters: Sequence[Mapping[str, Any]], publish: Publish) -> None:
+        """Start empty; `filters` are `delivery.filters`."""
         self._lock = threading.RLock()
         self._publish = publish
         self._records: dict[str, Item] = {}
         self._invokes = Invokes(INVOKES)
-        self._travels = Travels(bucket, filters)
+        self._uploads = Uploads(bucket, filters)
         self._failures: dict[str, dict[str, Any]] = {}
-        self._samples: deque[tuple[float, str, float | None, bool]] = deque()
-        self._counted: set[str] = set()
-        self._writes: deque[float] = deque(maxlen=_SAMPLES)
-        self.depths: dict[str, Depth] = {}
-        self.alarms: list[dict[str, Any]] = []
-        # Whether the alarms were told at all so far.
-        self.heard = False
-        self.mails: list[Mail] = []
-        self.points: dict[str, list[tuple[float, float]]] = {}
+        self._samples = OrderedDict[str, Sample]()
+        self._writes: deque[float] = deque(maxlen=_MAX_SAMPLES)
+        # By queue: about how many messages it can deliver, and how many are in flight.
+        self.depths: dict[str, tuple[int, int]] = {}
+        # None before they were read.
+        self.alarms: list[dict[str, Any]] | None = None
+        # The newest first.
+        self.notifications: list[Notification] = []
+        # Of the alarms' metrics, by the alarm's name: time (epoch seconds) and value.
+        self.datapoints: dict[str, list[tuple[float, float]]] = {}
         self.metrics: dict[str, float | None] = {}
         self.checks: dict[str, Check] = {}
-        self.subscriptions = ""
+        # Why, by panel that can't be read.
+        self.unknown: dict[str, str] = {}
+        # By stage, when something happened there, in epoch seconds.
         self.last: dict[str, float] = {}
-        # What came since somebody last took it: units written, and invokes as (at, ms, failed).
-        self._units = 0
-        self._new_invokes: deque[tuple[float, float | None, bool]] = deque(maxlen=_SAMPLES)
-        self._began = time.time()
+        # What has not been published as metrics yet: write units, and invocations.
+        self._new_units = 0
+        self._new_samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
+        self._opened_at = time.time()
 
-    def fill_records(self, items: Iterable[Item], complete: bool) -> None:
-        """The table's newest records, as it was read when watching began."""
+    def load_records(self, items: Iterable[Item], complete: bool) -> None:
+        """The table's records, all of them if `complete`, as a scan read them."""
         with self._lock:
             found = {item["objectId"]["S"]: item for item in items}
-            gone = [one for one in self._records if complete and one not in found]
-            for identity in gone:
-                del self._records[identity]
-            self._records |= found
+            removed = [name for name in self._records if name not in found] if complete else []
+            self._records = found if complete else self._records | found
+            newest = sorted(found.values(), key=_time)
             since = time.time() - WINDOW_SECONDS
-            recent = sorted((one for one in found.values() if _when(one) > since), key=_when)
-            # A stream that broke off does not tell what came before it was found again.
-            shown = {one["objectId"]["S"]: one for one in recent[-_RECENT:]} | {
-                identity: one for identity, one in found.items() if self._travels.awaits(identity)
-            }
+            recent = [item for item in newest[-_OLD_UPLOADS:] if _time(item) > since]
+            # A stream that broke off does not deliver what came before it was opened again.
+            missed = [item for item in newest if self._uploads.expects(item["objectId"]["S"])]
             self._forget_records()
-            if gone:
-                self._publish("removed", gone)
-            self._publish("records", {"items": self._newest_records(), "complete": complete})
-            self._tell_travels(
-                [self._travels.arrive(one, _when(one) * 1000, old=True) for one in shown.values()]
+            if removed:
+                self._publish("removed", removed)
+            items = list(self._records.values())
+            self._publish("records", {"items": items, "complete": complete})
+            self._publish_uploads(
+                self._uploads.record(item, _time(item) * 1000, old=True)
+                for item in [*recent, *missed]
             )
 
-    def arrived(self, arrivals: Sequence[Arrival]) -> None:
+    def apply_changes(self, changes: Sequence[StreamRecord]) -> None:
         """Changes of the table."""
-        now = time.time() * 1000
+        now = time.time()
         with self._lock:
-            new, gone, travels = [], [], []
-            for one in arrivals:
-                identity = one.keys["objectId"]["S"]
-                if one.change == "REMOVE":
-                    if self._records.pop(identity, None) is not None:
-                        gone.append(identity)
+            written: list[Item] = []
+            removed = []
+            for change in changes:
+                object_id = change.keys["objectId"]["S"]
+                if change.change == "REMOVE":
+                    if self._records.pop(object_id, None) is not None:
+                        removed.append(object_id)
                     continue
-                self._writes.append(time.time())
+                self._writes.append(now)
                 # Of 1 KB each; no record has more, but for the longest keys.
-                self._units += 1
-                self.last["table"] = time.time()
-                if one.image is not None:
-                    self._records[identity] = one.image
-                    new.append(one.image)
-                    travels.append(self._travels.arrive(one.image, now))
+                self._new_units += 1
+                self.last["table"] = now
+                if change.image is not None:
+                    self._records[object_id] = change.image
+                    written.append(change.image)
             self._forget_records()
-            if new:
-                self._publish("records", {"items": new[-RECORDS:]})
-            if gone:
-                self._publish("removed", gone)
-            self._tell_travels(travels)
+            if written:
+                self._publish("records", {"items": written[-RECORDS:]})
+            if removed:
+                self._publish("removed", removed)
+            self._publish_uploads(self._uploads.record(item, now * 1000) for item in written)
 
-    def logged(self, events: Iterable[Mapping[str, Any]], now: float) -> list[Invoke]:
-        """Lines of the function's log; returns the invokes that they say something new of.
+    def add_log_events(self, events: Iterable[Mapping[str, Any]], now: float) -> list[Invoke]:
+        """Events of the function's log; returns the invocations that changed.
 
-        `now` in epoch seconds: older invokes bring nothing about.
+        `now` in epoch seconds: uploads take nothing from invocations before the window.
         """
         with self._lock:
-            changed = self._invokes.take(events)
-            travels: list[Travel | None] = []
+            changed = self._invokes.add(events)
+            uploads: list[Upload] = []
             for invoke in changed:
-                self._count(invoke)
-                if now - invoke.at / 1000 < WINDOW_SECONDS:
-                    travels += self._travels.invoked(invoke)
-                self.last["function"] = max(self.last.get("function", 0.0), invoke.at / 1000)
-                if invoke.broken:
-                    self.last["error"] = max(self.last.get("error", 0.0), invoke.at / 1000)
+                at = invoke.at / 1000
+                self._add_sample(invoke)
+                if now - at < WINDOW_SECONDS:
+                    uploads += self._uploads.invoked(invoke)
+                self.last["function"] = max(self.last.get("function", 0.0), at)
+                if invoke.failing:
+                    self.last["error"] = max(self.last.get("error", 0.0), at)
             if changed:
-                changed.sort(key=lambda one: one.at)
-                self._publish("invokes", [told_invoke(one) for one in changed[-INVOKES:]])
-            for one in [*filter(None, travels)]:
-                record = self._records.get(one.object_id or "")
-                if record is not None and one.state != "arrived":
-                    # It was there before this page.
-                    self._travels.arrive(record, now * 1000)
-            self._tell_travels(travels)
+                changed.sort(key=lambda invoke: invoke.at)
+                self._publish("invokes", list(map(invoke_json, changed[-INVOKES:])))
+            for upload in uploads:
+                record = self._records.get(upload.object_id or "")
+                if record is not None and upload.state != "recorded":
+                    # The record is older than this page.
+                    self._uploads.record(record, now * 1000)
+            self._publish_uploads(uploads)
             return changed
 
-    def failed(self, failures: Iterable[Failure], *, complete: bool = True) -> None:
-        """What lies in the failure queue, all of it that was read; `complete` if that is all."""
+    def set_failures(self, failures: Iterable[Failure], *, complete: bool = True) -> None:
+        """The failure queue's messages, all of them if `complete`."""
         with self._lock:
-            found = {one.message_id: told_failure(one) for one in failures}
-            travels = self._travels.waiting(found.values(), complete=complete)
+            found = {failure.message_id: failure_json(failure) for failure in failures}
+            uploads = self._uploads.set_failures(found.values(), complete=complete)
             if not complete:
-                # The others are there yet, or were the last time.
-                merged = sorted((self._failures | found).values(), key=_failed)
-                found = {one["id"]: one for one in merged[-FAILURES:]}
+                # Those that were not read now are still in the queue, or were the last time.
+                merged = sorted((self._failures | found).values(), key=_failed_at)
+                found = {failure["id"]: failure for failure in merged[-FAILURES:]}
             if found != self._failures:
                 self._failures = found
                 self._publish("failures", self._newest_failures())
-            self._tell_travels(travels)
+            self._publish_uploads(uploads)
 
-    def taken(self, message_id: str) -> None:
+    def remove_failure(self, message_id: str) -> None:
         """A message was taken off the failure queue."""
         with self._lock:
             if self._failures.pop(message_id, None) is not None:
                 self._publish("failures", self._newest_failures())
 
-    def queues(self, depths: Mapping[str, Depth]) -> None:
-        """How deep the queues are, by their part."""
+    def set(self, kind: Literal["alarms", "notifications", "datapoints"], value: Any) -> bool:
+        """Replace what a source reads as a whole; returns whether that has changed."""
         with self._lock:
-            self.depths = dict(depths)
-
-    def rang(self, alarms: list[dict[str, Any]]) -> bool:
-        """The alarms; whether anything about them has changed."""
-        with self._lock:
-            changed = alarms != self.alarms
-            self.heard = True
+            changed: bool = value != getattr(self, kind)
+            setattr(self, kind, value)
             if changed:
-                self.alarms = alarms
-                self._publish("alarms", alarms)
+                self._publish(kind, value)
             return changed
 
-    def mailed(self, mails: list[Mail]) -> None:
-        """What reached the topic, the newest first."""
+    def set_unknown(self, panel: str, reason: str | None) -> None:
+        """Why a panel can't be read, None if it can."""
         with self._lock:
-            if mails != self.mails:
-                self.mails = mails
-                self._publish("mails", [asdict(one) for one in mails])
+            if reason != self.unknown.get(panel):
+                unknown = {**self.unknown, panel: reason}
+                self.unknown = {name: why for name, why in unknown.items() if why is not None}
+                self._publish("unknown", self.unknown)
 
-    def drawn(self, points: dict[str, list[tuple[float, float]]]) -> None:
-        """The alarms' metrics, by the alarm's name."""
+    def begin_upload(self, key: str, size: int) -> Upload:
+        """The page sends a file to S3."""
         with self._lock:
-            if points != self.points:
-                self.points = points
-                self._publish("points", points)
-
-    def begin(self, key: str, size: int | None) -> Travel:
-        """A file comes from the page."""
-        with self._lock:
-            travel = self._travels.begin(key, size, time.time() * 1000)
             self.last["bucket"] = time.time()
-            self._tell_travels([travel])
-            return travel
+            upload = self._uploads.begin(key, size, time.time() * 1000)
+            self._publish_uploads([upload])
+            return upload
 
-    def put(self, travel: Travel, version: str, size: int) -> None:
-        """S3 has it."""
+    def upload_stored(self, upload: Upload, version: str) -> None:
+        """S3 stored it."""
         with self._lock:
-            self._tell_travels([self._travels.put(travel, version, size, time.time() * 1000)])
+            self._publish_uploads([self._uploads.put(upload, version, time.time() * 1000)])
 
-    def refuse(self, travel: Travel, reason: str) -> None:
-        """S3 does not take it, or it never came whole."""
+    def upload_rejected(self, upload: Upload, reason: str) -> None:
+        """S3 did not store it."""
         with self._lock:
-            self._tell_travels([self._travels.refuse(travel, reason)])
+            self._publish_uploads([self._uploads.reject(upload, reason)])
 
-    def under_way(self) -> bool:
-        """Whether an upload is between two stages, so that looking often pays."""
-        now = time.time() * 1000
+    def uploads_in_progress(self) -> bool:
+        """Whether an upload is between two stages, so that short intervals are worth it."""
+        since = time.time() * 1000 - 60_000
         with self._lock:
             return any(
-                one.state in ("uploading", "travelling", "retrying") and now - one.at < 60_000
-                for one in self._travels.newest()
+                upload.state in ("uploading", "in_progress", "retrying") and upload.at > since
+                for upload in self._uploads.newest()
             )
 
     def function_figures(self, now: float) -> dict[str, float | None]:
-        """Invokes, errors, and durations (p50 and p99, milliseconds) of the last 15 minutes."""
+        """Invocations, errors, and durations (p50 and p99, milliseconds) of the window."""
+        since = now - WINDOW_SECONDS
         with self._lock:
-            while self._samples and self._samples[0][0] < now - WINDOW_SECONDS:
-                self._forget_sample()
-            samples = [one for one in self._samples if one[0] >= now - WINDOW_SECONDS]
-        took = sorted(one[2] for one in samples if one[2] is not None)
+            while self._samples and next(iter(self._samples.values())).at < since:
+                self._samples.popitem(last=False)
+            samples = [sample for sample in self._samples.values() if sample.at >= since]
+        durations = sorted(
+            sample.milliseconds for sample in samples if sample.milliseconds is not None
+        )
         return {
-            "invokes": len(samples),
-            "errors": sum(one[3] for one in samples),
-            "p50": _percentile(took, 50),
-            "p99": _percentile(took, 99),
+            "invocations": len(samples),
+            "errors": sum(sample.failing for sample in samples),
+            "p50": _percentile(durations, 50),
+            "p99": _percentile(durations, 99),
         }
 
     def writes(self, now: float) -> int:
-        """Records written since watching began, in the last 15 minutes at most."""
+        """Records written in the window, since the page was opened at most."""
         with self._lock:
             while self._writes and self._writes[0] < now - WINDOW_SECONDS:
                 self._writes.popleft()
             return len(self._writes)
 
-    def take_news(self) -> tuple[int, list[tuple[float, float | None, bool]]]:
-        """Write units and invokes (when, milliseconds, failed) since this was last called."""
+    def take_new_samples(self) -> tuple[int, list[Sample]]:
+        """Write units and invocations since this was last called."""
         with self._lock:
-            news = self._units, list(self._new_invokes)
-            self._units = 0
-            self._new_invokes.clear()
-            return news
+            units, samples = self._new_units, list(self._new_samples)
+            self._new_units = 0
+            self._new_samples.clear()
+            return units, samples
 
     def oldest_failure(self) -> float | None:
-        """When the oldest event of the failure queue that was read failed, in epoch seconds."""
+        """When the oldest known event of the failure queue failed, in epoch seconds."""
         with self._lock:
-            times = [one["failed_at"] for one in self._failures.values() if one["failed_at"]]
-        return min(times, default=None)
+            return min(filter(None, map(_failed_at, self._failures.values())), default=None)
 
-    def told(self) -> dict[str, Any]:
-        """All of it, for a page that has just been opened."""
+    def snapshot(self) -> dict[str, Any]:
+        """All that is known, for a page that was just opened."""
         with self._lock:
             return {
-                "records": {"items": self._newest_records()},
-                "invokes": [told_invoke(one) for one in self._invokes.newest()[-INVOKES:]],
+                "records": {"items": list(self._records.values())},
+                "invokes": list(map(invoke_json, self._invokes.newest())),
                 "failures": self._newest_failures(),
-                "alarms": self.alarms,
-                "mails": [asdict(one) for one in self.mails],
-                "points": self.points,
-                "travels": [told_travel(one) for one in self._travels.newest()],
+                "alarms": self.alarms or [],
+                "notifications": self.notifications,
+                "datapoints": self.datapoints,
+                "unknown": self.unknown,
+                "uploads": list(map(upload_json, self._uploads.newest())),
             }
 
-    def _count(self, invoke: Invoke) -> None:
-        # Once for each, when it is known how it ended.
-        if invoke.done_at is None and not invoke.ended:
+    def _add_sample(self, invoke: Invoke) -> None:
+        # Each invocation once, when it is known how it ended.
+        if (invoke.done_at is None and not invoke.ended) or invoke.request in self._samples:
             return
-        if invoke.request in self._counted:
-            return
-        self._counted.add(invoke.request)
-        sample = (invoke.at / 1000, invoke.request, invoke.milliseconds, invoke.broken)
-        self._samples.append(sample)
-        if len(self._samples) > _SAMPLES:
-            self._forget_sample()
-        # Those before were told by the page that was open then, or by none.
-        if sample[0] >= self._began:
-            self._new_invokes.append((sample[0], sample[2], sample[3]))
-
-    def _forget_sample(self) -> None:
-        self._counted.discard(self._samples.popleft()[1])
-
-    def _newest_records(self) -> list[Item]:
-        return list(self._records.values())
+        sample = Sample(invoke.at / 1000, invoke.milliseconds, invoke.failing)
+        self._samples[invoke.request] = sample
+        if len(self._samples) > _MAX_SAMPLES:
+            self._samples.popitem(last=False)
+        # Those before were published by the page that was open then, or by none.
+        if sample.at >= self._opened_at:
+            self._new_samples.append(sample)
 
     def _forget_records(self) -> None:
         if len(self._records) > RECORDS:
-            newest = sorted(self._records.values(), key=_when)[-RECORDS:]
+            newest = sorted(self._records.values(), key=_time)[-RECORDS:]
             self._records = {item["objectId"]["S"]: item for item in newest}
 
     def _newest_failures(self) -> list[dict[str, Any]]:
-        return sorted(self._failures.values(), key=_failed)[-FAILURES:]
+        return sorted(self._failures.values(), key=_failed_at)[-FAILURES:]
 
-    def _tell_travels(self, travels: Iterable[Travel | None]) -> None:
-        changed = {one.id: told_travel(one) for one in travels if one is not None}
+    def _publish_uploads(self, uploads: Iterable[Upload | None]) -> None:
+        changed = {upload.id: upload for upload in uploads if upload is not None}
         if changed:
-            self._publish("travels", list(changed.values()))
+            self._publish("uploads", list(map(upload_json, changed.values())))
 
 
-def told_travel(travel: Travel) -> dict[str, Any]:
-    """A travel as the page has it."""
-    return asdict(travel) | {"stages": travel.stages}
+def upload_json(upload: Upload) -> dict[str, Any]:
+    """An upload as the page has it."""
+    return asdict(upload) | {"stages": upload.stages}
 
 
-def told_invoke(invoke: Invoke) -> dict[str, Any]:
-    """An invoke as the page has it."""
-    return asdict(invoke) | {"broken": invoke.broken}
+def invoke_json(invoke: Invoke) -> dict[str, Any]:
+    """An invocation as the page has it."""
+    return asdict(invoke) | {"failing": invoke.failing}
 
 
-def told_failure(failure: Failure) -> dict[str, Any]:
+def failure_json(failure: Failure) -> dict[str, Any]:
     """A message of the failure queue as the page has it."""
-    known = failure if isinstance(failure, FailedEvent) else None
-    reasons = [failure.reason or "", *(known.refusals if known else ())]
+    event = failure if isinstance(failure, FailedEvent) else None
+    reasons = [failure.reason or "", *(event.refusals if event else ())]
     return {
         "id": failure.message_id,
         "failed_at": failure.failed_at,
-        "how": known.how if known else "unreadable",
-        "reason": "; ".join(filter(None, reasons))[:_REASON],
-        "attempts": known.attempts if known else None,
-        "objects": [list(one) for one in known.objects] if known else [],
-        "objectIds": list(known.object_ids) if known else [],
+        "how": event.how if event else "unreadable",
+        "reason": "; ".join(filter(None, reasons))[:_MAX_REASON],
+        "attempts": event.attempts if event else None,
+        "objects": list(map(list, event.objects)) if event else [],
+        "objectIds": list(event.object_ids) if event else [],
     }
 
 
 def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """The least of them that so many percent do not exceed."""
+    """The least of these sorted values that so many percent don't exceed."""
     return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
 
 
-def _failed(failure: Mapping[str, Any]) -> float:
+def _failed_at(failure: Mapping[str, Any]) -> float:
     return failure["failed_at"] or 0.0
 
 
-def _when(item: Item) -> float:
+def _time(item: Item) -> float:
     try:
         return float(item["timestamp"]["N"])
     except (KeyError, ValueError):

@@ -2,23 +2,24 @@
 // Everything that comes from the stack becomes text, never markup: a key may be `<script>`.
 
 const $ = (id) => document.getElementById(id);
-const WORDS = { healthy: "well", busy: "busy", broken: "broken", unknown: "not known" };
-const SIGNS = { healthy: "✓", busy: "●", broken: "✕", unknown: "?" };
+const WORDS = { ok: "OK", busy: "Busy", failing: "Failing", unknown: "Unknown" };
+const SIGNS = { ok: "✓", busy: "●", failing: "✕", unknown: "?" };
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 const SHOWN = 100;
-const AT_ONCE = 4;
-const MOST_FILES = 1000;
+const KEPT = 300;
+const UPLOADS_AT_ONCE = 4;
+const MAX_FILES = 1000;
 
 const known = {
-  stack: {}, stages: [], blind: {}, write: false, replay: null,
-  records: new Map(), invokes: new Map(), travels: new Map(),
-  failures: [], alarms: [], mails: [], points: {},
+  stack: {}, stages: [], unknown: {}, write: false, replay: null, disconnected: false,
+  records: new Map(), invokes: new Map(), uploads: new Map(),
+  failures: [], alarms: [], notifications: [], datapoints: {},
 };
-const chosen = new Set();
-let found = null; // records that a filter asked the table for
-let foundLines = null; // lines of a request that the log was asked for
+const selected = new Set(); // ids of the failure queue's messages
+let foundRecords = null; // what a search of the table found
+let foundInvoke = null; // what a search of the log found
 
-// --- small tools -----------------------------------------------------------------------------
+// --- helpers ---------------------------------------------------------------------------------
 
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -27,30 +28,33 @@ function make(tag, attributes = {}, ...children) {
     else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.filter((one) => one !== null && one !== undefined));
+  element.append(...children.filter((child) => child !== null && child !== undefined));
   return element;
 }
 
-function drawing(tag, attributes) {
+function makeSvg(tag, attributes) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   return element;
 }
 
-// Characters that show as nothing, or turn text around, are written out.
+// Characters that are invisible, or change the direction of text, are written as escapes.
 function text(value) {
   return String(value).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (one) => "\\u" + one.charCodeAt(0).toString(16).padStart(4, "0"));
+    (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
 const set = (element, value) => { if (element.textContent !== value) element.textContent = value; };
 const show = (element, shown) => { if (element.hidden === shown) element.hidden = !shown; };
-const clock = (epoch) => epoch ? new Date(epoch).toLocaleTimeString([], { hour12: false }) : "";
-const moment = (epoch) => epoch ? new Date(epoch).toLocaleString([], { hour12: false }) : "not known";
-const when = (epoch) => {
+// All times are UTC: `2026-11-28 10:00:00 UTC`, of today in lists only its clock.
+function moment(epoch) {
+  const date = new Date(epoch || NaN);
+  return Number.isNaN(date.getTime()) ? "time unknown" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+const clock = (epoch) => epoch ? moment(epoch).slice(11, 19) : "";
+const shortMoment = (epoch) => {
   if (!epoch) return "";
-  const today = new Date(epoch).toDateString() === new Date().toDateString();
-  return today ? clock(epoch) : moment(epoch);
+  return moment(epoch).slice(0, 10) === moment(Date.now()).slice(0, 10) ? clock(epoch) : moment(epoch);
 };
 function duration(ms) {
   if (ms === null || ms === undefined) return "";
@@ -63,12 +67,12 @@ function bytes(size) {
   return size === 1 ? "1 byte" : `${size} bytes`;
 }
 const value = (attribute) => attribute ? Object.values(attribute)[0] : undefined;
-const say = (what) => { $("live").textContent = what; };
-const complaints = [];
-function complain(what) {
-  if (what) complaints.push(what); else complaints.length = 0;
-  const more = complaints.length > 5 ? [`and ${complaints.length - 5} before`] : [];
-  $("said").textContent = [...complaints.slice(-5), ...more].join("\n");
+const announce = (sentence) => { $("announcement").textContent = sentence; };
+const errors = [];
+function showError(sentence) {
+  if (sentence) errors.push(sentence); else errors.length = 0;
+  const more = errors.length > 5 ? [`and ${errors.length - 5} before`] : [];
+  $("upload-errors").textContent = [...errors.slice(-5), ...more].join("\n");
 }
 
 // A list keeps its elements by key, so that what is open stays open and nothing jumps.
@@ -76,8 +80,8 @@ function list(parent, items, key, build, update) {
   const kept = parent.kept ??= new Map();
   const first = kept.size === 0;
   const wanted = new Set(items.map((item) => String(key(item))));
-  // What goes, goes first: to move what stays would take the focus from it.
-  for (const [id, element] of kept) if (!wanted.has(id)) { kept.delete(id); leave(element); }
+  // Removed first: moving the others would take the focus from them.
+  for (const [id, element] of kept) if (!wanted.has(id)) { kept.delete(id); removeElement(element); }
   let at = parent.firstElementChild;
   for (const item of items) {
     const id = String(key(item));
@@ -93,8 +97,8 @@ function list(parent, items, key, build, update) {
   }
 }
 
-// Whoever works by keyboard goes on beside what went, not at the top of the page.
-function leave(element) {
+// The keyboard's focus goes to a neighbour, not to the top of the page.
+function removeElement(element) {
   const near = element.contains(document.activeElement)
     && ((element.nextElementSibling ?? element.previousElementSibling)?.querySelector("input, button, summary")
       ?? element.closest("section"));
@@ -102,22 +106,22 @@ function leave(element) {
   if (near) near.focus();
 }
 
-// A button that is off for a while keeps the focus, which `disabled` would take from it.
-const turn = (button, on) => button.setAttribute("aria-disabled", String(!on));
-const isOn = (button) => button.getAttribute("aria-disabled") !== "true";
+// Unlike `disabled`, this keeps the focus.
+const enable = (button, on) => button.setAttribute("aria-disabled", String(!on));
+const isEnabled = (button) => button.getAttribute("aria-disabled") !== "true";
 
-// A row that opens; what is inside is made when it is opened first.
-function folding(summary, inside) {
+// A row that opens; its content is made when it is first opened.
+function expandable(summary, content) {
   const details = make("details", {}, make("summary", {}, ...summary));
   details.addEventListener("toggle", () => {
-    if (details.open && details.children.length === 1) details.append(inside());
+    if (details.open && details.children.length === 1) details.append(content());
   });
   return details;
 }
 
 const waiting = new Set();
 function draw(...parts) {
-  // A page that is hidden draws nothing, but its title tells.
+  // A hidden page gets no animation frames, but its title is seen.
   const soon = document.hidden ? (work) => setTimeout(work, 0) : requestAnimationFrame;
   if (waiting.size === 0) soon(() => {
     const now = [...waiting];
@@ -130,159 +134,158 @@ function draw(...parts) {
 async function ask(path, options = {}) {
   const answer = await fetch(path, options).catch(() => null);
   if (!answer) throw new Error("The console does not answer: is it still running?");
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.error || `The console answered ${answer.status}.`);
-  return told;
+  const document = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(document.error || `The console answered ${answer.status}.`);
+  return document;
 }
 
 // --- the pipeline ----------------------------------------------------------------------------
 
 function drawStages() {
   const flow = $("flow");
-  const line = known.stages.filter((one) => one.id !== "failures");
-  const column = line.findIndex((one) => one.id === "function") + 1;
-  list(flow, known.stages, (one) => one.id, (stage) => make("li", { class: "stage", id: `stage-${stage.id}` },
-    make("h3"), make("span", { class: "state" }), make("span", { class: "resource" }), make("dl"), make("p", { class: "says" })),
+  const line = known.stages.filter((stage) => stage.id !== "failures");
+  const column = line.findIndex((stage) => stage.id === "function") + 1;
+  list(flow, known.stages, (stage) => stage.id, (stage) => make("li", { class: "stage", id: `stage-${stage.id}` },
+    make("h3"), make("span", { class: "state" }), make("span", { class: "resource" }), make("dl"), make("p", { class: "detail" })),
   (element, stage) => {
-    const [title, state, resource, figures, says] = element.children;
-    element.dataset.health = stage.health;
+    const [title, state, resource, figures, detail] = element.children;
+    element.dataset.status = stage.status;
     element.classList.toggle("branch", stage.id === "failures");
     element.classList.toggle("last", stage.id === "topic");
     element.style.gridColumn = stage.id === "failures" ? column : line.indexOf(stage) + 1;
     set(title, stage.title);
-    state.dataset.state = stage.health;
-    set(state, `${SIGNS[stage.health]} ${WORDS[stage.health]}`);
+    state.dataset.state = stage.status;
+    set(state, `${SIGNS[stage.status]} ${WORDS[stage.status]}`);
     set(resource, text(stage.resource));
-    element.title = stage.says;
-    set(says, text(stage.says.length > 240 ? `${stage.says.slice(0, 240)} …` : stage.says));
-    list(figures, stage.figures, (one) => one.label,
-      (one) => make("div", { title: one.title }, make("dt", {}, one.label), make("dd")),
-      (part, one) => { part.title = one.title; set(part.children[1], one.value); });
+    element.title = stage.detail;
+    set(detail, text(stage.detail.length > 240 ? `${stage.detail.slice(0, 240)} …` : stage.detail));
+    list(figures, stage.figures, (figure) => figure.label,
+      (figure) => make("div", { title: figure.title }, make("dt", {}, figure.label), make("dd")),
+      (part, figure) => { part.title = figure.title; set(part.children[1], figure.value); });
   });
-  const broken = known.stages.filter((one) => one.health === "broken");
-  const unknown = known.stages.filter((one) => one.health === "unknown");
-  const names = (stages) => stages.map((one) => one.title.toLowerCase()).join(", ");
-  let state = "healthy", verdict = "All is well: what is uploaded becomes a record.";
-  if (known.gone) [state, verdict] = ["unknown", "The console does not answer: what is shown is old."];
-  else if (known.stack.why) [state, verdict] = ["unknown", "The pipeline can't be seen just now."];
-  else if (!known.stages.length) [state, verdict] = ["unknown", "Looking at the pipeline …"];
-  else if (broken.length === 1 && broken[0].id === "alarms") [state, verdict] = ["broken", `An alarm is on: ${broken[0].says}. What to do stands with it, below.`];
-  else if (broken.length) [state, verdict] = ["broken", `Something is wrong at: ${names(broken)}. ${broken[0].says}`];
-  else if (unknown.length) [state, verdict] = ["unknown", `Not known: ${names(unknown)}. ${unknown.find((one) => one.says)?.says ?? ""}`];
+  const failing = known.stages.filter((stage) => stage.status === "failing");
+  const unknown = known.stages.filter((stage) => stage.status === "unknown");
+  const names = (stages) => stages.map((stage) => stage.title.toLowerCase()).join(", ");
+  let state = "ok", verdict = "OK: uploads become records.";
+  if (known.disconnected) [state, verdict] = ["unknown", "The console does not answer: this page is out of date."];
+  else if (known.stack.problem) [state, verdict] = ["unknown", "Unknown: the pipeline can't be read."];
+  else if (!known.stages.length) [state, verdict] = ["unknown", "Checking the pipeline …"];
+  else if (failing.length === 1 && failing[0].id === "alarms") [state, verdict] = ["failing", `In alarm: ${failing[0].detail}. See what to do under Alarms.`];
+  else if (failing.length) [state, verdict] = ["failing", `Failing: ${names(failing)}. ${failing[0].detail}`];
+  else if (unknown.length) [state, verdict] = ["unknown", `Unknown: ${names(unknown)}. ${unknown.find((stage) => stage.detail)?.detail ?? ""}`];
   $("verdict").dataset.state = state;
   set($("verdict"), `${SIGNS[state]} ${text(verdict)}`);
-  document.title = `${broken.length ? `✕ ${broken.length} broken – ` : ""}Pipeline`;
+  document.title = `${failing.length ? `✕ ${failing.length} failing – ` : ""}Pipeline`;
 }
 
-function light(id, bad) {
+function light(id, failing) {
   const stage = $(`stage-${id}`);
   if (!stage) return;
-  const name = bad ? "lit-bad" : "lit";
+  const name = failing ? "lit-failing" : "lit";
   stage.classList.add(name);
   clearTimeout(stage[name]);
   stage[name] = setTimeout(() => stage.classList.remove(name), 900);
 }
 
 function drawStack() {
-  const { why, origin, region } = known.stack;
-  show($("banner"), Boolean(why));
-  set($("banner"), text(why || ""));
+  const { problem, origin, region } = known.stack;
+  show($("banner"), Boolean(problem));
+  set($("banner"), text(problem || ""));
   const where = known.stack.embedded ? "The lab on this machine" : origin;
   set($("origin"), text([where, region].filter(Boolean).join(", ")));
-  set($("figures-note"), known.stack.embedded ? "The emulator has no metrics of its own: this page publishes them from what it sees, so that alarms go off as in AWS." : "");
-  const closed = !known.write;
-  $("drop").classList.toggle("closed", closed);
-  for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = closed;
-  set($("drop-note"), closed ? ": not here, this page only looks; start it with --write to let it upload." : " and watch each one travel.");
+  set($("figures-note"), known.stack.embedded ? "The emulator publishes no metrics: this page publishes what it observes, so that alarms work as in AWS." : "");
+  const readOnly = !known.write;
+  $("drop").classList.toggle("read-only", readOnly);
+  for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = readOnly;
+  set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : " and follow each upload.");
   drawStages();
 }
 
-function drawBlind() {
-  for (const panel of ["records", "log", "failures", "alarms", "mails", "points", "checks", "metrics"]) {
-    const element = $(`blind-${panel}`);
-    const why = known.blind[panel];
+function drawUnknown() {
+  for (const panel of ["records", "log", "failures", "alarms", "notifications", "datapoints", "checks", "metrics"]) {
+    const element = $(`unknown-${panel}`);
+    const why = known.unknown[panel];
     show(element, Boolean(why));
-    set(element, why ? text(`Not to be seen just now: ${why}`) : "");
+    set(element, why ? text(`Unknown: ${why}`) : "");
   }
 }
 
 // --- uploads ---------------------------------------------------------------------------------
 
 const STATES = {
-  uploading: "uploading", travelling: "on its way", arrived: "recorded", retrying: "failed, is tried again",
-  failed: "failed, waits in the failure queue", refused: "not uploaded", untaken: "no filter takes it",
+  uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Failed, retrying",
+  failed: "Failed, in the failure queue", rejected: "Not uploaded", filtered_out: "No filter matches",
 };
 
-function steps(travel) {
-  const bad = travel.state === "refused" ? "bucket" : { retrying: 1, failed: 1 }[travel.state]
-    ? (known.failures.find((one) => one.id === travel.message)?.how === "rule" ? "delivery" : "function") : null;
-  let now = travel.state === "uploading" || travel.state === "travelling";
-  const names = { bucket: "bucket", delivery: known.stages.find((one) => one.id === "delivery")?.title.toLowerCase() ?? "rule", function: "function", table: "table" };
+function steps(upload) {
+  const failed = upload.state === "rejected" ? "bucket" : ["retrying", "failed"].includes(upload.state)
+    ? (known.failures.find((failure) => failure.id === upload.message)?.how === "rule" ? "delivery" : "function") : null;
+  let pending = upload.state === "uploading" || upload.state === "in_progress";
+  const names = { bucket: "bucket", delivery: known.stages.find((stage) => stage.id === "delivery")?.title.toLowerCase() ?? "rule", function: "function", table: "table" };
   return Object.entries(names).map(([id, name]) => {
-    const passed = id in travel.stages && id !== bad;
+    const passed = id in upload.stages && id !== failed;
     let step = "", sign = "";
-    if (id === bad) [step, sign] = ["bad", "✕"];
-    else if (passed && !(bad === "delivery" && id === "function")) [step, sign] = ["done", "✓"];
-    else if (now) { [step, sign] = ["now", "…"]; now = false; }
-    return { id, name, step, sign, ms: step === "done" ? duration(travel.stages[id]) : "" };
+    if (id === failed) [step, sign] = ["failed", "✕"];
+    else if (passed && !(failed === "delivery" && id === "function")) [step, sign] = ["done", "✓"];
+    else if (pending) { [step, sign] = ["pending", "…"]; pending = false; }
+    return { id, name, step, sign, ms: step === "done" ? duration(upload.stages[id]) : "" };
   });
 }
 
-function drawTravels() {
-  const all = [...known.travels.values()].sort((one, other) => other.id - one.id).slice(0, SHOWN);
-  show($("travels-none"), all.length === 0);
-  list($("travels"), all, (one) => one.id, (travel) => make("li", { class: "travel" },
+function drawUploads() {
+  const all = [...known.uploads.values()].sort((left, right) => right.id - left.id).slice(0, SHOWN);
+  show($("uploads-none"), all.length === 0);
+  list($("upload-list"), all, (upload) => upload.id, (upload) => make("li", { class: "upload" },
     make("div", {}, make("div", { class: "key" }), make("div", { class: "about" })),
     make("ol", { class: "steps" }), make("span", { class: "state" }),
     make("div", { class: "reason" }, make("span"), " ",
-      make("button", { type: "button", class: "small-button", onclick: (event) => { if (isOn(event.target)) replay([known.travels.get(travel.id).message]); } }, "Replay"))),
-  (element, travel) => {
+      make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([known.uploads.get(upload.id).message]); } }, "Replay"))),
+  (element, upload) => {
     const [names, track, state, reason] = element.children;
-    element.dataset.is = travel.state;
-    set(names.children[0], text(travel.key));
-    set(names.children[1], [bytes(travel.size), travel.here ? "from this page" : "from elsewhere", clock(travel.at)].filter(Boolean).join(", "));
-    state.dataset.state = { arrived: "healthy", uploading: "busy", travelling: "busy", untaken: "unknown" }[travel.state] || "broken";
-    set(state, STATES[travel.state]);
-    list(track, steps(travel), (one) => one.id,
-      (one) => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span"), make("span", { class: "visually-hidden" })),
-      (step, one) => {
-        step.dataset.step = one.step;
-        set(step.children[0], one.sign);
-        set(step.children[1], one.ms || (one.step === "done" ? "–" : " "));
-        set(step.children[2], one.name);
-        const said = { done: "passed", bad: "failed", now: "waited for" }[one.step] || "not reached";
-        set(step.children[3], ` ${said}`);
+    element.dataset.upload = upload.state;
+    set(names.children[0], text(upload.key));
+    set(names.children[1], [bytes(upload.size), upload.from_page ? "from this page" : "from elsewhere", clock(upload.at)].filter(Boolean).join(", "));
+    state.dataset.state = { recorded: "ok", uploading: "busy", in_progress: "busy", filtered_out: "unknown" }[upload.state] || "failing";
+    set(state, STATES[upload.state]);
+    list(track, steps(upload), (step) => step.id,
+      () => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span"), make("span", { class: "visually-hidden" })),
+      (element, { step, sign, ms, name }) => {
+        element.dataset.step = step;
+        set(element.children[0], sign);
+        set(element.children[1], ms || (step === "done" ? "–" : " "));
+        set(element.children[2], name);
+        set(element.children[3], ` ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`);
       });
-    show(reason, Boolean(travel.reason));
-    set(reason.children[0], travel.reason ? text(travel.reason) : "");
-    show(reason.children[1], Boolean(travel.message) && known.write);
-    reason.children[1].setAttribute("aria-label", `Replay ${text(travel.key)}`);
-    turn(reason.children[1], !known.replay?.running);
+    show(reason, Boolean(upload.reason));
+    set(reason.children[0], upload.reason ? text(upload.reason) : "");
+    show(reason.children[1], Boolean(upload.message) && known.write);
+    reason.children[1].setAttribute("aria-label", `Replay ${text(upload.key)}`);
+    enable(reason.children[1], !known.replay?.running);
   });
 }
 
-function takeTravels(travels) {
-  for (const travel of travels) {
-    const before = known.travels.get(travel.id);
-    for (const id of Object.keys(travel.stages)) if (!before || !(id in before.stages)) light(id === "delivery" && !$("stage-delivery") ? "rule" : id, false);
-    if (["failed", "retrying"].includes(travel.state) && before?.state !== travel.state) light("function", true);
-    if (travel.state === "failed" && before?.state !== "failed") say(`${travel.key} failed: ${travel.reason}`);
-    if (travel.state === "arrived" && before?.state !== "arrived") say(`${travel.key} is recorded`);
-    known.travels.set(travel.id, travel);
+function takeUploads(uploads) {
+  for (const upload of uploads) {
+    const before = known.uploads.get(upload.id);
+    for (const id of Object.keys(upload.stages)) if (!before || !(id in before.stages)) light(id === "delivery" && !$("stage-delivery") ? "rule" : id, false);
+    if (["failed", "retrying"].includes(upload.state) && before?.state !== upload.state) light("function", true);
+    if (upload.state === "failed" && before?.state !== "failed") announce(`${upload.key} failed: ${upload.reason}`);
+    if (upload.state === "recorded" && before?.state !== "recorded") announce(`${upload.key} is recorded`);
+    known.uploads.set(upload.id, upload);
   }
-  const old = [...known.travels.keys()].sort((one, other) => one - other).slice(0, -200);
-  for (const id of old) known.travels.delete(id);
-  draw(drawTravels);
+  const old = [...known.uploads.keys()].sort((left, right) => left - right).slice(0, -200);
+  for (const id of old) known.uploads.delete(id);
+  draw(drawUploads);
 }
 
 const queue = [];
 let uploading = 0;
 
 function upload(files) {
-  complain("");
+  showError("");
   if (!known.write) return;
-  if (files.length > MOST_FILES) {
-    complain(`${files.length} files are more than this page takes at once (${MOST_FILES}): use "aws s3 cp --recursive".`);
+  if (files.length > MAX_FILES) {
+    showError(`${files.length} files are more than this page takes at once (${MAX_FILES}): use "aws s3 cp --recursive".`);
     return;
   }
   const prefix = $("prefix").value;
@@ -291,11 +294,11 @@ function upload(files) {
 }
 
 function next() {
-  while (uploading < AT_ONCE && queue.length) {
+  while (uploading < UPLOADS_AT_ONCE && queue.length) {
     const { body, key } = queue.shift();
     uploading += 1;
     ask(`objects?key=${encodeURIComponent(wellFormed(key))}`, { method: "PUT", body })
-      .catch((error) => complain(`${text(key)}: ${error.message}`))
+      .catch((error) => showError(`${text(key)}: ${error.message}`))
       .finally(() => { uploading -= 1; next(); });
   }
 }
@@ -308,14 +311,14 @@ async function filesOf(transfer) {
   if (!entries.length) return [...transfer.files].map((file) => ({ file, path: file.name }));
   const files = [];
   const walk = async (entry, path) => {
-    if (files.length > MOST_FILES) return;
-    if (entry.isFile) files.push({ file: await new Promise((good, bad) => entry.file(good, bad)), path: path + entry.name });
+    if (files.length > MAX_FILES) return;
+    if (entry.isFile) files.push({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), path: path + entry.name });
     else if (entry.isDirectory) {
       const reader = entry.createReader();
       for (;;) {
-        const some = await new Promise((good, bad) => reader.readEntries(good, bad));
-        if (!some.length) break;
-        for (const one of some) await walk(one, `${path}${entry.name}/`);
+        const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (!children.length) break;
+        for (const child of children) await walk(child, `${path}${entry.name}/`);
       }
     }
   };
@@ -325,52 +328,55 @@ async function filesOf(transfer) {
 
 // --- records ---------------------------------------------------------------------------------
 
+const seconds = (item) => Number(value(item.timestamp) ?? 0);
+
 function drawRecords() {
   const prefix = $("records-prefix").value, since = $("records-since").value;
   const from = since ? Date.now() / 1000 - Number(since) : 0;
-  const pool = found ? new Map([...found, ...known.records]) : known.records;
-  const fits = [...pool.values()]
-    .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && Number(value(item.timestamp) ?? 0) >= from)
-    .sort((one, other) => Number(value(other.timestamp) ?? 0) - Number(value(one.timestamp) ?? 0)
-      || (value(other.sequencer) ?? "").localeCompare(value(one.sequencer) ?? ""));
-  set($("records-count"), fits.length > SHOWN ? `${SHOWN} of ${fits.length} and more` : fits.length ? String(fits.length) : "");
-  show($("records-none"), fits.length === 0 && !known.blind.records);
-  list($("records"), fits.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, folding([
+  const pool = foundRecords ? new Map([...foundRecords, ...known.records]) : known.records;
+  const matching = [...pool.values()]
+    .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && seconds(item) >= from)
+    .sort((left, right) => seconds(right) - seconds(left)
+      || (value(right.sequencer) ?? "").localeCompare(value(left.sequencer) ?? ""));
+  const total = matching.length >= KEPT ? `${KEPT}+` : String(matching.length);
+  set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${total}` : matching.length ? total : "");
+  show($("records-none"), matching.length === 0 && !known.unknown.records);
+  list($("records"), matching.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, expandable([
     make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => attributes(item))),
   (row, item) => {
     const [time, key, size] = row.firstChild.firstChild.children;
-    set(time, when(Number(value(item.timestamp)) * 1000));
-    set(key, text(value(item.objectKey) ?? "a record without a key"));
+    set(time, shortMoment(seconds(item) * 1000));
+    set(key, text(value(item.objectKey) ?? "(no key)"));
     set(size, item.size ? bytes(Number(value(item.size))) : "");
   });
 }
 
 function attributes(item) {
-  const names = Object.keys(item).sort((one, other) => (other === "objectId") - (one === "objectId") || one.localeCompare(other));
+  const names = Object.keys(item).sort((left, right) => (right === "objectId") - (left === "objectId") || left.localeCompare(right));
   return make("div", { class: "body" }, make("dl", { class: "attributes" }, ...names.flatMap((name) => {
-    const [type, told] = Object.entries(item[name])[0];
-    const read = ["timestamp", "ttl"].includes(name) ? ` (${moment(Number(told) * 1000)})` : "";
-    const shown = typeof told === "string" ? told : JSON.stringify(told);
-    return [make("dt", {}, text(name), " ", make("span", { class: "type" }, type)), make("dd", {}, text(shown), make("span", { class: "type" }, read))];
+    const [type, stored] = Object.entries(item[name])[0];
+    const time = ["timestamp", "ttl"].includes(name) ? ` (${moment(Number(stored) * 1000)})` : "";
+    const shown = typeof stored === "string" ? stored : JSON.stringify(stored);
+    return [make("dt", {}, text(name), " ", make("span", { class: "type" }, type)), make("dd", {}, text(shown), make("span", { class: "type" }, time))];
   })));
 }
 
-let asking = 0;
+let searchTimer = 0;
 function filterRecords() {
-  clearTimeout(asking);
+  clearTimeout(searchTimer);
   draw(drawRecords);
   const prefix = $("records-prefix").value, since = $("records-since").value;
-  found = null;
+  foundRecords = null;
   set($("records-note"), "");
   if (!prefix && !since) return;
-  asking = setTimeout(async () => {
+  searchTimer = setTimeout(async () => {
     const from = since ? Math.floor(Date.now() / 1000 - Number(since)) : "";
-    set($("records-note"), "Asking the table …");
+    set($("records-note"), "Searching the table …");
     try {
-      const told = await ask(`records?prefix=${encodeURIComponent(wellFormed(prefix))}&since=${from}`);
+      const { items, complete } = await ask(`records?prefix=${encodeURIComponent(wellFormed(prefix))}&since=${from}`);
       if (prefix !== $("records-prefix").value || since !== $("records-since").value) return;
-      found = new Map(told.items.map((item) => [value(item.objectId), item]));
-      set($("records-note"), told.whole ? "" : "The table is large: only its first 4 MB were searched.");
+      foundRecords = new Map(items.map((item) => [value(item.objectId), item]));
+      set($("records-note"), complete ? "" : "Large table: only its first 4 MB were searched.");
     } catch (error) { set($("records-note"), error.message); }
     draw(drawRecords);
   }, 400);
@@ -380,23 +386,23 @@ function filterRecords() {
 
 function drawLog() {
   const level = $("log-level").value, request = $("log-request").value.trim();
-  const least = level ? LEVELS.indexOf(level) : 0;
-  const fits = [...known.invokes.values()]
-    .filter((one) => LEVELS.indexOf(one.level) >= least && one.request.startsWith(request))
-    .sort((one, other) => other.at - one.at);
-  set($("log-count"), fits.length > SHOWN ? `${SHOWN} of ${fits.length}` : fits.length ? String(fits.length) : "");
-  show($("log-none"), fits.length === 0 && !foundLines && !known.blind.log);
-  show($("log-search"), request.length >= 8 && fits.length === 0);
-  const shown = foundLines && fits.length === 0 ? [foundLines] : fits.slice(0, SHOWN);
-  list($("log"), shown, (one) => one.request, (invoke) => make("li", {}, folding([
+  const lowest = level ? LEVELS.indexOf(level) : 0;
+  const matching = [...known.invokes.values()]
+    .filter((invoke) => LEVELS.indexOf(invoke.level) >= lowest && invoke.request.startsWith(request))
+    .sort((left, right) => right.at - left.at);
+  set($("log-count"), matching.length > SHOWN ? `${SHOWN} of ${matching.length}` : matching.length ? String(matching.length) : "");
+  show($("log-none"), matching.length === 0 && !foundInvoke && !known.unknown.log);
+  show($("log-search"), request.length >= 8 && matching.length === 0);
+  const shown = foundInvoke && matching.length === 0 ? [foundInvoke] : matching.slice(0, SHOWN);
+  list($("log"), shown, (invoke) => invoke.request, (invoke) => make("li", {}, expandable([
     make("time", {}), make("span", { class: "state" }), make("span", { class: "grow" }), make("span", { class: "ms" })],
   () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("pre", { class: "lines", tabindex: 0 })))),
   (row, invoke) => {
-    const details = row.firstChild, [time, state, told, ms] = details.firstChild.children;
+    const details = row.firstChild, [time, state, about, ms] = details.firstChild.children;
     set(time, clock(invoke.at));
-    state.dataset.state = invoke.broken ? "broken" : "healthy";
-    set(state, invoke.broken ? `✕ ${invoke.level}` : `✓ ${invoke.level}`);
-    set(told, text(summary(invoke)));
+    state.dataset.state = invoke.failing ? "failing" : "ok";
+    set(state, invoke.failing ? `✕ ${invoke.level}` : `✓ ${invoke.level}`);
+    set(about, text(summary(invoke)));
     set(ms, duration(invoke.milliseconds));
     const fill = () => { const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${text(line)}`).join("\n")); };
     details.ontoggle = () => queueMicrotask(fill);
@@ -405,204 +411,206 @@ function drawLog() {
 }
 
 function summary(invoke) {
-  if (invoke.refused.length) return `${invoke.refused[0].key}: ${invoke.refused[0].reason}`;
+  if (invoke.not_stored.length) return `${invoke.not_stored[0].key}: ${invoke.not_stored[0].reason}`;
   if (invoke.received === null) return invoke.lines.at(-1)?.[2] ?? "";
   const parts = [`${invoke.received} received`, `${invoke.stored} stored`];
   if (invoke.failed) parts.push(`${invoke.failed} failed`);
-  if (invoke.cold) parts.push("cold start");
+  if (invoke.cold_start) parts.push("cold start");
   return `${parts.join(", ")} · ${invoke.request.slice(0, 8)}`;
 }
 
-// --- alarms, messages, failures --------------------------------------------------------------
+// --- alarms, notifications, failure queue ----------------------------------------------------
 
 function drawAlarms() {
-  const ringing = known.alarms.filter((one) => one.state === "ALARM").length;
-  set($("alarms-count"), known.alarms.length ? `${ringing} of ${known.alarms.length} on` : "");
-  show($("alarms-none"), known.alarms.length === 0 && !known.blind.alarms);
+  const inAlarm = known.alarms.filter((alarm) => alarm.state === "ALARM").length;
+  set($("alarms-count"), known.alarms.length ? `${inAlarm} of ${known.alarms.length} in alarm` : "");
+  show($("alarms-none"), known.alarms.length === 0 && !known.unknown.alarms);
   const order = { ALARM: 0, INSUFFICIENT_DATA: 1, OK: 2 };
-  const sorted = [...known.alarms].sort((one, other) => order[one.state] - order[other.state] || one.name.localeCompare(other.name));
-  list($("alarms"), sorted, (one) => one.name, (alarm) => {
-    const details = folding(["State history, and what to do"], () => make("div", { class: "body runbook" }, "Asking …"));
-    details.addEventListener("toggle", () => { if (details.open) tellAlarm(alarm.name, details.children[1]); });
+  const sorted = [...known.alarms].sort((left, right) => order[left.state] - order[right.state] || left.name.localeCompare(right.name));
+  list($("alarms"), sorted, (alarm) => alarm.name, (alarm) => {
+    const details = expandable(["History and runbook"], () => make("div", { class: "body runbook" }, "Loading …"));
+    details.addEventListener("toggle", () => { if (details.open) loadAlarm(alarm.name, details.children[1]); });
     return make("li", {}, make("div", { class: "alarm", id: `alarm-${alarm.name}` },
       make("div", {}, make("div", {}, make("span", { class: "state" }), " ", make("span", { class: "name" })), make("div", { class: "small" })),
       make("div", { class: "spark-place" }), details));
   }, (row, alarm) => {
-    const [told, place] = row.firstChild.children, [line, about] = told.children;
-    const state = { OK: "healthy", ALARM: "broken" }[alarm.state] ?? "unknown";
+    const [summary, place] = row.firstChild.children, [line, about] = summary.children;
+    const state = { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
     line.children[0].dataset.state = state;
     set(line.children[0], `${SIGNS[state]} ${alarm.state}`);
     set(line.children[1], text(alarm.name));
     set(about, text(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
-    const points = JSON.stringify(known.points[alarm.name] ?? null);
-    if (place.drawn !== points) { place.drawn = points; place.replaceChildren(spark(alarm, known.points[alarm.name])); }
+    const datapoints = JSON.stringify(known.datapoints[alarm.name] ?? null);
+    if (place.drawn !== datapoints) { place.drawn = datapoints; place.replaceChildren(spark(alarm, known.datapoints[alarm.name])); }
   });
 }
 
-function spark(alarm, points) {
-  if (!points?.length) return make("span", { class: "small" }, "no datapoints");
-  const values = points.map(([, told]) => told);
+function spark(alarm, datapoints) {
+  if (!datapoints?.length) return make("span", { class: "small" }, "No datapoints");
+  const values = datapoints.map(([, measured]) => measured);
   const top = Math.max(...values, alarm.threshold ?? 0) * 1.15 || 1;
-  const [first, last] = [points[0][0], Math.max(points.at(-1)[0], points[0][0] + 1)];
-  const x = (at) => 2 + (146 * (at - first)) / (last - first), y = (told) => 38 - (36 * told) / top;
-  const most = Math.max(...values);
-  const said = `${alarm.metric}: ${points.length} datapoints, highest ${most}, newest ${values.at(-1)}, threshold ${alarm.threshold}`;
-  const svg = drawing("svg", { class: "spark", viewBox: "0 0 150 40", role: "img", "aria-label": said });
-  svg.append(drawing("title", {}));
-  svg.firstChild.textContent = said;
-  svg.append(drawing("polyline", { class: "line", points: points.map(([at, told]) => `${x(at).toFixed(1)},${y(told).toFixed(1)}`).join(" ") }));
-  svg.append(drawing("circle", { class: "dot-mark", cx: x(points.at(-1)[0]), cy: y(values.at(-1)), r: 3 }));
-  if (alarm.threshold !== null) svg.append(drawing("line", { class: "limit", x1: 0, x2: 150, y1: y(alarm.threshold), y2: y(alarm.threshold) }));
+  const [first, last] = [datapoints[0][0], Math.max(datapoints.at(-1)[0], datapoints[0][0] + 1)];
+  const x = (at) => 2 + (146 * (at - first)) / (last - first), y = (measured) => 38 - (36 * measured) / top;
+  const label = `${alarm.metric}: ${datapoints.length} datapoints, maximum ${Math.max(...values)}, newest ${values.at(-1)}, threshold ${alarm.threshold}`;
+  const svg = makeSvg("svg", { class: "spark", viewBox: "0 0 150 40", role: "img", "aria-label": label });
+  svg.append(makeSvg("title", {}));
+  svg.firstChild.textContent = label;
+  svg.append(makeSvg("polyline", { class: "line", points: datapoints.map(([at, measured]) => `${x(at).toFixed(1)},${y(measured).toFixed(1)}`).join(" ") }));
+  svg.append(makeSvg("circle", { class: "dot-mark", cx: x(datapoints.at(-1)[0]), cy: y(values.at(-1)), r: 3 }));
+  if (alarm.threshold !== null) svg.append(makeSvg("line", { class: "limit", x1: 0, x2: 150, y1: y(alarm.threshold), y2: y(alarm.threshold) }));
   return svg;
 }
 
-async function tellAlarm(name, place) {
+async function loadAlarm(name, place) {
   try {
-    const told = await ask(`alarm?name=${encodeURIComponent(wellFormed(name))}`);
+    const { history, runbook } = await ask(`alarm?name=${encodeURIComponent(wellFormed(name))}`);
     place.replaceChildren(
-      make("ol", { class: "history", "aria-label": "State history, the newest first" }, ...told.history.map((one) =>
-        make("li", {}, `${when(one.at)}: ${one.from ?? "?"} → ${one.to ?? "?"}. ${text(one.reason ?? "")}`))),
-      ...told.runbook.map((pieces) => pieces.length === 1 && pieces[0][0] === "pre" ? make("pre", {}, pieces[0][1])
+      make("ol", { class: "history", "aria-label": "State history, newest first" }, ...history.map((change) =>
+        make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${text(change.reason ?? "")}`))),
+      ...runbook.map((pieces) => pieces.length === 1 && pieces[0][0] === "pre" ? make("pre", {}, pieces[0][1])
         : make("p", {}, ...pieces.map(([kind, piece]) => kind === "text" ? piece : make(kind, {}, piece)))));
-    if (!told.runbook.length) place.append(make("p", {}, "The runbook has no paragraph about this alarm."));
+    if (!runbook.length) place.append(make("p", {}, "The runbook has no section on this alarm."));
   } catch (error) { place.replaceChildren(error.message); }
 }
 
-function drawMails() {
-  set($("mails-count"), known.mails.length ? String(known.mails.length) : "");
-  show($("mails-none"), known.mails.length === 0 && !known.blind.mails);
-  list($("mails"), known.mails.slice(0, SHOWN), (one) => one.id, (mail) => make("li", {}, folding([
-    make("time", {}, when(mail.at)), make("span", { class: "grow" }, text(mail.subject))],
-  () => make("div", { class: "body" }, ...mail.lines.map((line) => make("p", {}, text(line)))))));
+function drawNotifications() {
+  set($("notifications-count"), known.notifications.length ? String(known.notifications.length) : "");
+  show($("notifications-none"), known.notifications.length === 0 && !known.unknown.notifications);
+  list($("notifications"), known.notifications.slice(0, SHOWN), (notification) => notification.id, (notification) => make("li", {}, expandable([
+    make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, text(notification.subject))],
+  () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, text(line)))))));
 }
 
 function drawFailures() {
   const all = [...known.failures].reverse().slice(0, SHOWN);
   set($("failures-count"), known.failures.length ? String(known.failures.length) : "");
-  show($("failures-none"), known.failures.length === 0 && !known.blind.failures);
+  show($("failures-none"), known.failures.length === 0 && !known.unknown.failures);
   show($("failures-tools"), known.write && (known.failures.length > 0 || Boolean(known.replay)));
-  const ids = new Set(all.map((one) => one.id));
-  for (const id of chosen) if (!ids.has(id)) chosen.delete(id);
-  list($("failures"), all, (one) => one.id, (failure) => make("li", { class: "failure" },
-    make("input", { type: "checkbox", onchange: (event) => { chosen[event.target.checked ? "add" : "delete"](failure.id); drawTools(); } }),
-    make("div", {}, make("div", { class: "key" }), make("div", { class: "small" }), make("div", { class: "why" })),
-    make("button", { type: "button", class: "small-button", onclick: (event) => { if (isOn(event.target)) replay([failure.id]); } }, "Replay")),
+  const ids = new Set(all.map((failure) => failure.id));
+  for (const id of selected) if (!ids.has(id)) selected.delete(id);
+  list($("failures"), all, (failure) => failure.id, (failure) => make("li", { class: "failure" },
+    make("input", { type: "checkbox", onchange: (event) => { selected[event.target.checked ? "add" : "delete"](failure.id); drawTools(); } }),
+    make("div", {}, make("div", { class: "key" }), make("div", { class: "small" }), make("div", { class: "reason" })),
+    make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([failure.id]); } }, "Replay")),
   (row, failure) => {
-    const [box, told, button] = row.children;
+    const [box, about, button] = row.children;
     const [, key] = failure.objects[0] ?? [];
     const more = failure.objects.length > 1 ? ` and ${failure.objects.length - 1} more` : "";
     const name = key === undefined ? `message ${failure.id.slice(0, 8)}` : text(key) + more;
-    set(told.children[0], name);
+    set(about.children[0], name);
     const attempts = failure.attempts === null ? "" : `, ${failure.attempts} attempts`;
-    set(told.children[1], `${failure.failed_at ? moment(failure.failed_at * 1000) : "when is not known"}, from the ${text(failure.how)}${attempts}`);
-    set(told.children[2], text(failure.reason || "Nobody said why: the function's log does."));
-    box.setAttribute("aria-label", `Choose ${name}`);
+    set(about.children[1], `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`);
+    set(about.children[2], text(failure.reason || "No reason given: see the function's log."));
+    box.setAttribute("aria-label", `Select ${name}`);
     button.setAttribute("aria-label", `Replay ${name}`);
-    box.checked = chosen.has(failure.id);
-    for (const one of [box, button]) show(one, known.write);
-    turn(button, !known.replay?.running);
+    box.checked = selected.has(failure.id);
+    for (const control of [box, button]) show(control, known.write);
+    enable(button, !known.replay?.running);
   });
   drawTools();
 }
 
 function drawTools() {
-  const running = Boolean(known.replay?.running);
-  turn($("replay-chosen"), !running && chosen.size > 0);
-  turn($("replay-all"), !running && known.failures.length > 0);
-  set($("replay-chosen"), chosen.size ? `Replay ${chosen.size} chosen` : "Replay chosen");
-  const told = known.replay;
-  let said = "";
-  if (told) {
-    said = `${told.running ? "Replaying: " : ""}${told.done} recorded`;
-    if (told.stayed.length) said += `, ${told.stayed.length} stayed (${text(told.stayed.at(-1).reason ?? "no reason")})`;
-    if (told.why) said += `. ${text(told.why)}`;
+  const progress = known.replay, running = Boolean(progress?.running);
+  enable($("replay-selected"), !running && selected.size > 0);
+  enable($("replay-all"), !running && known.failures.length > 0);
+  set($("replay-selected"), selected.size ? `Replay ${selected.size} selected` : "Replay selected");
+  let state = "";
+  if (progress) {
+    state = `${running ? "Replaying: " : ""}${progress.done} recorded`;
+    if (progress.stayed) state += `, ${progress.stayed} still in the queue (${text(progress.reason ?? "no reason given")})`;
+    if (progress.problem) state += `. ${text(progress.problem)}`;
   }
-  set($("replay-state"), said);
+  set($("replay-state"), state);
 }
 
 async function replay(messages) {
-  complain("");
+  showError("");
   try {
     await ask("replay", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ messages }) });
-  } catch (error) { complain(error.message); }
+  } catch (error) { showError(error.message); }
 }
 
-// --- what comes ------------------------------------------------------------------------------
+// --- events of the console -------------------------------------------------------------------
 
-function keep(map, items, key, most, age) {
+function keep(map, items, key, limit, time) {
   for (const item of items) map.set(key(item), item);
-  if (map.size > most) {
-    const newest = [...map.values()].sort((one, other) => age(one) - age(other)).slice(-most);
+  if (map.size > limit) {
+    const newest = [...map.values()].sort((left, right) => time(left) - time(right)).slice(-limit);
     map.clear();
     for (const item of newest) map.set(key(item), item);
   }
 }
 
 const takes = {
-  snapshot(told) {
-    for (const name of ["records", "invokes", "travels"]) known[name].clear();
-    Object.assign(known, { stack: told.stack, stages: told.stages, write: told.write, replay: told.replay, blind: told.blind ?? {} });
-    for (const name of ["failures", "alarms", "mails"]) known[name] = told[name] ?? [];
-    known.points = told.points ?? {};
-    if (told.records) takes.records(told.records);
-    if (told.invokes) takes.invokes(told.invokes);
-    for (const travel of told.travels ?? []) known.travels.set(travel.id, travel);
-    draw(drawStack, drawBlind, drawTravels, drawRecords, drawLog, drawAlarms, drawMails, drawFailures);
+  snapshot(snapshot) {
+    for (const name of ["records", "invokes", "uploads"]) known[name].clear();
+    Object.assign(known, { stack: snapshot.stack, stages: snapshot.stages, write: snapshot.write, replay: snapshot.replay, unknown: snapshot.unknown ?? {} });
+    for (const name of ["failures", "alarms", "notifications"]) known[name] = snapshot[name] ?? [];
+    known.datapoints = snapshot.datapoints ?? {};
+    if (snapshot.records) takes.records(snapshot.records);
+    if (snapshot.invokes) takes.invokes(snapshot.invokes);
+    for (const upload of snapshot.uploads ?? []) known.uploads.set(upload.id, upload);
+    draw(drawStack, drawUnknown, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
   },
-  stack(told) { known.stack = told; draw(drawStack); },
-  stages(told) { known.stages = told; draw(drawStages); },
-  blind(told) { known.blind = told; draw(drawBlind, drawRecords, drawLog, drawAlarms, drawMails, drawFailures); },
-  records(told) {
-    keep(known.records, told.items, (item) => value(item.objectId), 300, (item) => Number(value(item.timestamp) ?? 0));
-    if (told.complete === false) set($("records-note"), "The table is large: of what was there before, only the first 4 MB were read.");
+  stack(stack) { known.stack = stack; draw(drawStack); },
+  stages(stages) { known.stages = stages; draw(drawStages); },
+  unknown(reasons) { known.unknown = reasons; draw(drawUnknown, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures); },
+  records({ items, complete }) {
+    keep(known.records, items, (item) => value(item.objectId), KEPT, seconds);
+    if (complete === false) set($("records-note"), "Large table: only its first 4 MB were read.");
     draw(drawRecords);
   },
-  removed(ids) { for (const id of ids) { known.records.delete(id); found?.delete(id); } draw(drawRecords); },
-  invokes(told) { keep(known.invokes, told, (one) => one.request, 300, (one) => one.at); draw(drawLog); },
-  travels: takeTravels,
-  failures(told) { known.failures = told; draw(drawFailures, drawTravels); },
-  alarms(told) {
-    for (const alarm of told) {
-      const before = known.alarms.find((one) => one.name === alarm.name);
-      if (before && before.state !== alarm.state) { say(`The alarm ${alarm.name} is ${alarm.state}`); light("alarms", alarm.state === "ALARM"); }
+  removed(ids) { for (const id of ids) { known.records.delete(id); foundRecords?.delete(id); } draw(drawRecords); },
+  invokes(invokes) { keep(known.invokes, invokes, (invoke) => invoke.request, KEPT, (invoke) => invoke.at); draw(drawLog); },
+  uploads: takeUploads,
+  failures(failures) { known.failures = failures; draw(drawFailures, drawUploads); },
+  alarms(alarms) {
+    for (const alarm of alarms) {
+      const before = known.alarms.find((other) => other.name === alarm.name);
+      if (before && before.state !== alarm.state) { announce(`The alarm ${alarm.name} is ${alarm.state}`); light("alarms", alarm.state === "ALARM"); }
     }
-    known.alarms = told;
+    known.alarms = alarms;
     draw(drawAlarms);
   },
-  mails(told) { if (told.length > known.mails.length && known.mails.length) light("topic", false); known.mails = told; draw(drawMails); },
-  points(told) { known.points = told; draw(drawAlarms); },
-  replay(told) { known.replay = told; draw(drawFailures, drawTravels); },
+  notifications(notifications) {
+    if (notifications.length > known.notifications.length && known.notifications.length) light("topic", false);
+    known.notifications = notifications;
+    draw(drawNotifications);
+  },
+  datapoints(datapoints) { known.datapoints = datapoints; draw(drawAlarms); },
+  replay(progress) { known.replay = progress; draw(drawFailures, drawUploads); },
 };
 
 function connect() {
   const source = new EventSource("events");
   const connection = (state, word) => { $("connection").dataset.state = state; set($("connection"), word); };
-  source.onopen = () => { connection("healthy", "✓ live"); if (known.gone) { known.gone = false; show($("banner"), false); draw(drawStages); } };
+  source.onopen = () => { connection("ok", "✓ Live"); if (known.disconnected) { known.disconnected = false; show($("banner"), false); draw(drawStages); } };
   source.onerror = () => {
-    known.gone = true;
+    known.disconnected = true;
     draw(drawStages);
-    connection("broken", "✕ not connected");
+    connection("failing", "✕ Not connected");
     show($("banner"), true);
     set($("banner"), source.readyState === EventSource.CLOSED
-      ? "The console has ended, or this link is an old one: start it again, and open the link that it prints."
-      : "The console does not answer: what is shown is old. Trying again …");
-    // A console that answers with an error would never be asked again.
+      ? "The console has ended, or this is the link of another one: start it again, and open the link that it prints."
+      : "The console does not answer: this page is out of date. Trying again …");
+    // The browser does not reconnect after an answer with an error.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); connect(); }, 3000);
   };
   for (const [kind, take] of Object.entries(takes)) source.addEventListener(kind, (event) => take(JSON.parse(event.data)));
 }
 
-// --- what people do --------------------------------------------------------------------------
+// --- controls --------------------------------------------------------------------------------
 
 function start() {
   const drop = $("drop");
-  let inside = 0;
+  let depth = 0;
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
     event.preventDefault();
-    if (kind === "dragenter") inside += 1;
-    if (kind === "dragleave") inside -= 1;
-    if (kind === "drop") { inside = 0; filesOf(event.dataTransfer).then(upload).catch((error) => complain(`The files can't be read: ${error.message}`)); }
-    drop.classList.toggle("over", inside > 0 && known.write);
+    if (kind === "dragenter") depth += 1;
+    if (kind === "dragleave") depth -= 1;
+    if (kind === "drop") { depth = 0; filesOf(event.dataTransfer).then(upload).catch((error) => showError(`The files can't be read: ${error.message}`)); }
+    drop.classList.toggle("over", depth > 0 && known.write);
   });
   $("pick-files").onclick = () => $("files").click();
   $("pick-folder").onclick = () => $("folder").click();
@@ -624,29 +632,29 @@ function start() {
   $("records-prefix").oninput = filterRecords;
   $("records-since").onchange = filterRecords;
   $("log-level").onchange = () => draw(drawLog);
-  $("log-request").oninput = () => { foundLines = null; set($("log-note"), ""); draw(drawLog); };
+  $("log-request").oninput = () => { foundInvoke = null; set($("log-note"), ""); draw(drawLog); };
   $("log-filter").onsubmit = async (event) => {
     event.preventDefault();
     const request = $("log-request").value.trim();
     if (request.length < 8) return;
-    set($("log-note"), "Asking the log …");
+    set($("log-note"), "Searching the log …");
     try {
       const { invokes } = await ask(`log?request=${encodeURIComponent(wellFormed(request))}`);
-      foundLines = invokes[0] ?? null;
-      set($("log-note"), foundLines ? "" : "No line of the last day names it.");
+      foundInvoke = invokes[0] ?? null;
+      set($("log-note"), foundInvoke ? "" : "No log line of the last day has this request id.");
     } catch (error) { set($("log-note"), error.message); }
     draw(drawLog);
   };
-  $("replay-chosen").onclick = () => { if (isOn($("replay-chosen"))) replay([...chosen]); };
-  $("replay-all").onclick = () => { if (isOn($("replay-all"))) replay("all"); };
+  $("replay-selected").onclick = () => { if (isEnabled($("replay-selected"))) replay([...selected]); };
+  $("replay-all").onclick = () => { if (isEnabled($("replay-all"))) replay("all"); };
   const theme = (name) => { if (name) document.documentElement.dataset.theme = name; };
-  try { theme(localStorage.getItem("theme")); } catch { /* a browser that keeps nothing */ }
+  try { theme(localStorage.getItem("theme")); } catch { /* storage is off */ }
   $("theme").onclick = () => {
     const dark = document.documentElement.dataset.theme ? document.documentElement.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     theme(dark ? "light" : "dark");
-    try { localStorage.setItem("theme", dark ? "light" : "dark"); } catch { /* as above */ }
+    try { localStorage.setItem("theme", dark ? "light" : "dark"); } catch { /* storage is off */ }
   };
-  // What there is to be told may be much: the page shows first.
+  // First the page shows: the snapshot may be large.
   requestAnimationFrame(() => setTimeout(connect));
 }
 

@@ -1,26 +1,26 @@
-"""Hand what happens on to every page that listens, from any thread."""
+"""Send events to every open page, from any thread."""
 
 import asyncio
 import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, is_dataclass
 from typing import Any
 
-# A page that takes no more than that is too slow to be told; it asks for everything again.
-_BACKLOG = 2000
+# A page with more unsent events is disconnected; it reconnects and gets a snapshot.
+_MAX_UNSENT = 2000
 _QUIET_SECONDS = 15.0
 
 
-# None sends the page away.
+# None disconnects the page.
 Listener = asyncio.Queue[str | None]
 
 
 class Hub:
-    """Listeners of one event loop."""
+    """The listeners of one event loop."""
 
     def __init__(self) -> None:
-        """Nobody listens yet."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queues: set[Listener] = set()
         self._closed = False
@@ -31,17 +31,17 @@ class Hub:
         return len(self._queues)
 
     def publish(self, kind: str, data: Any) -> None:
-        """Tell every page; from any thread."""
+        """Send an event to every page; from any thread."""
         if self._queues:
-            self._soon(self._put, message(kind, data))
+            self._call_soon(self._put, message(kind, data))
 
     def close(self) -> None:
-        """Send every page away; from any thread."""
+        """Disconnect every page, and those that come later; from any thread."""
         self._closed = True
-        self._soon(self._send_away)
+        self._call_soon(self._disconnect)
 
     def join(self) -> Listener:
-        """Listen from now on; from the loop's own thread."""
+        """A new listener; from the loop's own thread."""
         self._loop = asyncio.get_running_loop()
         queue: Listener = asyncio.Queue()
         self._queues.add(queue)
@@ -50,38 +50,37 @@ class Hub:
         return queue
 
     def leave(self, queue: Listener) -> None:
-        """Listen no more."""
+        """Remove a listener."""
         self._queues.discard(queue)
 
-    def _soon(self, work: Callable[..., None], *arguments: str) -> None:
-        # Nobody listens in a loop that was never there, or has ended meanwhile.
+    def _call_soon(self, work: Callable[..., None], *arguments: str) -> None:
+        # Nobody listens in a loop that never ran, or has ended.
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(work, *arguments)
 
     def _put(self, text: str) -> None:
         for queue in list(self._queues):
-            if queue.qsize() < _BACKLOG:
+            if queue.qsize() < _MAX_UNSENT:
                 queue.put_nowait(text)
             else:
-                # It must not grow while the page takes nothing at all.
                 self._queues.discard(queue)
                 while not queue.empty():
                     queue.get_nowait()
                 queue.put_nowait(None)
 
-    def _send_away(self) -> None:
+    def _disconnect(self) -> None:
         for queue in self._queues:
             queue.put_nowait(None)
 
 
 async def hear(queue: Listener) -> AsyncIterator[str]:
-    """What a listener is told; ends when it is sent away."""
+    """A listener's events, until it is disconnected."""
     while True:
         try:
             text = await asyncio.wait_for(queue.get(), _QUIET_SECONDS)
         except TimeoutError:
-            # So that a connection that is gone is noticed.
+            # Writing is how a connection that is gone is noticed.
             text = ": quiet\n\n"
         if text is None:
             return
@@ -90,18 +89,20 @@ async def hear(queue: Listener) -> AsyncIterator[str]:
 
 def message(kind: str, data: Any) -> str:
     """One server-sent event. https://html.spec.whatwg.org/multipage/server-sent-events.html"""
-    return f"event: {kind}\ndata: {encoded(data)}\n\n"
+    return f"event: {kind}\ndata: {encode(data)}\n\n"
 
 
-def encoded(data: Any) -> str:
+def encode(data: Any) -> str:
     """JSON in ASCII, so that no line separator of any kind ends an event early.
 
-    Binary attributes of items are in base64, as DynamoDB itself sends them.
+    Binary attributes of items are in base64, as in DynamoDB's own JSON.
     """
-    return json.dumps(data, separators=(",", ":"), default=_binary)
+    return json.dumps(data, separators=(",", ":"), default=_jsonable)
 
 
-def _binary(value: Any) -> str:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, bytes | bytearray):
         return base64.b64encode(value).decode()
-    raise TypeError(f"{type(value).__name__} is nothing that a page is told")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -1,9 +1,9 @@
-"""Who may talk to the page: this machine's browser, from the page itself, with the link's token."""
+"""Which requests are answered: those of the page itself, with the link's token."""
 
 import hmac
 from collections.abc import Mapping
 
-# Nothing from elsewhere is loaded, framed, sent or remembered.
+# Nothing of another site is loaded or framed, nothing is sent to one, nothing is cached.
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -22,17 +22,17 @@ HEADERS = {
 def refusal(
     method: str, path: str, headers: Mapping[str, str], *, port: int, token: str
 ) -> tuple[int, str] | None:
-    """Why a request is refused: status and sentence; None where it may go on.
+    """Status and reason of a refusal; None if the request is answered.
 
-    `headers` by lower-case name. A name that somebody pointed at this machine (DNS rebinding) shows
-    in Host, another site's page in Origin and in what browsers say of themselves.
+    `headers` by lower-case name. Another name that resolves to this machine (DNS rebinding) shows
+    in Host, another site's page in Origin and in Sec-Fetch-Site.
     """
-    places = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
     if port == 80:
         # Browsers leave it out.
-        places |= {"127.0.0.1", "localhost"}
+        hosts |= {"127.0.0.1", "localhost"}
     host = headers.get("host", "")
-    if host not in places:
+    if host not in hosts:
         return 421, "This page answers to 127.0.0.1 only: open the link that the console printed."
     origin = headers.get("origin")
     if origin is not None and origin != f"http://{host}":

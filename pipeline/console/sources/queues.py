@@ -1,145 +1,141 @@
-"""What lies in queues: events that failed, and messages that reached the topic.
-
-Of a queue that nobody else may miss a message of: see `peek`.
-"""
+"""The pipeline's queues: failed events, and the topic's notifications."""
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.console.board import mail
-from pipeline.console.board.board import Board, Depth
-from pipeline.console.board.mail import Mail
-from pipeline.console.sources.calls import Watched
-from pipeline.console.sources.pace import Pace
+from pipeline.console.board import notifications
+from pipeline.console.board.notifications import Notification
+from pipeline.console.sources.session import ReadSession
+from pipeline.console.sources.source import Source
 from pipeline.deployed import failure_queue
 
-_PEEK = 10
-_LONG_PEEKS = 10
+_PAGE = 10
+_MAX_PAGES = 10
 _HIDDEN_SECONDS = 2
-_LOOK_AGAIN_SECONDS = 30
-# Read of the embedded lab's queue, whose newest may be its last.
-_MOST_MAILS = 1000
+_REREAD_SECONDS = 30
+# The newest notification may be the last one that the lab's queue delivers.
+_MAX_NOTIFICATION_PAGES = 100
+_MAX_NOTIFICATIONS = 100
 
 
-class Queues:
-    """Depth of failure queue and buffer, and what lies in the former."""
+@dataclass
+class FailureQueue(Source):
+    """Depth of failure queue and buffer, and the failure queue's messages."""
 
-    panel = "failures"
+    panel, thing = "failures", "the failure queue"
+    interval, quick = (5.0, 10.0), (0.24, 1.5)
+    # How many messages there were when they were read, and when that was.
+    _read: tuple[int, float] | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _paused: bool = field(default=False, init=False)
+    _hidden_until: float = field(default=0.0, init=False)
 
-    def __init__(self, board: Board, pace: Pace) -> None:
-        """Know nothing yet."""
-        self._board, self._pace = board, pace
-        self._read: tuple[int, float] | None = None
-        self._reading = threading.Lock()
-        self._held = False
-        self._hidden_until = 0.0
-
-    def hold(self, held: bool) -> float:
-        """Read no messages for that long; how many seconds some are hidden yet, by a look."""
-        with self._reading:
-            self._held, self._read = held, None
+    def pause(self, paused: bool) -> float:
+        """Read no messages until this is called again; how many seconds some are still hidden."""
+        with self._lock:
+            self._paused, self._read = paused, None
             return max(0.0, self._hidden_until - time.monotonic())
 
-    def look(self, session: Watched) -> float:
-        """Ask once."""
+    def poll(self, session: ReadSession) -> None:
         sqs, url = session.client("sqs"), session.target.failure_queue_url
-        depths = {"failures": Depth(*failure_queue.depth(sqs, url))}
+        depths = {"failures": failure_queue.depth(sqs, url)}
         if (buffer := session.target.buffer_queue_url) is not None:
-            depths["buffer"] = Depth(*failure_queue.depth(sqs, buffer))
-        self._board.queues(depths)
-        with self._reading:
-            # A replay has them; it tells of each itself.
-            if not self._held:
-                self._look_into(sqs, url, depths["failures"])
-        return 3 * self._pace.quick if self._board.under_way() else self._pace.queues
+            depths["buffer"] = failure_queue.depth(sqs, buffer)
+        self.board.depths = depths
+        with self._lock:
+            # A replay receives them, and updates the board itself.
+            if not self._paused:
+                self._read_messages(sqs, url, *depths["failures"])
 
-    def _look_into(self, sqs: Any, url: str, depth: Depth) -> None:
-        # Together: what a look hides is there all the same.
-        there, now = depth.waiting + depth.hidden, time.monotonic()
+    def _read_messages(self, sqs: Any, url: str, waiting: int, hidden: int) -> None:
+        # Both: a message that `peek` hides is still in the queue.
+        count, now = waiting + hidden, time.monotonic()
         known, read_at = self._read or (None, now)
-        if known == there and (not there or now - read_at < _LOOK_AGAIN_SECONDS):
+        if known == count and (not count or now - read_at < _REREAD_SECONDS):
             return
-        found = (
-            list(map(failure_queue.read, peek(sqs, url, depth.waiting))) if depth.waiting else []
-        )
-        if depth.waiting > _PEEK:
+        found = list(map(failure_queue.read, peek(sqs, url, waiting)))
+        if waiting > _PAGE:
             self._hidden_until = time.monotonic() + _HIDDEN_SECONDS
-        self._board.failed(found, complete=not depth.hidden and len(found) >= depth.waiting)
-        self._read = there, now
+        self.board.set_failures(found, complete=not hidden and len(found) >= waiting)
+        self._read = count, now
 
 
-class Mails:
-    """Messages that reached the topic: from a queue that is subscribed, or the alarms' history."""
+@dataclass
+class Notifications(Source):
+    """The topic's notifications, from a subscribed queue or from the alarms' history.
 
-    panel = "mails"
+    `queue_url` is of a queue that nobody else reads, like the lab's.
+    """
 
-    def __init__(self, board: Board, pace: Pace, queue_url: str | None) -> None:
-        """`queue_url` is of a subscribed queue that nobody else reads, as the lab has one."""
-        self._board, self._pace, self._queue_url = board, pace, queue_url
-        # How many there were when it was read, and whether nobody hid any then.
-        self._seen: tuple[int | None, bool] = None, False
-        self._read: dict[str, Mail] = {}
+    panel, thing = "notifications", "the topic's notifications"
+    interval = (10.0, 60.0)
+    queue_url: str | None = None
+    # How many there were when the queue was read, and whether nobody hid any then.
+    _seen: tuple[int, bool] = field(default=(0, False), init=False)
 
-    def look(self, session: Watched) -> float:
-        """Ask once."""
-        if self._queue_url is None:
-            self._board.mailed(_newest(_from_history(session)))
+    def poll(self, session: ReadSession) -> None:
+        if self.queue_url is None:
+            self._show(_from_history(session))
         else:
-            sqs = session.client("sqs")
-            waiting, hidden = failure_queue.depth(sqs, self._queue_url)
-            there, whole = self._seen
-            # What another page hides was read before, or is once it is there again.
-            if waiting + hidden != there or not (whole or hidden):
-                found = peek(sqs, self._queue_url, waiting, _MOST_MAILS // _PEEK)
-                mails = (mail.of_envelope(one["MessageId"], one["Body"]) for one in found)
-                known = self._read if waiting + hidden else {}
-                newest = _newest({**known, **{one.id: one for one in mails}}.values())
-                self._read = {one.id: one for one in newest}
-                self._board.mailed(newest)
-                self._seen = waiting + hidden, not hidden
-        return self._pace.mails
+            self._read_queue(session.client("sqs"), self.queue_url)
+
+    def _read_queue(self, sqs: Any, url: str) -> None:
+        waiting, hidden = failure_queue.depth(sqs, url)
+        count, complete = self._seen
+        # What another page hides was read before, or will be once it is visible again.
+        if waiting + hidden == count and (complete or hidden):
+            return
+        messages = peek(sqs, url, waiting, _MAX_NOTIFICATION_PAGES)
+        found = [
+            notifications.from_queue(message["MessageId"], message["Body"]) for message in messages
+        ]
+        self._show([*self.board.notifications, *found] if waiting + hidden else found)
+        self._seen = waiting + hidden, not hidden
+
+    def _show(self, found: Iterable[Notification]) -> None:
+        by_id = {notification.id: notification for notification in found}
+        newest = sorted(by_id.values(), key=lambda notification: notification.at, reverse=True)
+        self.board.set("notifications", newest[:_MAX_NOTIFICATIONS])
 
 
-def peek(sqs: Any, url: str, waiting: int, most: int = _LONG_PEEKS) -> Iterator[Mapping[str, Any]]:
-    """Messages of a queue, each once, as long as there are any; nobody else misses one.
+def peek(sqs: Any, url: str, waiting: int, max_pages: int = _MAX_PAGES) -> Iterator[Any]:
+    """Messages of a queue, each once, that others can still receive.
 
-    Ten are read without hiding them. Of more, each page of ten is hidden for two seconds, so that
-    the next has others; of these `most` pages at most.
+    Up to ten are received without hiding them. Of more, each page of ten is hidden for two seconds,
+    so that the next one has others; `max_pages` at most.
     """
     if not waiting:
         return
     seen: set[str] = set()
-    rounds = 2 if waiting <= _PEEK else min(most, waiting // _PEEK + 2)
-    for number in range(rounds):
+    for number in range(2 if waiting <= _PAGE else min(max_pages, waiting // _PAGE + 2)):
         answer = sqs.receive_message(
             QueueUrl=url,
-            MaxNumberOfMessages=_PEEK,
-            # Without any waiting SQS asks some of its servers only.
+            MaxNumberOfMessages=_PAGE,
+            # Without waiting SQS asks only some of its servers.
             WaitTimeSeconds=1 if number == 0 else 0,
-            VisibilityTimeout=0 if waiting <= _PEEK else _HIDDEN_SECONDS,
+            VisibilityTimeout=0 if waiting <= _PAGE else _HIDDEN_SECONDS,
             MessageAttributeNames=["All"],
             MessageSystemAttributeNames=["All"],
         )
-        new = [one for one in answer.get("Messages", []) if one["MessageId"] not in seen]
-        seen |= {one["MessageId"] for one in new}
+        messages = answer.get("Messages", [])
+        new = [message for message in messages if message["MessageId"] not in seen]
+        seen |= {message["MessageId"] for message in new}
         yield from new
         if not new or len(seen) >= waiting:
             return
 
 
-def _from_history(session: Watched) -> Iterator[Mail]:
-    # All alarms of the account at once: one call instead of one for each.
-    told = session.client("cloudwatch").describe_alarm_history(
+def _from_history(session: ReadSession) -> Iterator[Notification]:
+    # Of all alarms in the account: one call instead of one for each alarm.
+    answer = session.client("cloudwatch").describe_alarm_history(
         HistoryItemType="Action", MaxRecords=100
     )
     names, topic = set(session.target.alarm_names), session.target.topic_arn
-    for item in told["AlarmHistoryItems"]:
-        found = mail.of_history(item, topic) if item["AlarmName"] in names else None
-        if found is not None:
-            yield found
-
-
-def _newest(mails: Iterable[Mail]) -> list[Mail]:
-    return sorted(mails, key=lambda one: one.at, reverse=True)[:100]
+    for item in answer["AlarmHistoryItems"]:
+        if item["AlarmName"] in names:
+            notification = notifications.from_history(item, topic)
+            if notification is not None:
+                yield notification

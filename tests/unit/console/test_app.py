@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.server import app
+from pipeline.console.server import app, console
 from pipeline.console.server.safety import HEADERS
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
@@ -23,8 +23,8 @@ def find() -> Found:
 
 
 @pytest.fixture(scope="module")
-def looks() -> Iterator[Served]:
-    """A console that only looks, without a stack."""
+def reads() -> Iterator[Served]:
+    """A read-only console, without a stack."""
     with serve(find, write=False) as served:
         yield served
 
@@ -37,9 +37,9 @@ def writes() -> Iterator[Served]:
 
 
 def error(answer: Answer) -> str:
-    told = answer.json()
-    assert list(told) == ["error"]
-    return str(told["error"])
+    found = answer.json()
+    assert list(found) == ["error"]
+    return str(found["error"])
 
 
 def raw(served: Served, request: bytes) -> bytes:
@@ -62,21 +62,20 @@ def raw(served: Served, request: bytes) -> bytes:
     ],
 )
 def test_the_page_and_its_files_are_served(
-    looks: Served, name: str, kind: str, begins: bytes
+    reads: Served, name: str, kind: str, begins: bytes
 ) -> None:
-    answer = looks.ask(path=f"/{TOKEN}/{name}")
+    answer = reads.ask(path=f"/{TOKEN}/{name}")
     assert (answer.status, answer.headers["content-type"]) == (200, kind)
     assert answer.body.startswith(begins)
-    assert looks.ask("HEAD", f"/{TOKEN}/{name}").status == 200
+    assert reads.ask("HEAD", f"/{TOKEN}/{name}").status == 200
 
 
-def test_the_page_in_all_is_smaller_than_100_kb(looks: Served) -> None:
-    sizes = [len(looks.ask(path=f"/{TOKEN}/{name}").body) for name in app._FILES]
-    assert sum(sizes) < 100_000
+def test_the_page_in_all_is_smaller_than_100_kb() -> None:
+    assert sum(file.stat().st_size for file in app.PAGE.iterdir()) < 100_000
 
 
-def test_a_link_without_its_last_slash_leads_to_the_page(looks: Served) -> None:
-    answer = looks.ask(path=f"/{TOKEN}")
+def test_a_link_without_its_last_slash_leads_to_the_page(reads: Served) -> None:
+    answer = reads.ask(path=f"/{TOKEN}")
     assert (answer.status, answer.headers["location"]) == (308, f"/{TOKEN}/")
 
 
@@ -84,7 +83,7 @@ REQUESTS: list[tuple[int, str, str, dict[str, str]]] = [
     (200, "GET", f"/{TOKEN}/", {}),
     (308, "GET", f"/{TOKEN}", {}),
     (404, "GET", f"/{TOKEN}/nothing", {}),
-    (404, "GET", f"/{TOKEN}/page.html", {}),
+    (404, "GET", f"/{TOKEN}/app.py", {}),
     (404, "GET", f"/{TOKEN}/events/", {}),
     (404, "GET", f"/{TOKEN}//events", {}),
     (404, "GET", f"/{TOKEN}/../app.py", {}),
@@ -112,57 +111,53 @@ REQUESTS: list[tuple[int, str, str, dict[str, str]]] = [
     (400, "GET", f"/{TOKEN}/log?request={'a' * 65}", {}),
     (400, "GET", f"/{TOKEN}/log", {}),
     (400, "GET", f"/{TOKEN}/records?since=noon", {}),
-    (400, "GET", f"/{TOKEN}/records?until=nan", {}),
+    (400, "GET", f"/{TOKEN}/records?since=nan", {}),
     (400, "GET", f"/{TOKEN}/records?since=-inf", {}),
     (400, "GET", f"/{TOKEN}/records?since=1e999", {}),
 ]
 
 
 @pytest.mark.parametrize(("status", "method", "path", "headers"), REQUESTS)
-def test_every_answer_says_what_browsers_may_do_with_it(
-    looks: Served, status: int, method: str, path: str, headers: dict[str, str]
+def test_every_answer_has_the_headers_that_restrict_browsers(
+    reads: Served, status: int, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    answer = looks.ask(method, path, headers=headers)
+    answer = reads.ask(method, path, headers=headers)
     assert answer.status == status
     for name, value in HEADERS.items():
         assert answer.headers[name.lower()] == value
     assert TOKEN.encode() not in answer.body
 
 
-def test_two_hosts_in_one_request_are_none(looks: Served) -> None:
+def test_a_request_with_two_hosts_is_refused(reads: Served) -> None:
     answer = raw(
-        looks,
-        f"GET /{TOKEN}/ HTTP/1.1\r\nHost: evil.example\r\nHost: {looks.host}\r\n\r\n".encode(),
+        reads,
+        f"GET /{TOKEN}/ HTTP/1.1\r\nHost: evil.example\r\nHost: {reads.host}\r\n\r\n".encode(),
     )
     assert answer.startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_page_that_only_looks_acts_on_nothing(looks: Served) -> None:
+def test_a_read_only_page_refuses_uploads_and_replays(reads: Served) -> None:
     for method, path in ("PUT", "objects?key=a"), ("POST", "replay"):
-        answer = looks.ask(method, f"/{TOKEN}/{path}", b'{"messages": "all"}')
+        answer = reads.ask(method, f"/{TOKEN}/{path}", b'{"messages": "all"}')
         assert answer.status == 403
         assert "start `pipeline console` with --write" in error(answer)
 
 
 @pytest.mark.parametrize(
-    ("key", "length"),
-    [("", 0), ("a" * 1025, 1025), ("%C3%BC" * 513, 1026)],
-    ids=["none", "ascii", "not ascii"],
+    ("key", "body", "status", "reason"),
+    [
+        ("", b"x", 400, "The key has 0 bytes; S3 takes 1 to 1024."),
+        ("a" * 1025, b"x", 400, "The key has 1025 bytes; S3 takes 1 to 1024."),
+        ("%C3%BC" * 513, b"x", 400, "The key has 1026 bytes; S3 takes 1 to 1024."),
+        ("a", b"x" * 1001, 413, "The file is larger than 1,000 bytes: use `aws s3 cp`."),
+    ],
+    ids=["no key", "ascii", "not ascii", "too large"],
 )
-def test_a_key_that_s3_does_not_take_is_refused_before_a_byte_is_read(
-    writes: Served, key: str, length: int
+def test_an_upload_that_can_not_be_put_is_refused_before_a_byte_is_read(
+    writes: Served, key: str, body: bytes, status: int, reason: str
 ) -> None:
-    answer = writes.ask("PUT", f"/{TOKEN}/objects?key={key}", b"x")
-    assert answer.status == 400
-    assert error(answer) == f"The key has {length} bytes; S3 takes 1 to 1024."
-
-
-def test_an_upload_that_says_that_it_is_too_large_is_refused(writes: Served) -> None:
-    answer = writes.ask("PUT", f"/{TOKEN}/objects?key=a", b"x" * 1001)
-    assert (answer.status, error(answer)) == (
-        413,
-        "The file is larger than 1,000 bytes: use `aws s3 cp`.",
-    )
+    answer = writes.ask("PUT", f"/{TOKEN}/objects?key={key}", body)
+    assert (answer.status, error(answer)) == (status, reason)
 
 
 @pytest.mark.parametrize(
@@ -183,18 +178,15 @@ def test_an_upload_that_says_that_it_is_too_large_is_refused(writes: Served) -> 
         b"[" * 60_000,
     ],
 )
-def test_a_replay_of_nothing_in_particular_is_refused(writes: Served, body: bytes) -> None:
+def test_a_replay_without_message_ids_is_refused(writes: Served, body: bytes) -> None:
     answer = writes.ask("POST", f"/{TOKEN}/replay", body)
     assert answer.status == 400
     assert error(answer) == 'Send {"messages": "all"}, or a list of message ids.'
+    too_long = json.dumps({"messages": ["x" * 36] * 5000}).encode()
+    assert writes.ask("POST", f"/{TOKEN}/replay", too_long).status == 413
 
 
-def test_a_replay_that_asks_for_too_much_is_refused(writes: Served) -> None:
-    body = json.dumps({"messages": ["x" * 36] * 5000}).encode()
-    assert writes.ask("POST", f"/{TOKEN}/replay", body).status == 413
-
-
-def test_without_a_page_nothing_is_done_and_nothing_asked(writes: Served) -> None:
+def test_without_a_page_nothing_is_done_and_nothing_read(writes: Served) -> None:
     until(lambda: writes.console._watch is None)
     upload = writes.ask("PUT", f"/{TOKEN}/objects?key=a", b"x")
     replay = writes.ask("POST", f"/{TOKEN}/replay", b'{"messages": "all"}')
@@ -206,12 +198,12 @@ def test_without_a_page_nothing_is_done_and_nothing_asked(writes: Served) -> Non
 def test_without_a_stack_the_page_stays_up_and_says_so(
     writes: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "_LINGER_SECONDS", 0.01)
+    monkeypatch.setattr(console, "_LINGER_SECONDS", 0.01)
     with writes.listen() as wait_for:
-        told = wait_for("snapshot")
-        assert (told["write"], told["stages"], told["replay"]) == (True, [], None)
-        if told["stack"]["why"] != NONE:
-            assert wait_for("stack") == {"why": NONE}
+        found = wait_for("snapshot")
+        assert (found["write"], found["stages"], found["replay"]) == (True, [], None)
+        if found["stack"]["problem"] != NONE:
+            assert wait_for("stack") == {"problem": NONE}
         upload = writes.ask("PUT", f"/{TOKEN}/objects?key=a", b"x")
         assert (upload.status, error(upload)) == (503, NONE)
         replay = writes.ask("POST", f"/{TOKEN}/replay", b'{"messages": ["a"]}')
@@ -222,18 +214,18 @@ def test_without_a_stack_the_page_stays_up_and_says_so(
     assert writes.console.hub.listeners == 0
 
 
-def test_every_page_is_told_and_a_page_that_is_gone_is_noticed(looks: Served) -> None:
-    with looks.listen() as first, looks.listen() as second:
+def test_every_page_gets_events_and_a_page_that_is_gone_is_noticed(reads: Served) -> None:
+    with reads.listen() as first, reads.listen() as second:
         first("snapshot")
         second("snapshot")
-        looks.console.hub.publish("mails", [{"subject": "</script>\u2028\r\n"}])
+        reads.console.hub.publish("notifications", [{"subject": "</script>\u2028\r\n"}])
         for wait_for in first, second:
-            assert wait_for("mails") == [{"subject": "</script>\u2028\r\n"}]
-        assert looks.console.hub.listeners == 2
-    until(lambda: looks.console.hub.listeners == 0)
+            assert wait_for("notifications") == [{"subject": "</script>\u2028\r\n"}]
+        assert reads.console.hub.listeners == 2
+    until(lambda: reads.console.hub.listeners == 0)
 
 
-def test_a_fault_in_what_finds_the_stack_does_not_end_the_watch(
+def test_an_unexpected_error_while_the_stack_is_found_does_not_end_the_watch(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     faults: list[Any] = [KeyError("odd"), PipelineError("Still none.")]
@@ -242,15 +234,15 @@ def test_a_fault_in_what_finds_the_stack_does_not_end_the_watch(
         raise faults.pop(0) if len(faults) > 1 else faults[0]
 
     with serve(faulty, write=False) as served, served.listen() as wait_for:
-        told = wait_for("snapshot")["stack"]["why"]
-        while told != "Still none.":
-            told = wait_for("stack")["why"]
+        found = wait_for("snapshot")["stack"]["problem"]
+        while found != "Still none.":
+            found = wait_for("stack")["problem"]
     assert "KeyError" in capsys.readouterr().err
 
 
-def test_a_page_that_is_open_when_the_console_ends_is_sent_away() -> None:
+def test_a_page_that_is_open_when_the_console_ends_is_disconnected() -> None:
     with serve(find, write=False) as served, served.listen() as wait_for:
         wait_for("snapshot")
         served.console.close()
-        with pytest.raises(AssertionError, match="sent away"):
+        with pytest.raises(AssertionError, match="disconnected"):
             wait_for("never")

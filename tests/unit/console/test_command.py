@@ -45,9 +45,9 @@ def test_the_link_works_as_soon_as_it_is_printed_and_ctrl_c_ends_it_with_pages_o
     process = console(nobody, "--json")
     try:
         assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        assert told["write"] is False
-        link = urllib.parse.urlsplit(told["url"])
+        found = json.loads(process.stdout.readline())
+        assert found["write"] is False
+        link = urllib.parse.urlsplit(found["url"])
         assert link.hostname == HOST
         assert len(link.path.strip("/")) >= 32
         page = http.client.HTTPConnection(HOST, link.port or 0, timeout=30)
@@ -64,11 +64,11 @@ def test_the_link_works_as_soon_as_it_is_printed_and_ctrl_c_ends_it_with_pages_o
     assert "The page has ended." in err
     assert "Traceback" not in err
     assert "ERROR" not in err
-    # It is told once, to whoever started it.
+    # The link is printed once.
     assert err.count(link.path) == 1
 
 
-def test_a_port_that_is_taken_is_said_so(nobody: dict[str, str]) -> None:
+def test_a_taken_port_is_named(nobody: dict[str, str]) -> None:
     with socket.socket() as taken:
         taken.bind((HOST, 0))
         taken.listen()
@@ -79,7 +79,7 @@ def test_a_port_that_is_taken_is_said_so(nobody: dict[str, str]) -> None:
     assert f"Port {port} on 127.0.0.1 is taken" in " ".join(err.split())
 
 
-def test_what_names_a_stack_is_no_lab_and_a_lab_is_one() -> None:
+def test_options_choose_a_stack_and_none_the_lab() -> None:
     given = [f"{name}={value}" for name, value in GIVEN.items()]
     find, lab = choose(Named(None, None, None, given, None))
     assert lab is None

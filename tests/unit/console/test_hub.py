@@ -1,4 +1,4 @@
-"""Pages are told what happens, each at its own pace."""
+"""Every page gets the events, however slow another page is."""
 
 import asyncio
 import json
@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.console.server import hub
-from pipeline.console.server.hub import Hub, Listener, encoded, hear, message
+from pipeline.console.server.hub import Hub, Listener, encode, hear, message
 
 
-async def hears(queue: Listener) -> list[str]:
+async def receive(queue: Listener) -> list[str]:
     return [text async for text in hear(queue)]
 
 
-def test_every_page_is_told_in_order_from_any_thread() -> None:
+def test_every_page_gets_events_in_order_from_any_thread() -> None:
     async def listen() -> list[list[str]]:
         pages = Hub()
         queues = [pages.join(), pages.join()]
@@ -28,35 +28,35 @@ def test_every_page_is_told_in_order_from_any_thread() -> None:
 
         thread = threading.Thread(target=work)
         thread.start()
-        heard = list(await asyncio.gather(*map(hears, queues)))
+        received = list(await asyncio.gather(*map(receive, queues)))
         thread.join()
-        return heard
+        return received
 
     wanted = [message("count", number) for number in range(100)]
     assert asyncio.run(listen()) == [wanted, wanted]
 
 
-def test_a_page_that_takes_nothing_is_sent_away_and_costs_no_more() -> None:
+def test_a_page_that_reads_nothing_is_disconnected_and_costs_no_more() -> None:
     async def listen() -> tuple[int, int, list[str], int]:
         pages = Hub()
         slow, quick = pages.join(), pages.join()
         taken = 0
         for _ in range(3):
-            for number in range(hub._BACKLOG):
+            for number in range(hub._MAX_UNSENT):
                 pages.publish("count", number)
             await asyncio.sleep(0)
             while not quick.empty():
                 quick.get_nowait()
                 taken += 1
         kept = slow.qsize()
-        return kept, pages.listeners, await hears(slow), taken
+        return kept, pages.listeners, await receive(slow), taken
 
-    kept, listeners, heard, taken = asyncio.run(listen())
-    assert (kept, listeners, heard) == (1, 1, [])
-    assert taken == 3 * hub._BACKLOG
+    kept, listeners, received, taken = asyncio.run(listen())
+    assert (kept, listeners, received) == (1, 1, [])
+    assert taken == 3 * hub._MAX_UNSENT
 
 
-def test_who_has_left_is_told_no_more() -> None:
+def test_a_page_that_has_left_gets_no_events() -> None:
     async def listen() -> tuple[int, bool]:
         pages = Hub()
         queue = pages.join()
@@ -69,13 +69,13 @@ def test_who_has_left_is_told_no_more() -> None:
     assert asyncio.run(listen()) == (0, True)
 
 
-def test_nobody_is_told_before_the_first_page_or_after_the_server_has_ended() -> None:
+def test_events_without_a_page_or_a_loop_are_dropped() -> None:
     pages = Hub()
     pages.publish("count", 1)
     pages.close()
 
     async def listen() -> list[str]:
-        return await hears(pages.join())
+        return await receive(pages.join())
 
     # It was closed: whoever comes now is sent away.
     assert asyncio.run(listen()) == []
@@ -95,14 +95,14 @@ def test_a_quiet_page_is_written_to_so_that_one_that_is_gone_is_noticed(
 
 
 @given(st.text() | st.dictionaries(st.text(), st.text() | st.none() | st.floats(allow_nan=False)))
-def test_a_message_is_one_event_whatever_is_in_it(data: Any) -> None:
-    told = message("kind", data)
-    assert told.isascii()
+def test_a_message_is_one_event_whatever_it_holds(data: Any) -> None:
+    found = message("kind", data)
+    assert found.isascii()
     # Every line break that the standard knows.
-    head, body, *rest = told.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    head, body, *rest = found.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     assert (head, rest) == ("event: kind", ["", ""])
     assert json.loads(body.removeprefix("data: ")) == data
 
 
-def test_a_binary_attribute_of_a_record_is_told_as_dynamodb_sends_it() -> None:
-    assert encoded({"a": {"B": b"\x00\xff"}}) == '{"a":{"B":"AP8="}}'
+def test_a_binary_attribute_is_encoded_as_dynamodb_sends_it() -> None:
+    assert encode({"a": {"B": b"\x00\xff"}}) == '{"a":{"B":"AP8="}}'

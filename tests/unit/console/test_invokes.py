@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.console.board.invokes import Invoke, Invokes, Refused
+from pipeline.console.board.invokes import Invoke, Invokes, NotStored
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"
@@ -17,8 +17,8 @@ AT = 1_795_600_000_000
 
 def line(text: object, at: int = 0, stream: str = "s", event_id: str | None = None) -> Any:
     """An event of FilterLogEvents, `at` in milliseconds after the first; an object becomes JSON."""
-    told = text if isinstance(text, str) else json.dumps(text)
-    event = {"logStreamName": stream, "timestamp": AT + at, "message": told}
+    found = text if isinstance(text, str) else json.dumps(text)
+    event = {"logStreamName": stream, "timestamp": AT + at, "message": found}
     return event if event_id is None else event | {"eventId": event_id}
 
 
@@ -52,9 +52,9 @@ def only(invokes: Invokes) -> Invoke:
     return invoke
 
 
-def test_an_invoke_in_lambdas_text_format_is_put_together() -> None:
+def test_an_invocation_is_read_from_lambdas_text_format() -> None:
     invokes = Invokes()
-    changed = invokes.take(
+    changed = invokes.add(
         [
             line("INIT_START Runtime Version: python:3.12.v38\n"),
             line(f"START RequestId: {ONE} Version: $LATEST\n", 1),
@@ -70,7 +70,7 @@ def test_an_invoke_in_lambdas_text_format_is_put_together() -> None:
     invoke = only(invokes)
     assert changed == [invoke]
     assert (invoke.request, invoke.milliseconds, invoke.ended) == (ONE, 102.25, True)
-    assert (invoke.level, invoke.broken, invoke.at) == ("INFO", False, AT + 4)
+    assert (invoke.level, invoke.failing, invoke.at) == ("INFO", False, AT + 4)
     assert [text.split()[0] for _, _, text in invoke.lines] == [
         "INIT_START",
         "START",
@@ -80,18 +80,18 @@ def test_an_invoke_in_lambdas_text_format_is_put_together() -> None:
     ]
 
 
-def test_an_invoke_in_lambdas_json_format_is_put_together() -> None:
+def test_an_invocation_is_read_from_lambdas_json_format() -> None:
     invokes = Invokes()
     init = {"time": "2026-11-25T10:00:00.000Z", "type": "platform.initStart", "record": {}}
     report = platform("report", ONE, status="success", metrics={"durationMs": 33.5})
-    invokes.take([line(init), line(platform("start", ONE)), line("{}"), line(report)])
+    invokes.add([line(init), line(platform("start", ONE)), line("{}"), line(report)])
     invoke = only(invokes)
     assert (invoke.request, invoke.milliseconds, invoke.ended) == (ONE, 33.5, True)
     assert len(invoke.lines) == 4
-    assert not invoke.broken
+    assert not invoke.failing
 
 
-def test_the_functions_own_line_tells_what_became_of_the_records() -> None:
+def test_the_functions_own_line_has_what_it_stored() -> None:
     invokes = Invokes()
     refused = {
         "level": "ERROR",
@@ -101,21 +101,21 @@ def test_the_functions_own_line_tells_what_became_of_the_records() -> None:
         "key": "<script>",
         "objectId": "x",
     }
-    invokes.take([line(refused), line(done(ONE, failed=1, stored=0, objectIds=["a", "b"]))])
+    invokes.add([line(refused), line(done(ONE, failed=1, stored=0, objectIds=["a", "b"]))])
     invoke = only(invokes)
-    assert (invoke.received, invoke.stored, invoke.failed, invoke.cold) == (1, 0, 1, True)
+    assert (invoke.received, invoke.stored, invoke.failed, invoke.cold_start) == (1, 0, 1, True)
     assert (invoke.object_ids, invoke.milliseconds) == (["a", "b"], 12.5)
-    assert invoke.refused == [Refused("b", "<script>", "x", "throttled")]
-    assert invoke.broken
+    assert invoke.not_stored == [NotStored("b", "<script>", "x", "throttled")]
+    assert invoke.failing
     assert invoke.done_at == 1_795_600_800_123
-    # It ended by its own word only when Lambda says so too.
+    # Only Lambda's own line ends it.
     assert not invoke.ended
 
 
-def test_what_the_function_says_it_took_counts_more_than_what_lambda_says() -> None:
+def test_the_functions_own_duration_counts_more_than_lambdas() -> None:
     invokes = Invokes()
     report = f"REPORT RequestId: {ONE}\tDuration: 99.00 ms\t"
-    invokes.take([line(done(ONE)), line(report)])
+    invokes.add([line(done(ONE)), line(report)])
     assert only(invokes).milliseconds == 12.5
 
 
@@ -126,44 +126,44 @@ def test_what_the_function_says_it_took_counts_more_than_what_lambda_says() -> N
         [f"REPORT RequestId: {ONE}\tDuration: 30000.00 ms\tStatus: timeout"],
         [f"REPORT RequestId: {ONE}\tDuration: 9.00 ms\tStatus: error\tError Type: Runtime.Exit"],
         [f"START RequestId: {ONE}", "[ERROR] KeyError: 'x'\nTraceback (most recent call last):"],
-        [f"[CRITICAL] {ONE} told", f"START RequestId: {ONE}"],
+        [f"[CRITICAL] {ONE} found", f"START RequestId: {ONE}"],
         [platform("report", ONE, status="timeout", metrics={"durationMs": 30000})],
         [platform("runtimeDone", ONE, status="failure")],
         [{"level": "CRITICAL", "requestId": ONE}],
         [{"log_level": "error", "requestId": ONE}],
     ],
 )
-def test_an_invoke_that_failed_is_broken_however_that_is_said(lines: list[Any]) -> None:
+def test_an_invocation_that_failed_is_failing_in_every_format(lines: list[Any]) -> None:
     invokes = Invokes()
-    invokes.take([line(one, number) for number, one in enumerate(lines)])
-    assert only(invokes).broken
+    invokes.add([line(text, number) for number, text in enumerate(lines)])
+    assert only(invokes).failing
 
 
-@pytest.mark.parametrize("told", ["[WARNING] careful", {"level": "WARNING"}, {"level": "warn"}])
-def test_a_warning_is_one_and_breaks_nothing(told: Any) -> None:
+@pytest.mark.parametrize("found", ["[WARNING] careful", {"level": "WARNING"}, {"level": "warn"}])
+def test_a_warning_is_not_a_failure(found: Any) -> None:
     invokes = Invokes()
-    invokes.take([line(f"START RequestId: {ONE}"), line(told, 1)])
-    assert (only(invokes).level, only(invokes).broken) == ("WARN", False)
+    invokes.add([line(f"START RequestId: {ONE}"), line(found, 1)])
+    assert (only(invokes).level, only(invokes).failing) == ("WARN", False)
 
 
-def test_lines_without_a_request_belong_to_what_their_own_stream_is_busy_with() -> None:
+def test_lines_without_a_request_belong_to_the_one_that_their_stream_runs() -> None:
     invokes = Invokes()
-    invokes.take(
+    invokes.add(
         [
             line(f"START RequestId: {ONE}", 0, "left"),
             line(f"START RequestId: {TWO}", 1, "right"),
-            line("of one", 2, "left"),
-            line("of two", 3, "right"),
+            line("of the first", 2, "left"),
+            line("of the second", 3, "right"),
             line(f"REPORT RequestId: {ONE}\tDuration: 1.00 ms", 4, "left"),
             line("of nobody yet", 5, "left"),
-            line("of two too", 6, "right"),
+            line("also of the second", 6, "right"),
         ]
     )
-    told = {one.request: [text for _, _, text in one.lines] for one in invokes.newest()}
-    assert "of one" in told[ONE]
-    assert told[TWO][1:] == ["of two", "of two too"]
+    found = {invoke.request: [text for _, _, text in invoke.lines] for invoke in invokes.newest()}
+    assert "of the first" in found[ONE]
+    assert found[TWO][1:] == ["of the second", "also of the second"]
     third = "33333333-3333-4333-8333-333333333333"
-    invokes.take([line(f"START RequestId: {third}", 7, "left")])
+    invokes.add([line(f"START RequestId: {third}", 7, "left")])
     assert invokes.newest()[-1].lines[0][2] == "of nobody yet"
 
 
@@ -178,39 +178,39 @@ def test_lines_of_a_second_attempt_belong_to_it_and_not_to_the_next_request() ->
         line("[ERROR] ValueError", 60_001),
         line(f"REPORT RequestId: {ONE}\tDuration: 7.00 ms", 60_002),
     ]
-    invokes.take([*attempt, *again, line(f"START RequestId: {TWO}", 60_003)])
+    invokes.add([*attempt, *again, line(f"START RequestId: {TWO}", 60_003)])
     first, second = invokes.newest()
-    assert (first.request, first.broken, first.milliseconds) == (ONE, True, 7.0)
-    assert (second.request, second.broken) == (TWO, False)
+    assert (first.request, first.failing, first.milliseconds) == (ONE, True, 7.0)
+    assert (second.request, second.failing) == (TWO, False)
 
 
-def test_an_event_that_comes_again_changes_nothing() -> None:
+def test_an_event_that_was_read_before_changes_nothing() -> None:
     invokes = Invokes()
     with_id = [line(done(ONE), 0, event_id="1"), line("x", 0, event_id="2")]
     without = [line(done(TWO), 1, "other")]
-    assert len(invokes.take([*with_id, *without])) == 2
-    assert invokes.take([*with_id, *without]) == []
-    # AWS's ids tell lines apart that are alike in all else.
-    assert len(invokes.take([line("x", 0, event_id="3")])) == 1
+    assert len(invokes.add([*with_id, *without])) == 2
+    assert invokes.add([*with_id, *without]) == []
+    # Equal lines with different ids are different lines.
+    assert len(invokes.add([line("x", 0, event_id="3")])) == 1
 
 
-def test_only_the_newest_invokes_lines_and_streams_are_kept() -> None:
+def test_only_the_newest_invocations_lines_and_streams_are_kept() -> None:
     invokes = Invokes(limit=10)
     for number in range(200):
         request = f"{number:08x}-0000-4000-8000-000000000000"
-        changed = invokes.take(
+        changed = invokes.add(
             [line(done(request), number, f"s{number}")]
             + [line(f"{request}{n}", number, f"s{number}") for n in range(100)]
             + [line("nameless", number, f"n{number}"), line("x" * 9000, number, f"s{number}")]
         )
         assert len(changed) == 1
     known = invokes.newest()
-    assert [one.at - AT for one in known] == list(range(190, 200))
-    assert all(len(one.lines) == 60 for one in known)
+    assert [invoke.at - AT for invoke in known] == list(range(190, 200))
+    assert all(len(invoke.lines) == 60 for invoke in known)
     assert len(known[-1].lines[-1][2]) == 4000
     kept = vars(invokes)
-    assert all(len(kept[name]) <= 10 for name in ("_busy", "_nameless"))
-    assert all(len(kept[name]) <= 40 * 10 for name in ("_seen", "_order"))
+    assert all(len(kept[name]) <= 10 for name in ("_running", "_waiting"))
+    assert len(kept["_seen"]) <= 40 * 10
 
 
 WRONG = st.recursive(
@@ -246,17 +246,17 @@ LINE = st.fixed_dictionaries(
 @example([json.dumps({"type": "platform.report", "record": ONE, "requestId": ONE})])
 @example([json.dumps(platform("report", ONE, metrics=[1]))])
 @example([json.dumps(done(ONE, timestamp="0001-01-01T00:00:00+14:00", level=["x"]))])
-def test_whatever_a_function_prints_becomes_something_that_a_page_can_read(
+def test_every_log_line_becomes_json_that_a_page_can_read(
     messages: list[str],
 ) -> None:
     invokes = Invokes()
-    changed = invokes.take([line(one, number) for number, one in enumerate(messages)])
+    changed = invokes.add([line(text, number) for number, text in enumerate(messages)])
     for invoke in changed:
         json.dumps(asdict(invoke), allow_nan=False)
-        assert invoke.broken in (True, False)
+        assert invoke.failing in (True, False)
 
 
-def test_a_request_that_is_no_id_names_nothing() -> None:
+def test_an_invalid_request_id_is_ignored() -> None:
     invokes = Invokes()
-    invokes.take([line({"requestId": "x" * 5000}), line({"requestId": 5}), line({"requestId": ""})])
+    invokes.add([line({"requestId": "x" * 5000}), line({"requestId": 5}), line({"requestId": ""})])
     assert invokes.newest() == []

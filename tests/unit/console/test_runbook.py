@@ -1,4 +1,4 @@
-"""Each alarm finds its paragraph in the runbook, whatever it is called."""
+"""Each alarm has its section of the runbook, whatever its name."""
 
 import re
 from typing import Any
@@ -14,16 +14,16 @@ SILENT = ("AsyncEventsReceived", "NumberOfMessagesSent", "MatchedEvents")
 
 
 def made() -> dict[str, dict[str, Any]]:
-    """What DescribeAlarms tells of each alarm that the module makes, by its default name."""
+    """DescribeAlarms' answer for each alarm of the module, by its default name."""
     options = hcl2.SerializationOptions(strip_string_quotes=True, explicit_blocks=False)
-    told = hcl2.loads(DEFINITIONS.read_text(encoding="utf-8"), serialization_options=options)
-    (local,) = told["locals"]
+    found = hcl2.loads(DEFINITIONS.read_text(encoding="utf-8"), serialization_options=options)
+    (local,) = found["locals"]
     found = {}
-    for key, one in local["definitions"].items():
+    for key, alarm in local["definitions"].items():
         if key == "silence":
             continue
-        metrics = [{"Id": "total"}] if "sum" in one else None
-        found[one["name"]] = {"Metrics": metrics} if metrics else {"MetricName": one["metric"]}
+        metrics = [{"Id": "total"}] if "sum" in alarm else None
+        found[alarm["name"]] = {"Metrics": metrics} if metrics else {"MetricName": alarm["metric"]}
     # Which metric it has depends on where events come from.
     for metric in SILENT:
         assert f'"{metric}"' in local["received"]
@@ -35,30 +35,30 @@ def headings() -> list[str]:
     return re.findall(r"^## (\S+Alert)$", FILE.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_every_alarm_that_the_module_makes_has_a_paragraph_and_every_paragraph_an_alarm() -> None:
+def test_every_alarm_of_the_module_has_a_section_and_every_section_an_alarm() -> None:
     alarms = made()
     assert len(alarms) == 13
-    for name, told in alarms.items():
-        assert section({"AlarmName": "theirs", **told}) == name.split()[0]
+    for name, found in alarms.items():
+        assert section({"AlarmName": "theirs", **found}) == name.split()[0]
         words = [piece.text for part in paragraphs(name.split()[0]) for piece in part]
         assert {"Means:", "Look:", "Do:"} <= set(words)
     assert sorted({name.split()[0] for name in alarms}) == sorted(headings())
 
 
-def test_an_alarm_that_is_none_of_the_modules_has_no_paragraph() -> None:
+def test_an_alarm_that_is_not_the_modules_has_no_section() -> None:
     assert section({"MetricName": "CPUUtilization"}) == ""
     assert section({"MetricName": 5}) == ""
-    assert paragraphs("") == ()
-    assert paragraphs("What verify looks") == ()
+    assert paragraphs("") == []
+    assert paragraphs("What verify looks") == []
 
 
 @pytest.mark.parametrize("name", headings())
 def test_a_paragraph_is_all_of_its_text_and_nothing_of_markdown(name: str) -> None:
     text = FILE.read_text(encoding="utf-8")
     body = text.split(f"## {name}\n")[1].split("\n## ")[0]
-    told = [piece for part in paragraphs(name) for piece in part]
-    assert {piece.kind for piece in told} <= {"text", "strong", "code", "pre"}
-    prose = " ".join(piece.text for piece in told if piece.kind != "pre")
+    found = [piece for part in paragraphs(name) for piece in part]
+    assert {piece.kind for piece in found} <= {"text", "strong", "code", "pre"}
+    prose = " ".join(piece.text for piece in found if piece.kind != "pre")
     assert not re.search(r"\*\*|`|\]\(|^#", prose)
     plain = re.sub(r"\]\([^)]*\)|[*`\[\]#]", "", body)
     assert re.sub(r"\W", "", prose) in re.sub(r"\W", "", plain)

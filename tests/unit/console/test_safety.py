@@ -1,4 +1,4 @@
-"""Who may talk to the page, and what browsers are told that they may do with it."""
+"""Which requests are refused, and the headers that restrict browsers."""
 
 import pytest
 
@@ -16,9 +16,9 @@ def status(
         name.replace("_", "-"): value for name, value in headers.items()
     }
     given = {name: value for name, value in sent.items() if value is not None}
-    told = refusal(method, path, given, port=port, token=TOKEN)
-    assert told is None or told[1].endswith(".")
-    return None if told is None else told[0]
+    found = refusal(method, path, given, port=port, token=TOKEN)
+    assert found is None or found[1].endswith(".")
+    return None if found is None else found[0]
 
 
 def test_the_page_itself_is_let_in() -> None:
@@ -50,7 +50,7 @@ def test_the_page_itself_is_let_in() -> None:
         f"x@127.0.0.1:{PORT}",
     ],
 )
-def test_a_name_that_somebody_pointed_at_this_machine_gets_nothing(host: str | None) -> None:
+def test_another_name_that_resolves_to_this_machine_gets_nothing(host: str | None) -> None:
     assert status(host=host) == 421
     assert status(host=host, origin=f"http://{host}", sec_fetch_site="same-origin") == 421
 
@@ -78,7 +78,7 @@ def test_a_request_of_another_origin_is_refused_with_the_token_too(
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "", "SAME-ORIGIN", "odd"])
-def test_what_another_site_fetches_is_refused_even_without_an_origin(site: str) -> None:
+def test_requests_of_another_site_are_refused_even_without_an_origin(site: str) -> None:
     for mode in "no-cors", "cors", "websocket", None:
         assert status(sec_fetch_site=site, sec_fetch_mode=mode) == 403
     # A form that another site sends.

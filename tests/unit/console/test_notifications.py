@@ -1,4 +1,4 @@
-"""Messages of the topic, as a subscribed queue gets them and as alarms' histories tell them."""
+"""Notifications, from a subscribed queue and from alarms' histories."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.console.board.mail import Mail, of_envelope, of_history
+from pipeline.console.board.notifications import Notification, from_history, from_queue
 
 TOPIC = "arn:aws:sns:eu-west-1:111122223333:event-driven-alerts"
 AT = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -79,72 +79,74 @@ def sent(topic: str = TOPIC, change: object = CHANGE) -> dict[str, Any]:
     return action(f"Successfully executed action {topic}", data)
 
 
-def test_an_alarms_message_reads_as_its_mail_would() -> None:
+def test_an_alarms_notification_reads_as_its_e_mail() -> None:
     subject = 'ALARM: "FailureQueueAlert" in EU (Ireland)'
-    mail = of_envelope("other", envelope(CHANGE, Subject=subject))
+    notification = from_queue("other", envelope(CHANGE, Subject=subject))
     at = AT.timestamp() * 1000 + 1000
-    assert mail == Mail("m", at, subject, LINES, "FailureQueueAlert", "ALARM")
+    assert notification == Notification("m", at, subject, LINES)
 
 
-def test_a_message_that_was_delivered_raw_reads_alike() -> None:
-    mail = of_envelope("id", json.dumps(CHANGE))
-    assert mail == Mail(
-        "id", 0.0, 'ALARM: "FailureQueueAlert"', LINES, "FailureQueueAlert", "ALARM"
+def test_a_raw_message_reads_the_same() -> None:
+    notification = from_queue("id", json.dumps(CHANGE))
+    assert notification == Notification("id", 0.0, 'ALARM: "FailureQueueAlert"', LINES)
+
+
+def test_a_notification_that_no_alarm_sent_is_shown_as_it_is() -> None:
+    notification = from_queue("id", envelope("Deploying now.\nBack at ten.", Subject="Heads up"))
+    assert (notification.subject, notification.lines) == (
+        "Heads up",
+        ("Deploying now.", "Back at ten."),
     )
-
-
-def test_what_no_alarm_sent_is_shown_as_it_is() -> None:
-    mail = of_envelope("id", envelope("Deploying now.\nBack at ten.", Subject="Heads up"))
-    assert (mail.subject, mail.lines) == ("Heads up", ("Deploying now.", "Back at ten."))
-    assert of_envelope("id", "plain").lines == ("plain",)
-    assert of_envelope("id", "plain").subject == "Message of the topic"
-    assert len(of_envelope("id", envelope("x\n" * 100_000)).lines) == 50
+    assert from_queue("id", "plain").lines == ("plain",)
+    assert from_queue("id", "plain").subject == "Notification"
+    assert len(from_queue("id", envelope("x\n" * 100_000)).lines) == 50
 
 
 def test_an_alarm_on_an_expression_names_no_metric() -> None:
     trigger = {"Metrics": [{"Id": "total"}], "Period": 60}
-    mail = of_envelope("id", envelope(CHANGE | {"Trigger": trigger}))
-    assert mail.lines == (*LINES[:3], LINES[4])
+    notification = from_queue("id", envelope(CHANGE | {"Trigger": trigger}))
+    assert notification.lines == (*LINES[:3], LINES[4])
 
 
-def test_what_is_missing_is_not_made_up() -> None:
-    mail = of_envelope("id", envelope({"AlarmName": "a"}))
-    assert mail.lines == ("? → ?", "Account ?, ?")
-    assert (mail.subject, mail.state) == ('?: "a"', None)
-    assert "1970" not in str(mail)
+def test_missing_fields_show_as_question_marks() -> None:
+    notification = from_queue("id", envelope({"AlarmName": "a"}))
+    assert notification.lines == ("? → ?", "Account ?, ?")
+    assert notification.subject == '?: "a"'
+    assert "1970" not in str(notification)
 
 
-def test_what_an_alarms_history_says_that_it_sent_reads_as_the_mail_would() -> None:
+def test_what_an_alarms_history_says_that_it_sent_reads_as_the_e_mail() -> None:
     at = AT.timestamp() * 1000
-    mail = of_history(sent(), TOPIC)
-    assert mail is not None
-    assert mail == Mail(mail.id, at, 'ALARM: "FailureQueueAlert"', LINES, mail.alarm, "ALARM")
-    assert mail.alarm == "FailureQueueAlert"
+    notification = from_history(sent(), TOPIC)
+    assert notification is not None
+    assert notification == Notification(notification.id, at, 'ALARM: "FailureQueueAlert"', LINES)
 
 
 @pytest.mark.parametrize("other", [f"{TOPIC}-2", TOPIC.replace("1111", "2222"), TOPIC[:-1]])
-def test_what_went_to_another_topic_is_not_among_them(other: str) -> None:
-    assert of_history(sent(other), TOPIC) is None
+def test_notifications_of_another_topic_and_other_items_of_a_history_are_ignored(
+    other: str,
+) -> None:
+    assert from_history(sent(other), TOPIC) is None
+    assert from_history(sent() | {"HistoryItemType": "StateUpdate"}, TOPIC) is None
+    assert from_history({"HistoryItemType": "ConfigurationUpdate"}, TOPIC) is None
 
 
-def test_other_items_of_a_history_are_no_messages() -> None:
-    assert of_history(sent() | {"HistoryItemType": "StateUpdate"}, TOPIC) is None
-    assert of_history({"HistoryItemType": "ConfigurationUpdate"}, TOPIC) is None
-
-
-def test_what_could_not_be_sent_says_so() -> None:
+def test_a_notification_that_could_not_be_sent_says_so() -> None:
     summary = f"Failed to execute action {TOPIC}. Received error: no access to the key"
-    mail = of_history(action(summary, {"notificationResource": TOPIC}), TOPIC)
-    assert mail is not None
-    assert (mail.subject, mail.lines) == ("Not sent: FailureQueueAlert", (summary,))
+    notification = from_history(action(summary, {"notificationResource": TOPIC}), TOPIC)
+    assert notification is not None
+    assert (notification.subject, notification.lines) == ("Not sent: FailureQueueAlert", (summary,))
 
 
 @pytest.mark.parametrize("data", ['{"publishedMessage": "cut of', "", "[]", '{"a": 1}'])
-def test_a_message_whose_text_is_not_kept_is_told_by_its_summary(data: str) -> None:
+def test_a_message_whose_text_is_not_in_the_history_is_shown_by_its_summary(data: str) -> None:
     summary = f"Successfully executed action {TOPIC}"
-    mail = of_history(action(summary, data), TOPIC)
-    assert mail is not None
-    assert (mail.subject, mail.lines) == ("Message of FailureQueueAlert", (summary,))
+    notification = from_history(action(summary, data), TOPIC)
+    assert notification is not None
+    assert (notification.subject, notification.lines) == (
+        "Notification of FailureQueueAlert",
+        (summary,),
+    )
 
 
 JSON = st.recursive(
@@ -167,20 +169,20 @@ ENVELOPES = st.fixed_dictionaries(
 
 
 @given(ENVELOPES.map(json.dumps) | st.text() | JSON.map(json.dumps))
-def test_whatever_is_published_to_the_topic_can_be_shown(body: str) -> None:
-    mail = of_envelope("id", body)
-    json.dumps(asdict(mail), allow_nan=False)
-    assert mail.id
-    assert mail.subject
+def test_every_message_of_the_topic_can_be_shown(body: str) -> None:
+    notification = from_queue("id", body)
+    json.dumps(asdict(notification), allow_nan=False)
+    assert notification.id
+    assert notification.subject
 
 
 @given(CHANGES | JSON, JSON)
-def test_whatever_a_history_holds_can_be_shown(change: Any, data: Any) -> None:
+def test_every_alarm_history_can_be_shown(change: Any, data: Any) -> None:
     odd = action(f"Successfully executed action {TOPIC}", {"notificationResource": data})
     for item in sent(change=change), action(odd["HistorySummary"], data), odd:
-        assert of_history(item, TOPIC) is not None
+        assert from_history(item, TOPIC) is not None
 
 
-def test_what_is_nested_without_end_is_text() -> None:
-    assert of_envelope("id", envelope("[" * 100_000)).subject == "Message of the topic"
-    assert of_envelope("id", "[" * 100_000).alarm is None
+def test_deeply_nested_json_is_text() -> None:
+    assert from_queue("id", envelope("[" * 100_000)).subject == "Notification"
+    assert from_queue("id", "[" * 100_000).subject == "Notification"

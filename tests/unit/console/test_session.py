@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pipeline.console.sources.calls import READS, WRITES, Calls, ReadOnlyError, Watched, watched
+from pipeline.console.sources.session import (
+    READS,
+    WRITES,
+    Calls,
+    ReadOnlyError,
+    ReadSession,
+    connect,
+)
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
@@ -19,12 +26,11 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import parliament
 
-SERVICES = ("cloudwatch", "dynamodb", "events", "iam", "lambda", "logs", "s3", "sns", "sqs", "sts")
-# An operation whose right is called otherwise.
-RIGHTS = {"GetBucketNotificationConfiguration": "GetBucketNotification"}
+# An operation whose action has another name.
+ACTIONS = {"GetBucketNotificationConfiguration": "GetBucketNotification"}
 TARGET = Target({}, "The test", (), "eu-west-1")
 
-Make = Callable[[bool], Watched]
+Make = Callable[[bool], ReadSession]
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def asked() -> list[str]:
 
 @pytest.fixture
 def make(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Makes what is watched, of an AWS that refuses everything."""
+    """Makes a session of an AWS that refuses everything."""
 
     class Refusing(BaseHTTPRequestHandler):
         def refuse(self) -> None:
@@ -59,7 +65,7 @@ def make(asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
-    yield lambda write: Watched(TARGET, "123456789012", write=write)
+    yield lambda write: ReadSession(TARGET, "123456789012", write=write)
     server.shutdown()
     server.server_close()
     thread.join()
@@ -82,18 +88,18 @@ WRITING: list[tuple[str, str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("service", "method", "arguments"), WRITING)
-def test_a_page_that_looks_raises_before_anything_that_writes_is_sent(
+def test_a_read_only_session_raises_before_a_write_is_sent(
     make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
 ) -> None:
     session = make(False)
-    with pytest.raises(ReadOnlyError, match="is nothing that this page may call"):
+    with pytest.raises(ReadOnlyError, match="must not call"):
         getattr(session.client(service), method)(**arguments)
     assert asked == []
-    assert session.calls.so_far() == {}
+    assert session.calls.counts() == {}
 
 
 @pytest.mark.parametrize(("service", "method", "arguments"), WRITING[1:])
-def test_a_page_that_may_write_uploads_and_nothing_else(
+def test_a_session_that_may_write_uploads_and_nothing_else(
     make: Make, asked: list[str], service: str, method: str, arguments: dict[str, Any]
 ) -> None:
     session = make(True)
@@ -103,25 +109,25 @@ def test_a_page_that_may_write_uploads_and_nothing_else(
     with pytest.raises(ClientError):
         session.client("s3").put_object(Bucket="b", Key="k")
     assert asked == ["PUT /b/k"]
-    assert session.calls.so_far() == {"PutObject": 1}
+    assert session.calls.counts() == {"PutObject": 1}
 
 
 def test_every_call_is_counted_of_all_clients_together(make: Make, asked: list[str]) -> None:
     session = make(False)
-    for one in session, session.afresh():
+    for same in session, session.uncached():
         with pytest.raises(ClientError):
-            one.client("dynamodb").scan(TableName="t")
+            same.client("dynamodb").scan(TableName="t")
     with pytest.raises(ClientError):
         session.client("sts").get_caller_identity()
-    assert session.calls.so_far() == {"Scan": 2, "GetCallerIdentity": 1}
+    assert session.calls.counts() == {"Scan": 2, "GetCallerIdentity": 1}
     assert len(asked) == 3
 
 
-def test_asking_whose_account_it_is_counts_too(make: Make) -> None:
+def test_the_call_for_the_account_counts_too(make: Make) -> None:
     calls = Calls()
     with pytest.raises(PipelineError):
-        watched(TARGET, write=False, calls=calls)
-    assert calls.so_far() == {"GetCallerIdentity": 1}
+        connect(TARGET, write=False, calls=calls)
+    assert calls.counts() == {"GetCallerIdentity": 1}
 
 
 def test_calls_of_many_threads_are_all_counted() -> None:
@@ -129,22 +135,25 @@ def test_calls_of_many_threads_are_all_counted() -> None:
 
     def count() -> None:
         for _ in range(500):
-            calls.count("Scan")
+            calls.add("Scan")
 
     threads = [threading.Thread(target=count) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert calls.so_far() == {"Scan": 4000}
+    assert calls.counts() == {"Scan": 4000}
 
 
-def test_all_that_looking_asks_for_is_a_read_by_awss_own_word() -> None:
-    levels: dict[str, set[str]] = {}
+def test_every_operation_that_is_allowed_without_write_is_a_read_in_awss_own_list() -> None:
+    levels: dict[tuple[str, str], str] = {}
     for service in parliament.iam_definition:
-        if service["prefix"] in SERVICES:
-            for right in service["privileges"]:
-                levels.setdefault(right["privilege"], set()).add(right["access_level"])
-    told = {name: levels[RIGHTS.get(name, name)] for name in READS}
-    assert {name: found for name, found in told.items() if not found <= {"Read", "List"}} == {}
-    assert all("Write" in levels[name] for name in WRITES)
+        for action in service["privileges"]:
+            levels[service["prefix"], action["privilege"]] = action["access_level"]
+
+    def level(service: str, operation: str) -> str:
+        return levels[service.removesuffix("streams"), ACTIONS.get(operation, operation)]
+
+    reads = [(service, name) for service, names in READS.items() for name in names]
+    assert [read for read in reads if level(*read) not in ("Read", "List")] == []
+    assert all(level(service, name) == "Write" for service in WRITES for name in WRITES[service])
