@@ -199,7 +199,7 @@ def test_what_a_listing_does_not_show_is_not_missing() -> None:
 
 
 def test_what_no_filter_takes_needs_no_record() -> None:
-    scope = replace(SCOPE, filters=[Filter("ü b+/", "%.txt", EVERYTHING.ways)])
+    scope = replace(SCOPE, filters=[Filter("ü b+/", "%.txt", EVERYTHING.operations)])
     versions = [version("ü b+/a%.txt"), version("ü b+/a.txt"), version("u b+/a%.txt")]
     assert found(versions, [], scope) == {"expected": 1, "missing": ["ü b+/a%.txt"], "ignored": 2}
 
