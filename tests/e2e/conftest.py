@@ -22,7 +22,7 @@ from tests.support import ways as every
 from tests.support.clients import client
 from tests.support.console import Served, Watched, serve, settled
 from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
-from tools.faults import site as fault_site
+from tools.faults import deployment as faulty
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,8 +84,8 @@ def _adopted(work: Path, owner: Owner) -> adopting.Adopted:
     return adopting.run(work, environment, running.environment)
 
 
-def _sites(work: Path, owner: Owner) -> dict[str, fault_site.Site]:
-    return owner.enter_context(fault_site.sites(work))
+def _deployments(work: Path, owner: Owner) -> dict[str, faulty.Deployment]:
+    return owner.enter_context(faulty.deployments(work))
 
 
 def _kept(work: Path, owner: Owner) -> kept.Kept:
@@ -101,7 +101,7 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "upgraded": _upgraded,
     "shown": _shown,
     "ways": _every_way,
-    "sites": _sites,
+    "deployments": _deployments,
     "embedded": _kept,
     "cloud": _examples,
     "staying": _kept,
@@ -143,9 +143,11 @@ def ways(made: Mapping[str, Future[Ways]]) -> Ways:
 
 
 @pytest.fixture(scope="session")
-def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, fault_site.Site]:
-    """The four ways of delivery with a fault proxy before each table, by name."""
-    return made["sites"].result()
+def deployments(
+    made: Mapping[str, Future[dict[str, faulty.Deployment]]],
+) -> dict[str, faulty.Deployment]:
+    """The module in each delivery, with a fault proxy before each table."""
+    return made["deployments"].result()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""Whatever breaks on the way, each upload has one record in the end, and none has two.
+"""Whatever fails meanwhile, each upload has exactly one record in the end.
 
-Run on the module as Terraform applied it, each delivery of it, with IAM and signatures enforced.
+Run on the module as Terraform applied it, in each delivery, with IAM and signatures enforced.
 """
 
 import functools
@@ -9,27 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tools.faults.faults import FAULTS, Report, run
-from tools.faults.site import DELIVERIES, Site
+from tools.faults.deployment import DELIVERIES, Deployment
+from tools.faults.faults import FAULTS
+from tools.faults.run import Result, run_fault
 
-# Few, since each upload that goes direct takes a worker process of its own.
+# Few, since each upload with direct delivery takes a worker process.
 UPLOADS = {"worker-killed": 4, "poison": 9, "emulator-restarted": 3, "burst": 40}
 OTHERS = 6
-# With these all deliveries have to be at rest: they share an emulator.
+# In these no other delivery may be busy: they share an emulator.
 ALONE = {"emulator-restarted"}
 
 
 @pytest.fixture(scope="module")
-def reports(sites: dict[str, Site]) -> Callable[[str], dict[str, Report]]:
-    """The reports of one fault by delivery; these run side by side, as they mostly wait."""
+def results(deployments: dict[str, Deployment]) -> Callable[[str], dict[str, Result]]:
+    """The results of a fault by delivery; these run side by side, as they mostly wait."""
 
     @functools.cache
-    def of(fault: str) -> dict[str, Report]:
-        with ThreadPoolExecutor(1 if fault in ALONE else len(sites)) as pool:
-            done = pool.map(
-                lambda site: run(fault, site, UPLOADS.get(fault, OTHERS)), sites.values()
-            )
-            return dict(zip(sites, done, strict=True))
+    def of(fault: str) -> dict[str, Result]:
+        count = UPLOADS.get(fault, OTHERS)
+        with ThreadPoolExecutor(1 if fault in ALONE else len(deployments)) as pool:
+            done = pool.map(lambda each: run_fault(fault, each, count), deployments.values())
+            return dict(zip(deployments, done, strict=True))
 
     return of
 
@@ -37,14 +37,14 @@ def reports(sites: dict[str, Site]) -> Callable[[str], dict[str, Report]]:
 @pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_upload_is_lost_or_counted_twice(
-    fault: str, delivery: str, reports: Callable[[str], dict[str, Report]]
+    fault: str, delivery: str, results: Callable[[str], dict[str, Result]]
 ) -> None:
-    report = reports(fault)[delivery]
-    assert report.problems == ()
-    assert (report.lost, report.doubled) == (0, 0)
-    assert report.uploads == UPLOADS.get(fault, OTHERS)
-    assert report.recorded + report.in_failure_queue - report.both == report.uploads
-    assert report.replayed == report.in_failure_queue
+    result = results(fault)[delivery]
+    assert result.problems == ()
+    assert (result.lost, result.doubled) == (0, 0)
+    assert result.uploads == UPLOADS.get(fault, OTHERS)
+    assert result.recorded + result.in_failure_queue - result.both == result.uploads
+    assert result.replayed == result.in_failure_queue
 
 
 REFUSED = {
@@ -58,14 +58,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("fault", "expected"), REFUSED.items())
 def test_what_could_not_be_written_waits_in_the_failure_queue_and_nothing_else_does(
-    fault: str, expected: int, reports: Callable[[str], dict[str, Report]]
+    fault: str, expected: int, results: Callable[[str], dict[str, Result]]
 ) -> None:
-    found = {name: report.in_failure_queue for name, report in reports(fault).items()}
+    found = {name: result.in_failure_queue for name, result in results(fault).items()}
     assert found == dict.fromkeys(found, expected)
 
 
-def test_what_a_burst_brings_that_can_not_be_written_waits_in_the_failure_queue(
-    reports: Callable[[str], dict[str, Report]],
+def test_what_can_not_be_written_in_a_burst_waits_in_the_failure_queue(
+    results: Callable[[str], dict[str, Result]],
 ) -> None:
-    # Two, and whatever this machine did not get done in time.
-    assert all(report.in_failure_queue >= 2 for report in reports("burst").values())
+    # Two, and whatever timed out on this machine.
+    assert all(result.in_failure_queue >= 2 for result in results("burst").values())

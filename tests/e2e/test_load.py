@@ -11,7 +11,7 @@ from pipeline.deployed import failure_queue
 from tests.support import kept
 from tests.support.poll import until
 from tests.support.stack import empty_bucket
-from tools.faults import counts as tally
+from tools.faults import counts
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -26,7 +26,7 @@ def objects(embedded: kept.Kept, prefix: str) -> list[str]:
 
 def stored(embedded: kept.Kept, prefix: str) -> list[str]:
     table = embedded.outputs["table_name"]
-    items = tally.scan(embedded.client("dynamodb"), table, prefix)
+    items = counts.scan(embedded.client("dynamodb"), table, prefix)
     return [item["objectKey"]["S"] for item in items]
 
 
@@ -36,7 +36,7 @@ def remove(embedded: kept.Kept, prefix: str) -> None:
     versions = s3.list_object_versions(Bucket=bucket, Prefix=prefix).get("Versions", [])
     for one in versions:
         s3.delete_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])
-    for item in list(tally.scan(dynamodb, table, prefix)):
+    for item in list(counts.scan(dynamodb, table, prefix)):
         dynamodb.delete_item(TableName=table, Key={"objectId": item["objectId"]})
 
 
@@ -76,8 +76,8 @@ def test_a_burst_of_500_odd_keys_loses_none_and_reconcile_agrees(
         *("--parallel", "4", "--timeout", "240"),
     )
     assert status == 0, said
-    counts = [report[name] for name in ("uploads", "uploaded", "recorded", "confirmed")]
-    assert counts == [500] * 4
+    figures = [report[name] for name in ("uploads", "uploaded", "recorded", "confirmed")]
+    assert figures == [500] * 4
     assert [report[name] for name in ("lost", "in_failure_queue", "doubled")] == [[], [], []]
     assert (report["refused"], report["unseen"], report["ended_by"]) == ({}, 0, None)
     for figures in (report["latency_ms"], report["upload_ms"]):
@@ -177,7 +177,7 @@ def failed(embedded: kept.Kept, prefix: str) -> dict[str, str]:
     return {
         upload.key: failure.receipt_handle
         for failure in lying
-        for upload in tally.uploads_in(failure)
+        for upload in counts.uploads_in(failure)
         if upload.key.startswith(prefix)
     }
 

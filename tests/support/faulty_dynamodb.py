@@ -1,62 +1,31 @@
-"""A DynamoDB of our own on loopback that fails when and how a test wants it to.
+"""A DynamoDB on loopback that stores items, and fails when and how a test tells it to.
 
-It speaks enough of `PutItem` and `BatchWriteItem` over real sockets to store items. Nothing in it
-waits for longer than a test does.
+It implements enough of `PutItem` and `BatchWriteItem` over real sockets. Nothing in it waits longer
+than a test does.
 """
 
 import contextlib
 import json
 import socket
 import ssl
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from tools.faults.endpoint import (
-    Fault,
-    FaultyEndpoint,
-    Hangup,
-    Item,
-    Request,
-    answer_then_hang_up,
-    drip,
-    error,
-    hang_up,
-    message,
-    raw,
-    refuses,
-    reset,
-    serving,
-    silence,
-    store_and_hang_up,
-    store_and_stop_midway,
-)
+from tools.faults.endpoint import Fault as Fault
+from tools.faults.endpoint import FaultyEndpoint, Hangup, serving
+from tools.faults.endpoint import Item as Item
+from tools.faults.endpoint import Request as Request
+from tools.faults.endpoint import error as error
+from tools.faults.endpoint import message as message
+from tools.faults.endpoint import refuses as refuses
 
-__all__ = [
-    "Fault",
-    "FaultyDynamoDB",
-    "Hangup",
-    "Item",
-    "Request",
-    "answer_then_hang_up",
-    "drip",
-    "error",
-    "faulty_dynamodb",
-    "hang_up",
-    "message",
-    "raw",
-    "refuses",
-    "reset",
-    "silence",
-    "store_and_hang_up",
-    "store_and_stop_midway",
-    "unprocessed",
-]
+_RESET = struct.pack("ii", 1, 0)
 
 
 @dataclass
 class FaultyDynamoDB(FaultyEndpoint):
-    """`items` are what is stored, `writes` all that was written, in its order."""
+    """`items` are stored by `objectId`, `writes` has every write in order."""
 
     items: dict[str, Item] = field(default_factory=dict)
     writes: list[Item] = field(default_factory=list)
@@ -68,12 +37,11 @@ class FaultyDynamoDB(FaultyEndpoint):
             self.writes.append(item)
 
     def answer(self, request: Request) -> bytes:
-        """Store what was asked for and say so."""
+        """Store the items; returns the answer."""
         self.store(request.items)
-        document: dict[str, Any] = (
-            {} if request.operation == "PutItem" else {"UnprocessedItems": {}}
+        return message(
+            200, b"{}" if request.operation == "PutItem" else b'{"UnprocessedItems": {}}'
         )
-        return message(200, json.dumps(document).encode())
 
 
 @contextlib.contextmanager
@@ -83,8 +51,63 @@ def faulty_dynamodb(tls: ssl.SSLContext | None = None) -> Iterator[FaultyDynamoD
         yield endpoint
 
 
+def raw(data: bytes, *, then_hang_up: bool = False) -> Fault:
+    """Exactly these bytes; nothing is stored."""
+
+    def fault(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+        client.sendall(data)
+        if then_hang_up:
+            raise Hangup
+
+    return fault
+
+
+def hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """No answer, nothing stored."""
+    raise Hangup
+
+
+def reset(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """The connection is reset, as by a crash."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    client.close()
+    raise Hangup
+
+
+def store_and_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """Stored, and the connection drops before the answer."""
+    endpoint.answer(request)
+    raise Hangup
+
+
+def store_and_stop_midway(
+    endpoint: FaultyEndpoint, client: socket.socket, request: Request
+) -> None:
+    """Stored, and the connection drops inside the answer."""
+    client.sendall(endpoint.answer(request)[:-1])
+    raise Hangup
+
+
+def answer_then_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """A good answer that promises to keep the connection, which then dies."""
+    client.sendall(endpoint.answer(request))
+    raise Hangup
+
+
+def silence(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """No answer for as long as the test lasts."""
+    endpoint.ended.wait(60)
+
+
+def drip(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
+    """A head that comes byte by byte and never ends."""
+    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    while not endpoint.ended.wait(0.02):
+        client.sendall(b"x")
+
+
 def unprocessed(keep: Callable[[Item], bool]) -> Fault:
-    """Write what `keep` says, hand back the rest as UnprocessedItems."""
+    """Store the items that `keep` accepts, return the rest as UnprocessedItems."""
 
     def fault(endpoint: FaultyDynamoDB, client: socket.socket, request: Request) -> None:
         if request.operation == "PutItem" and not all(map(keep, request.items)):

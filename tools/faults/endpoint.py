@@ -1,7 +1,7 @@
-"""A DynamoDB endpoint on loopback that fails when and how its owner wants it to.
+"""A DynamoDB endpoint on loopback that fails as it is told to.
 
-Before each answer it asks a script, then a rule, what should go wrong. What it answers when nothing
-should is a subclass's business.
+Before each answer it takes the next fault of its script, then asks its rule for a fault. A subclass
+gives the answer when there is none.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import ssl
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,12 +18,10 @@ from typing import Any
 
 Item = dict[str, dict[str, str]]
 
-_RESET = struct.pack("ii", 1, 0)
-
 
 @dataclass(frozen=True)
 class Request:
-    """What one attempt asked for; `connection` numbers the connections from 0."""
+    """One request; `connection` numbers the connections from 0."""
 
     operation: str
     headers: dict[str, str]
@@ -33,12 +30,12 @@ class Request:
 
     @property
     def payload(self) -> Any:
-        """The JSON it brought."""
+        """Its JSON."""
         return json.loads(self.body)
 
     @property
     def items(self) -> list[Item]:
-        """The items it wants written."""
+        """The items to write."""
         if self.operation == "PutItem":
             return [self.payload["Item"]]
         (puts,) = self.payload["RequestItems"].values()
@@ -66,9 +63,9 @@ Rule = Callable[[Request], Fault | None]
 
 @dataclass
 class FaultyEndpoint:
-    """`requests` are all that came, `script` what goes wrong next.
+    """`requests` are all that came, `script` the next faults.
 
-    `rule` is asked for a fault once the script is through; asked by one thread at a time.
+    After the script `rule` decides, called by one thread at a time.
     """
 
     url: str = ""
@@ -80,11 +77,11 @@ class FaultyEndpoint:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> bytes:
-        """Do what was asked and say so, as a whole HTTP answer."""
+        """Carry out the request; returns the whole HTTP answer."""
         raise NotImplementedError
 
     def serve(self, client: socket.socket, number: int) -> None:
-        """Answer one connection's requests until either side has enough."""
+        """Answer one connection's requests until either side closes it."""
         with client, contextlib.suppress(OSError, Hangup):
             stream = client.makefile("rb")
             while (request := _read(stream, number)) is not None:
@@ -148,10 +145,10 @@ def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        for one in open_sockets:
+        for opened in open_sockets:
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
         accepting.join(5)
 
 
@@ -173,18 +170,8 @@ def error(
     """DynamoDB's error `code`."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": text}).encode()
-    return raw(message(status, body, headers))
-
-
-def raw(data: bytes, *, then_hang_up: bool = False) -> Fault:
-    """Exactly these bytes; nothing is stored."""
-
-    def fault(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-        client.sendall(data)
-        if then_hang_up:
-            raise Hangup
-
-    return fault
+    answer = message(status, body, headers)
+    return lambda endpoint, client, request: client.sendall(answer)
 
 
 def throttle(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
@@ -196,68 +183,19 @@ def throttle(endpoint: FaultyEndpoint, client: socket.socket, request: Request) 
         client.sendall(message(200, json.dumps(left).encode()))
 
 
-def hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """No answer, nothing stored."""
-    raise Hangup
+def refuses(pattern: str) -> Rule:
+    """A rule: DynamoDB refuses every request that holds an item whose key matches `pattern`.
 
-
-def reset(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """The connection is reset, as by a crash."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    client.close()
-    raise Hangup
-
-
-def store_and_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """Stored, and the connection drops before the answer."""
-    endpoint.answer(request)
-    raise Hangup
-
-
-def store_and_stop_midway(
-    endpoint: FaultyEndpoint, client: socket.socket, request: Request
-) -> None:
-    """Stored, and the connection drops inside the answer."""
-    client.sendall(endpoint.answer(request)[:-1])
-    raise Hangup
-
-
-def answer_then_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """A good answer that promises to keep the connection, which then dies."""
-    client.sendall(endpoint.answer(request))
-    raise Hangup
-
-
-def silence(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """No answer for as long as the test lasts."""
-    endpoint.ended.wait(60)
-
-
-def drip(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """A head that comes byte by byte and never ends."""
-    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-    while not endpoint.ended.wait(0.02):
-        client.sendall(b"x")
-
-
-def refuses(key: str) -> Rule:
-    """A rule: DynamoDB finds the items whose key matches this pattern invalid, wherever they come.
-
-    As DynamoDB does, it refuses a batch whole that holds such an item, without saying which.
+    As DynamoDB does, it refuses the whole batch, without saying for which item.
     """
-
-    def rule(request: Request) -> Fault | None:
-        if any(re.search(key, one) for one in request.keys):
-            return error(400, "ValidationException", "Item size has exceeded the allowed maximum")
-        return None
-
-    return rule
+    refusal = error(400, "ValidationException", "Item size has exceeded the allowed maximum")
+    return lambda request: refusal if any(re.search(pattern, key) for key in request.keys) else None
 
 
-class Hold:
-    """A fault that keeps requests waiting until they are released.
+class Delay:
+    """A fault that delays requests until they are released.
 
-    With `stored` they have been carried out by then, and only the answer waits.
+    With `stored` they are carried out at once, and only the answer is delayed.
     """
 
     def __init__(self, *, stored: bool = False) -> None:
@@ -276,6 +214,6 @@ class Hold:
         client.sendall(answer or endpoint.answer(request))
 
     def release(self, *, carry_out: bool = True) -> None:
-        """Let them go, and every later one too; without `carry_out` the rest is not stored."""
+        """Release these requests and all later ones; without `carry_out` the rest is not stored."""
         self._carry_out = carry_out
         self._released.set()

@@ -156,7 +156,7 @@ def test_the_figures_add_up_when_duplicates_fail(
     handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
 ) -> None:
     dynamodb.rule = faults.refuses("sick")
-    again = [s3.notification(s3.record(key)) for key in ("sick", "sick", "well", "well")]
+    again = [s3.notification(s3.record(key)) for key in ("sick", "sick", "healthy", "healthy")]
     handle(s3.sqs(*again, s3.TEST_EVENT, "{"))
     (line,) = lines("INFO")
     assert line["received"] == 6
