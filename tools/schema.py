@@ -89,8 +89,9 @@ def _download(package: str, version: str, folder: Path) -> Path:
         (wheel,) = folder.glob(f"{package.replace('-', '_')}-{version}-*.whl")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         output = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        reason = output[-1] if output else "no message"
         raise PipelineError(
-            f"pip got no wheel of {wanted} ({output[-1] if output else 'no message'}): connect to a "
-            "package index, or name a wheel that you have."
+            f"pip got no wheel of {wanted} ({reason}): connect to a package index, or name a wheel "
+            "that you have."
         ) from error
     return wheel

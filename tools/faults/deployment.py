@@ -1,7 +1,6 @@
 """What faults are tried on: the module, applied on an emulator, a fault proxy before each table.
 
-One Terraform root holds an instance of the module for each delivery. The buckets are made with
-boto3, as existing ones: the provider needs another minute for a bucket of the module's own.
+One Terraform root holds an instance of the module for each delivery.
 """
 
 import contextlib
@@ -84,7 +83,6 @@ def deployments(
         proxies = {
             name: stack.enter_context(fault_proxy(cloud.running.endpoint)) for name in deliveries
         }
-        _make_buckets(cloud.running, deliveries)
         root = folder / "root"
         module = os.path.relpath(copy_module(folder / "module"), root)
         calls = {name: _call(module, name, proxies[name].url) for name in deliveries}
@@ -102,28 +100,11 @@ def deployments(
         }
 
 
-def _make_buckets(running: Emulator, deliveries: Sequence[str]) -> None:
-    s3 = _client("s3", running)
-    for name in deliveries:
-        bucket = f"{name}-faults"
-        s3.create_bucket(Bucket=bucket)
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-        if name.startswith("eventbridge"):
-            s3.put_bucket_notification_configuration(
-                Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
-            )
-
-
 def _call(module: str, delivery: str, proxy_url: str) -> dict[str, Any]:
     via, _, buffered = delivery.partition("-")
     return {
         "source": module,
         "name_prefix": f"{via[0]}{'b' if buffered else 'd'}-",
-        "bucket": {
-            "create": False,
-            "name": f"{delivery}-faults",
-            "take_over_notifications": via == "notification",
-        },
         "delivery": {"via": via, "buffer": {} if buffered else None},
         "function": {
             "timeout_seconds": TIMEOUT_SECONDS,

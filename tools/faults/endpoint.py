@@ -42,11 +42,6 @@ class Request:
         return [put["PutRequest"]["Item"] for put in puts]
 
     @property
-    def ids(self) -> list[str]:
-        """Their `objectId`s."""
-        return [item["objectId"]["S"] for item in self.items]
-
-    @property
     def keys(self) -> list[str]:
         """Their `objectKey`s."""
         return [item["objectKey"]["S"] for item in self.items]
@@ -111,30 +106,23 @@ def _read(stream: Any, number: int) -> Request | None:
 def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -> Iterator[E]:
     """`endpoint` on a free port of loopback, over TLS if given a context; ends with the block."""
     listener = socket.create_server(("127.0.0.1", 0))
-    host = "127.0.0.1" if tls is None else "localhost"
-    scheme = "http" if tls is None else "https"
-    endpoint.url = f"{scheme}://{host}:{listener.getsockname()[1]}"
-    open_sockets: list[socket.socket] = []
-
-    def serve(client: socket.socket, number: int) -> None:
-        try:
-            secured = tls.wrap_socket(client, server_side=True) if tls else client
-        except OSError:
-            client.close()
-            return
-        open_sockets.append(secured)
-        endpoint.serve(secured, number)
+    port = listener.getsockname()[1]
+    endpoint.url = f"http://127.0.0.1:{port}"
+    if tls:
+        endpoint.url = f"https://localhost:{port}"
+        # Each connection's own thread does its handshake.
+        listener = tls.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
+    clients: list[socket.socket] = []
 
     def accept() -> None:
-        while not endpoint.ended.is_set():
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 client, _ = listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            open_sockets.append(client)
-            number, endpoint.connections = endpoint.connections, endpoint.connections + 1
-            threading.Thread(target=serve, args=(client, number), daemon=True).start()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                clients.append(client)
+                number, endpoint.connections = endpoint.connections, len(clients)
+                serve = threading.Thread(target=endpoint.serve, args=(client, number), daemon=True)
+                serve.start()
 
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()
@@ -142,10 +130,7 @@ def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -
         yield endpoint
     finally:
         endpoint.ended.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for opened in open_sockets:
+        for opened in (listener, *clients):
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
             opened.close()
