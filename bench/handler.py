@@ -114,8 +114,8 @@ def main() -> int:
         from bench import chart
 
         options.chart.mkdir(parents=True, exist_ok=True)
-        chart.draw([asdict(one) for one in outcomes], options.chart / "handler-speed")
-    return 0 if all(one.holds for one in outcomes) and size <= PACKAGE_BYTES else 1
+        chart.draw([asdict(outcome) for outcome in outcomes], options.chart / "handler-speed")
+    return 0 if all(outcome.holds for outcome in outcomes) and size <= PACKAGE_BYTES else 1
 
 
 # One turn of all three: measurements by name, as (ours, obvious, floor).
@@ -232,7 +232,7 @@ def run(
 
 def judge(promise: Promise, runs: list[Run]) -> Outcome:
     """The ratio in each run, their median, and whether it is enough."""
-    turns = [one[promise.measurement] for one in runs if promise.measurement in one]
+    turns = [timings[promise.measurement] for timings in runs if promise.measurement in timings]
     ratios = [obvious / ours for ours, obvious, _ in turns]
     low, high = interval(ratios)
     ratio = statistics.median(ratios)
@@ -271,16 +271,16 @@ def table(outcomes: list[Outcome], size: int) -> str:
     head = ("figure", "at least", "measured", "95 % interval", "limit", "ours", "obvious", "")
     rows = [head] + [
         (
-            one.figure,
-            f"{one.at_least:g}x {one.words}" if one.at_least else "",
-            f"{one.ratio:.1f}x",
-            f"{one.low:.1f} to {one.high:.1f}",
-            f"{one.limit:.1f}x",
-            amount(one, one.ours),
-            amount(one, one.obvious),
-            ("pass" if one.holds else "MISS") if one.at_least else "",
+            outcome.figure,
+            f"{outcome.at_least:g}x {outcome.words}" if outcome.at_least else "",
+            f"{outcome.ratio:.1f}x",
+            f"{outcome.low:.1f} to {outcome.high:.1f}",
+            f"{outcome.limit:.1f}x",
+            amount(outcome, outcome.ours),
+            amount(outcome, outcome.obvious),
+            ("pass" if outcome.holds else "MISS") if outcome.at_least else "",
         )
-        for one in outcomes
+        for outcome in outcomes
     ]
     passed = "pass" if size <= PACKAGE_BYTES else "MISS"
     rows.append(("package", "40 KB at most", f"{size / 1024:.1f} KB", "", "", "", "", passed))
@@ -307,7 +307,7 @@ def report(outcomes: list[Outcome], size: int) -> dict[str, object]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "package_bytes": size,
-        "figures": [asdict(one) for one in outcomes],
+        "figures": [asdict(outcome) for outcome in outcomes],
     }
 
 

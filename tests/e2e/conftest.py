@@ -41,50 +41,50 @@ class Cloud:
 
 
 Shown = tuple[Cloud, dict[str, examples.Applied]]
-Ways = tuple[Cloud, every.Applied]
+Deliveries = tuple[Cloud, every.Applied]
 Owner = contextlib.ExitStack
 
 
-def _examples(work: Path, owner: Owner) -> Cloud:
+def _account(work: Path, owner: Owner) -> tuple[dict[str, str], dict[str, str]]:
+    """What Terraform needs to reach a new emulated account, and what clients need."""
     running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
+    return terraform_environment(work) | running.environment | ROOMY, running.environment
+
+
+def _examples(work: Path, owner: Owner) -> Cloud:
+    environment, account = _account(work, owner)
     stacks = apply_examples(["minimal", "complete"], work / "module", environment)
-    return Cloud(running.environment, stacks)
+    return Cloud(account, stacks)
 
 
 def _shown(work: Path, owner: Owner) -> Shown:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
+    environment, account = _account(work, owner)
     applied = examples.apply(examples.NAMES, work / "module", environment)
-    return Cloud(running.environment, {}), applied
+    return Cloud(account, {}), applied
 
 
-def _every_way(work: Path, owner: Owner) -> Ways:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    applied = every.apply(every.EVERY_WAY, work / "module", environment)
-    return Cloud(running.environment, {}), applied
+def _deliveries(work: Path, owner: Owner) -> Deliveries:
+    environment, account = _account(work, owner)
+    applied = every.apply(every.DELIVERIES, work / "module", environment)
+    return Cloud(account, {}), applied
 
 
 def _switched(work: Path, owner: Owner) -> switching.Report:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return switching.run(work / "module", environment, running.environment)
+    environment, account = _account(work, owner)
+    return switching.run(work / "module", environment, account)
 
 
 def _upgraded(work: Path, owner: Owner) -> upgrading.Upgraded:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return upgrading.run(work, environment, running.environment)
+    environment, account = _account(work, owner)
+    return upgrading.run(work, environment, account)
 
 
 def _adopted(work: Path, owner: Owner) -> adopting.Adopted:
-    running = owner.enter_context(emulator(work))
-    environment = terraform_environment(work) | running.environment | ROOMY
-    return adopting.run(work, environment, running.environment)
+    environment, account = _account(work, owner)
+    return adopting.run(work, environment, account)
 
 
-def _deployments(work: Path, owner: Owner) -> dict[str, faulty.Deployment]:
+def _faulty(work: Path, owner: Owner) -> dict[str, faulty.Deployment]:
     return owner.enter_context(faulty.deployments(work))
 
 
@@ -100,8 +100,8 @@ MADE: dict[str, Callable[[Path, Owner], Any]] = {
     "switched": _switched,
     "upgraded": _upgraded,
     "shown": _shown,
-    "ways": _every_way,
-    "deployments": _deployments,
+    "deliveries": _deliveries,
+    "deployments": _faulty,
     "embedded": _kept,
     "cloud": _examples,
     "staying": _kept,
@@ -137,9 +137,9 @@ def shown(made: Mapping[str, Future[Shown]]) -> Shown:
 
 
 @pytest.fixture(scope="session")
-def ways(made: Mapping[str, Future[Ways]]) -> Ways:
-    """The module in every way of delivery."""
-    return made["ways"].result()
+def deliveries(made: Mapping[str, Future[Deliveries]]) -> Deliveries:
+    """The module with each delivery."""
+    return made["deliveries"].result()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.terraform import run as terraform
-from tests.support.adopting import LAB, OTHER, PENDING, SCALED, SCALED_UNITS, Adopted, items
+from tests.support.adopting import LAB, OTHER, PENDING, SCALED, SCALED_UNITS, Adopted, records
 from tests.support.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tests.support.poll import until
 from tools.package import PACKAGE
@@ -117,7 +117,7 @@ def test_the_function_runs_the_modules_package(adopted: Adopted) -> None:
 def test_the_subscription_and_the_permission_stay_as_they_were(adopted: Adopted) -> None:
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{LAB.names['topic']}"
     found = adopted.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    assert [one["SubscriptionArn"] for one in found] == [adopted.subscription]
+    assert [subscription["SubscriptionArn"] for subscription in found] == [adopted.subscription]
     assert adopted.planned[PERMISSION]["actions"] == ["no-op"]
 
 
@@ -136,7 +136,7 @@ def test_a_lab_that_terraform_forgets_goes_on(adopted: Adopted, tmp_path: Path) 
     adopted.client("s3").put_object(Bucket=LAB.bucket, Key="after/a b.txt", Body=b"x")
     until(
         lambda: any(
-            item["objectKey"]["S"] == "after/a b.txt" for item in items(LAB, adopted.account)
+            item["objectKey"]["S"] == "after/a b.txt" for item in records(LAB, adopted.account)
         )
     )
 

@@ -1,4 +1,4 @@
-"""A table leaves a key of one's own when it is told to, before that key goes."""
+"""A table goes back from a customer-managed key to DynamoDB's before that key is deleted."""
 
 from pathlib import Path
 from typing import Any

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Cloud, Shown
 from tests.support import examples, kept
+from tests.support.clients import items
 from tests.support.poll import until
 
 
@@ -21,12 +22,8 @@ def upload(cloud: Cloud, pipeline: Mapping[str, Any], key: str, body: bytes = b"
 
 def keys(cloud: Cloud, pipeline: Mapping[str, Any]) -> list[str]:
     """The keys of all records of a pipeline, sorted."""
-    pages = (
-        cloud.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(TableName=pipeline["table_name"], ConsistentRead=True)
-    )
-    return sorted(item["objectKey"]["S"] for page in pages for item in page["Items"])
+    found = items(pipeline["table_name"], cloud.environment)
+    return sorted(item["objectKey"]["S"] for item in found)
 
 
 def logged(cloud: Cloud, group: str) -> list[dict[str, Any]]:
@@ -115,15 +112,15 @@ def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_is_told_as_befor
     for key in "private/1.jpg", "uploads/1.txt", "uploads/1.jpg":
         upload(cloud, pipeline, key)
     assert until(lambda: keys(cloud, pipeline)) == ["uploads/1.jpg"]
-    told: set[str] = set()
+    keys: set[str] = set()
 
     def all_told() -> bool:
         for event in messages(cloud, example.theirs["queue_url"]):
-            told.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
-        return len(told) == 3
+            keys.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
+        return len(keys) == 3
 
     until(all_told)
-    assert told == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
+    assert keys == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
     found = cloud.client("s3").get_bucket_notification_configuration(Bucket=pipeline["bucket_name"])
     assert set(found) - {"ResponseMetadata"} == {"EventBridgeConfiguration", "QueueConfigurations"}
 
@@ -137,10 +134,10 @@ def test_two_pipelines_record_each_its_own(shown: Shown) -> None:
     assert until(lambda: keys(cloud, outputs["orders"])) == ["order.pdf"]
     assert until(lambda: keys(cloud, outputs["invoices"])) == ["invoice.pdf"]
     names = [
-        {name: told for name, told in outputs[team].items() if name.endswith(("_name", "_names"))}
+        {name: value for name, value in outputs[team].items() if name.endswith(("_name", "_names"))}
         for team in ("orders", "invoices")
     ]
-    assert not [name for name, told in names[0].items() if told and told == names[1][name]]
+    assert not [name for name, value in names[0].items() if value and value == names[1][name]]
 
 
 def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> None:

@@ -97,7 +97,7 @@ class Site:
         for statement in less["Statement"]:
             actions = statement["Action"]
             actions = [actions] if isinstance(actions, str) else actions
-            statement["Action"] = [one for one in actions if one != action]
+            statement["Action"] = [allowed for allowed in actions if allowed != action]
         less["Statement"] = [s for s in less["Statement"] if s["Action"]]
         assert less != policy
         self._put_role_policy(less)
@@ -135,29 +135,29 @@ class Site:
         self.client("sqs").purge_queue(QueueUrl=self.outputs["failure_queue_url"])
 
 
-def _site(ways: tuple[Cloud, Applied], name: str) -> Iterator[Site]:
-    cloud, applied = ways
+def _site(deliveries: tuple[Cloud, Applied], name: str) -> Iterator[Site]:
+    cloud, applied = deliveries
     site = Site(cloud, applied.outputs[name])
     yield site
     site.clear()
 
 
 @pytest.fixture(scope="module")
-def direct(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
+def direct(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
     """Notifications invoke the function."""
-    yield from _site(ways, "ndns")
+    yield from _site(deliveries, "ndns")
 
 
 @pytest.fixture(scope="module")
-def buffered(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
+def buffered(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
     """Notifications go to the buffer."""
-    yield from _site(ways, "nbns")
+    yield from _site(deliveries, "nbns")
 
 
 @pytest.fixture(scope="module")
-def keyed(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
-    """The same, with a key of one's own."""
-    yield from _site(ways, "nbnk")
+def keyed(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
+    """The same, with a customer-managed key."""
+    yield from _site(deliveries, "nbnk")
 
 
 def refused(call: Callable[[], Any]) -> bool:

@@ -52,19 +52,21 @@ def broken(steps: dict[str, Step]) -> set[str]:
     return {name for name, step in steps.items() if step.verdict == "broken"}
 
 
-@pytest.mark.parametrize("way", [way for way in every.EVERY_WAY if not way.own_key], ids=str)
-def test_every_way_of_delivery_is_well(
-    ways: tuple[Any, every.Applied], way: every.Way, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "delivery", [each for each in every.DELIVERIES if not each.customer_key], ids=str
+)
+def test_each_delivery_is_verified(
+    deliveries: tuple[Any, every.Applied], delivery: every.Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloud, applied = ways
+    cloud, applied = deliveries
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
-    found = Target(applied.outputs[way.name], "The lab", region=REGION)
+    found = Target(applied.outputs[delivery.name], "The lab", region=REGION)
     steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
     bad = {name: step for name, step in steps.items() if step.verdict in ("broken", "unknown")}
     assert not bad
-    assert steps["rule"].verdict == ("ok" if way.via == "eventbridge" else "skipped")
-    assert steps["buffer"].verdict == ("ok" if way.buffered else "skipped")
+    assert steps["rule"].verdict == ("ok" if delivery.via == "eventbridge" else "skipped")
+    assert steps["buffer"].verdict == ("ok" if delivery.buffered else "skipped")
     assert {steps[name].verdict for name in PATH} == {"ok"}
 
 

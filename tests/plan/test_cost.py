@@ -92,7 +92,7 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
     """The same plan as if the root called these alone."""
     root = raw["planned_values"]["root_module"]
     wanted = {f"module.{name}" for name in names}
-    children = [one for one in root["child_modules"] if one["address"] in wanted]
+    children = [child for child in root["child_modules"] if child["address"] in wanted]
     assert len(children) == len(wanted)
     planned = {"root_module": {"child_modules": children}}
     return plan_json.read({**raw, "planned_values": planned}, "the plan")
@@ -101,16 +101,18 @@ def only(raw: Mapping[str, Any], *names: str) -> Plan:
 def costs(plan: Plan, uploads: Decimal = FEW) -> dict[str, bill.Cost]:
     used = uses.of_plan(plan, Assumed(uploads), PRICES)
     assert not used.unpriced
-    return {one.key: one for one in bill.costs(used.uses, uploads, PRICES)}
+    return {cost.key: cost for cost in bill.costs(used.uses, uploads, PRICES)}
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_what_costs_is_what_leaves_the_free_limits(name: str, raw: dict[str, Any]) -> None:
     sentences = raw["planned_values"]["outputs"][name]["value"]
-    named = {ABOUT[start] for one in sentences for start in ABOUT if one.startswith(start)}
+    named = {
+        ABOUT[start] for sentence in sentences for start in ABOUT if sentence.startswith(start)
+    }
     assert bool(named) == bool(sentences)
     found = costs(only(raw, name))
-    beyond = {key for key, one in found.items() if one.billed and one.item.service != "S3"}
+    beyond = {key for key, cost in found.items() if cost.billed and cost.item.service != "S3"}
     # What uploads alone use up is free as long as they are few.
     assert beyond == named - BY_USE
     assert named <= set(found)

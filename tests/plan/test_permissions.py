@@ -37,11 +37,11 @@ KEYS: dict[str, dict[str, Any]] = {
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     **{
-        f"{way}-{key}": {
+        f"{name}-{key}": {
             **({"delivery": delivery} if delivery else {}),
             **({"encryption": encryption} if encryption else {}),
         }
-        for way, delivery in DELIVERIES.items()
+        for name, delivery in DELIVERIES.items()
         for key, encryption in KEYS.items()
     },
     "traces": {"function": {"tracing": "Active"}},

@@ -16,7 +16,7 @@ from tests.support.snippets import Snippet
 
 SNIPPETS = snippets.whole()
 # By text, since pages repeat each other; named so that Terraform's own message tells the place.
-FOLDERS = {one.text: re.sub(r"\W+", "-", str(one)) for one in reversed(SNIPPETS)}
+FOLDERS = {snippet.text: re.sub(r"\W+", "-", str(snippet)) for snippet in reversed(SNIPPETS)}
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,9 @@ def faults(page: Page) -> dict[str, list[str]]:
     """axe-core's serious and critical findings: what is wrong, and the elements' markup."""
     found: dict[str, Any] = Axe().run(page).response
     return {
-        f"{one['id']}: {one['help']}": [node["html"] for node in one["nodes"]]
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
+        f"{violation['id']}: {violation['help']}": [node["html"] for node in violation["nodes"]]
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
     }
 
 

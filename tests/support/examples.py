@@ -1,4 +1,4 @@
-"""Apply examples as their READMEs say, with whatever somebody else has to have first."""
+"""Apply examples as their READMEs say, after what another team owns in them."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +25,9 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Applied:
-    """The outputs of an example, and of the root `theirs` in it: somebody else's, if there is one.
+    """The outputs of an example, and of the root `theirs` in it: another team's, if there is one.
 
-    `second_plan` has what a second plan would change in both, in Terraform's words; empty: nothing.
+    `second_plan` is what a second plan would change in both, in Terraform's words, or empty.
     """
 
     outputs: Mapping[str, Any]
@@ -39,12 +39,12 @@ def apply(names: Iterable[str], folder: Path, environment: dict[str, str]) -> di
     """Apply them side by side in one account, each root with a state of its own."""
     module = copy_module(folder)
 
-    def one(name: str) -> Applied:
+    def apply_example(name: str) -> Applied:
         root = module / "examples" / name
         theirs: dict[str, Any] = {}
         if (root / "theirs").exists():
             theirs = _apply(root / "theirs", environment)
-        # What the owner tells is what the example asks for.
+        # The owner's outputs are the example's variables.
         given = environment | {f"TF_VAR_{key}": str(value) for key, value in theirs.items()}
         outputs = _apply(root, given)
         second = _second_plan(root, given)
@@ -54,7 +54,7 @@ def apply(names: Iterable[str], folder: Path, environment: dict[str, str]) -> di
 
     names = list(names)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+        return dict(zip(names, pool.map(apply_example, names), strict=True))
 
 
 def _apply(root: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -69,5 +69,5 @@ def _second_plan(root: Path, environment: Mapping[str, str]) -> str:
     planned = terraform.run(root, environment, *arguments, expected=(0, 2))
     if planned.returncode == 0:
         return ""
-    # What it read comes first, and may be long.
+    # A long list of what was read comes first.
     return planned.stdout[max(planned.stdout.find("\nTerraform "), 0) :]

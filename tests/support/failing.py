@@ -80,11 +80,11 @@ def failed(*records: Any) -> dict[str, Any]:
 
 
 def events(prefix: str, number: int) -> list[Any]:
-    return [s3_events.record(f"{prefix}{one:03}") for one in range(number)]
+    return [s3_events.record(f"{prefix}{n:03}") for n in range(number)]
 
 
 def keys(prefix: str, number: int) -> list[str]:
-    return [f"{prefix}{one:03}" for one in range(number)]
+    return [f"{prefix}{n:03}" for n in range(number)]
 
 
 def create_role(running: Emulator) -> str:

@@ -37,9 +37,9 @@ LOOKING = [
 def outputs_file(watched: Watched, folder: Path, **changes: Any) -> Path:
     """What `terraform output -json` prints of the lab; a change to None leaves an output out."""
     pipeline = dict(root.outputs(watched.folder)["pipeline"]) | changes
-    told = {name: value for name, value in pipeline.items() if value is not None}
+    outputs = {name: value for name, value in pipeline.items() if value is not None}
     file = folder / "outputs.json"
-    file.write_text(json.dumps({"pipeline": {"sensitive": False, "value": told}}))
+    file.write_text(json.dumps({"pipeline": {"sensitive": False, "value": outputs}}))
     return file
 
 

@@ -1,21 +1,21 @@
-"""Upload without a pause while a live stack changes its delivery, one way after the other."""
+"""Upload without a pause while a live stack changes its delivery, step by step."""
 
 import contextlib
-import itertools
-import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.deployed import failure_queue
 from pipeline.terraform import run as terraform
-from tests.support.clients import client
+from tests.support.clients import client, items
 from tests.support.poll import until
+from tests.support.uploads import uploading
 from tools.module import copy_module
 
-# As the documentation tells operators to change it: both ways open while one takes over from the
-# other, and a buffer drained before it goes.
+# As the documentation tells operators to: both sources deliver during a handover, and a buffer is
+# drained before it goes.
 STEPS: list[tuple[str, dict[str, Any]]] = [
     ("direct", {}),
     ("through a buffer", {"buffer": {}}),
@@ -40,46 +40,38 @@ class Report:
 def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Report:
     """Apply each step while uploads go on; `account` is what clients need to reach it."""
     place = copy_module(folder) / "root"
-    s3, dynamodb, sqs = (client(name, account) for name in ("s3", "dynamodb", "sqs"))
-    changed: dict[str, dict[str, list[str]]] = {}
-    uploaded: list[str] = []
-    stop = threading.Event()
-    bucket = ""
+    s3, sqs = client("s3", account), client("sqs", account)
 
-    def upload() -> None:
-        for number in itertools.count():
-            key = f"while/{number:05}"
-            s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-            uploaded.append(key)
-            if stop.wait(_PAUSE_SECONDS):
-                return
-
-    uploading = threading.Thread(target=upload)
-    for name, delivery in STEPS:
+    def apply(delivery: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, Any]]:
         terraform.write_root(place, _root(delivery))
-        if not uploading.is_alive():
-            terraform.init(place, environment)
-        changed[name] = terraform.changes(terraform.plan(place, environment))
+        changes = terraform.changes(terraform.plan(place, environment))
         terraform.apply(place, environment)
         outputs = terraform.outputs(place, environment)["pipeline"]
-        if not uploading.is_alive():
-            bucket = outputs["bucket_name"]
-            uploading.start()
-        if name == "by rule, draining":
-            _await_empty(sqs, outputs["buffer_queue_url"])
-    stop.set()
-    uploading.join()
+        if (delivery.get("buffer") or {}).get("drain"):
+            url = outputs["buffer_queue_url"]
+            until(lambda: failure_queue.depth(sqs, url) == (0, 0), seconds=60)
+        return changes, outputs
+
+    def upload(number: int) -> str:
+        key = f"while/{number:05}"
+        s3.put_object(Bucket=outputs["bucket_name"], Key=key, Body=b"x")
+        return key
 
     def records() -> Counter[str]:
-        pages = dynamodb.get_paginator("scan").paginate(
-            TableName=outputs["table_name"], ConsistentRead=True
-        )
-        return Counter(item["objectKey"]["S"] for page in pages for item in page["Items"])
+        return Counter(item["objectKey"]["S"] for item in items(outputs["table_name"], account))
 
-    # What never comes is the report's to tell.
+    (first, delivery), *steps = STEPS
+    terraform.write_root(place, _root(delivery))
+    terraform.init(place, environment)
+    changes, outputs = apply(delivery)
+    changed = {first: changes}
+    with uploading(upload, _PAUSE_SECONDS) as uploads:
+        for name, delivery in steps:
+            changed[name], outputs = apply(delivery)
+    # The report shows what never comes.
     with contextlib.suppress(AssertionError):
-        until(lambda: len(records()) >= len(uploaded), seconds=60)
-    return Report(uploaded, records(), changed)
+        until(lambda: len(records()) >= len(uploads.keys), seconds=60)
+    return Report(uploads.keys, records(), changed)
 
 
 def _root(delivery: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,13 +80,3 @@ def _root(delivery: Mapping[str, Any]) -> dict[str, Any]:
         "module": {"pipeline": {"source": "../", "delivery": delivery}},
         "output": {"pipeline": {"value": "${module.pipeline}"}},
     }
-
-
-def _depth(sqs: Any, url: str) -> int:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return sum(int(found[name]) for name in names)
-
-
-def _await_empty(sqs: Any, url: str) -> None:
-    until(lambda: _depth(sqs, url) == 0, seconds=60)

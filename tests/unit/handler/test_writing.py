@@ -29,10 +29,10 @@ def test_more_are_written_in_batches_of_25(
 ) -> None:
     assert handle(s3.notification(*records(count))) == SUCCESS
     assert len(dynamodb.items) == len(dynamodb.writes) == count
-    batches = [one for one in dynamodb.requests if one.operation == "BatchWriteItem"]
+    batches = [request for request in dynamodb.requests if request.operation == "BatchWriteItem"]
     assert len(batches) == count // 25 + (count % 25 > 1)
     assert len(dynamodb.requests) == requests
-    assert max(len(one.items) for one in dynamodb.requests) <= 25
+    assert max(len(request.items) for request in dynamodb.requests) <= 25
     assert dynamodb.connections <= writer.CONNECTIONS
 
 

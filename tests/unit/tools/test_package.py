@@ -27,16 +27,6 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_package_in_the_repository_is_what_its_sources_make() -> None:
-    assert package.differences(package.build(), package.PACKAGE) == []
-
-
-@pytest.mark.parametrize("source", package.of_examples(), ids=lambda path: path.parent.name)
-def test_the_package_of_an_example_is_what_its_source_makes(source: Path) -> None:
-    built = package.of_examples()[source]
-    assert package.differences(package.build(source), built) == []
-
-
 def test_the_changelog_names_the_packages_hash_of_the_newest_version_first() -> None:
     named = re.findall(
         r"^SHA-256 of `lambda_src/dist/lambda\.zip`: `([0-9a-f]{64})`$",
@@ -148,7 +138,7 @@ def test_windows_line_ends_are_refused_with_the_fix(source: Path) -> None:
         package.build(source)
 
 
-def test_the_command_line_checks_the_package() -> None:
+def test_every_package_in_the_repository_is_what_its_sources_make() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tools", "package", "--check"],
         cwd=ROOT,
@@ -157,4 +147,4 @@ def test_the_command_line_checks_the_package() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "sha256 (base64)" in done.stdout
+    assert done.stdout.count("sha256 (base64)") == 1 + len(package.of_examples())

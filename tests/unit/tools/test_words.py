@@ -6,7 +6,7 @@ import pytest
 
 from tools import words
 
-HANDLER = '"""Mend nothing: `told` in a string is English."""\n\n\ndef one() -> None: ...\n'
+HANDLER = '"""Mend nothing: `one` in a string is English."""\n\n\ndef told() -> None: ...\n'
 
 
 def test_old_words_are_named_in_code_and_prose_and_the_changelog_keeps_its_own(
@@ -18,6 +18,6 @@ def test_old_words_are_named_in_code_and_prose_and_the_changelog_keeps_its_own(
     (tmp_path / "handler.py").write_text(HANDLER)
     assert words.run(tmp_path) == 1
     assert capsys.readouterr().out.splitlines() == [
-        "handler.py:4: one -> the thing's own name",
+        "handler.py:4: told -> what it holds",
         "docs/page.md:2: mended -> fix",
     ]
