@@ -16,12 +16,13 @@ from playwright.sync_api import Browser, Page
 
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
-from tests.support import adopting, examples, failing, kept, switching, upgrading
-from tests.support import browser as browsers
-from tests.support import ways as every
-from tests.support.clients import client
-from tests.support.console import Served, Watched, serve, settled
-from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
+from tests.support.aws import failing
+from tests.support.aws.clients import client
+from tests.support.page import browser as chromium
+from tests.support.page.console import Served, Watched, serve, settled
+from tests.support.stacks import adopting, examples, kept, switching, upgrading
+from tests.support.stacks import deliveries as configurations
+from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
 
 
@@ -41,7 +42,7 @@ class Cloud:
 
 
 Shown = tuple[Cloud, dict[str, examples.Applied]]
-Deliveries = tuple[Cloud, every.Applied]
+Deliveries = tuple[Cloud, configurations.Applied]
 Owner = contextlib.ExitStack
 
 
@@ -65,7 +66,7 @@ def _shown(work: Path, owner: Owner) -> Shown:
 
 def _deliveries(work: Path, owner: Owner) -> Deliveries:
     environment, account = _account(work, owner)
-    applied = every.apply(every.DELIVERIES, work / "module", environment)
+    applied = configurations.apply(configurations.DELIVERIES, work / "module", environment)
     return Cloud(account, {}), applied
 
 
@@ -198,16 +199,16 @@ def console(watched: Watched, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window."""
-    if browsers.chromium() is None:
-        pytest.skip(browsers.WHY_NONE)
-    with browsers.browser() as started:
+    if chromium.chromium() is None:
+        pytest.skip(chromium.WHY_NONE)
+    with chromium.browser() as started:
         yield started
 
 
 @pytest.fixture
 def page(browser: Browser, console: Served) -> Iterator[Page]:
     """The page, open, live and told of the pipeline; nothing in it may fail unnoticed."""
-    with browsers.opened(browser) as opened:
+    with chromium.opened(browser) as opened:
         yield settled(opened, console.url)
 
 

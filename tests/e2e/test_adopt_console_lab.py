@@ -10,9 +10,17 @@ import pytest
 
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.terraform import run as terraform
-from tests.support.adopting import LAB, OTHER, PENDING, SCALED, SCALED_UNITS, Adopted, records
-from tests.support.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tests.support.poll import until
+from tests.support.stacks.adopting import (
+    LAB,
+    OTHER,
+    PENDING,
+    SCALED,
+    SCALED_UNITS,
+    Adopted,
+    records,
+)
+from tests.support.stacks.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tools.package import PACKAGE
 
 ROLE = "module.pipeline.module.role.aws_iam_role.this"

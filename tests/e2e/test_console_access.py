@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import faults, opened, tab_to
-from tests.support.console import Served, Watched, expect_arrival, row, serve, settled, travel
+from tests.support.page.browser import faults, opened, tab_to
+from tests.support.page.console import Served, Watched, expect_arrival, row, serve, settled, travel
 from tests.support.poll import until
 
 THROTTLE = "DynamoDBWriteThrottleAlert"

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.emulator.process import emulator
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
-from tests.support.clients import client
+from tests.support.aws.clients import client
 from tools.module import copy_module
 
 TABLE = {

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cloud, Shown
-from tests.support import examples, kept
-from tests.support.clients import items
+from tests.support.aws.clients import items
 from tests.support.poll import until
+from tests.support.stacks import examples, kept
 
 
 def upload(cloud: Cloud, pipeline: Mapping[str, Any], key: str, body: bytes = b"hello") -> str:

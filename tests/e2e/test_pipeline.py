@@ -11,9 +11,9 @@ from boto3.s3.transfer import TransferConfig
 
 from pipeline.terraform import run as terraform
 from tests.e2e.conftest import Cloud
-from tests.support.clients import items
+from tests.support.aws.clients import items
 from tests.support.poll import until
-from tests.support.stack import left_behind
+from tests.support.stacks.stack import left_behind
 
 RETENTION_SECONDS = 24 * 3600
 

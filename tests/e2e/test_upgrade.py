@@ -12,8 +12,8 @@ from collections import Counter
 import pytest
 
 from pipeline.paths import ROOT
-from tests.support.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded, ended
-from tests.support.ways import Delivery
+from tests.support.stacks.deliveries import Delivery
+from tests.support.stacks.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded, ended
 from tools.package import PACKAGE
 
 # What is deleted or replaced on the way from 1.0.0, as the changelog says: addresses without the

@@ -20,10 +20,11 @@ from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.verify import path, probe
 from pipeline.verify.run import Step, verify
-from tests.support import kept, s3_events
-from tests.support import ways as every
-from tests.support.kept import Kept
+from tests.support.aws import s3_events
 from tests.support.poll import until
+from tests.support.stacks import deliveries as configurations
+from tests.support.stacks import kept
+from tests.support.stacks.kept import Kept
 from tools.package import PACKAGE
 
 Look = Callable[..., dict[str, Step]]
@@ -53,10 +54,12 @@ def broken(steps: dict[str, Step]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "delivery", [each for each in every.DELIVERIES if not each.customer_key], ids=str
+    "delivery", [each for each in configurations.DELIVERIES if not each.customer_key], ids=str
 )
 def test_each_delivery_is_verified(
-    deliveries: tuple[Any, every.Applied], delivery: every.Delivery, monkeypatch: pytest.MonkeyPatch
+    deliveries: tuple[Any, configurations.Applied],
+    delivery: configurations.Delivery,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cloud, applied = deliveries
     for name, value in cloud.environment.items():

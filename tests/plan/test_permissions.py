@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.plan.conftest import Planned
-from tests.support.permissions import Permission, given, table, words, written
+from tests.support.aws.permissions import Permission, given, table, words, written
 
 with warnings.catch_warnings():
     # Of setuptools' own, which parliament finds its data with.

@@ -11,8 +11,8 @@ import pytest
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tests.plan.conftest import errors_in
-from tests.support import snippets
-from tests.support.snippets import Snippet
+from tests.support.terraform import snippets
+from tests.support.terraform.snippets import Snippet
 
 SNIPPETS = snippets.whole()
 # By text, since pages repeat each other; named so that Terraform's own message tells the place.

@@ -27,9 +27,9 @@ from pipeline.deployed.target import Target
 from pipeline.emulator.ports import HOST
 from pipeline.emulator.process import emulator
 from pipeline.errors import PipelineError
-from tests.support import s3_events
-from tests.support.clients import client
-from tests.support.console_server import TOKEN, Served, serve
+from tests.support.aws import s3_events
+from tests.support.aws.clients import client
+from tests.support.page.console_server import TOKEN, Served, serve
 from tests.support.poll import until
 
 Clients = Callable[[str], Any]

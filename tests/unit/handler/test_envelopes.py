@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import events
-from tests.support import s3_events as s3
+from tests.support.aws import s3_events as s3
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "events"
 

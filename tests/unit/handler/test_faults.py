@@ -16,9 +16,9 @@ import answer
 import dynamodb as writer
 import lambda_function
 from bench import certificate
-from tests.support import faulty_dynamodb as faults
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import Fault, FaultyDynamoDB
+from tests.support.aws import faulty_dynamodb as faults
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import Fault, FaultyDynamoDB
 from tests.unit.handler.conftest import Context, Handle
 
 SUCCESS = {"statusCode": 200, "body": '"Item stored"'}

@@ -13,9 +13,9 @@ import answer
 import lambda_function
 import logs
 from pipeline.cost import pipeline as cost_pipeline
-from tests.support import faulty_dynamodb as faults
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import faulty_dynamodb as faults
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Context, Handle
 
 

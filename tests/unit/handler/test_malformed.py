@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import answer
 import events
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Handle
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import dynamodb as writer
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
 from tests.unit.handler.conftest import Handle
 
 SUCCESS = {"statusCode": 200, "body": '"Item stored"'}

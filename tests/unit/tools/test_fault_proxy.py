@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
 from tests.support.poll import until
 from tools.faults.endpoint import Delay, refuses, throttle
 from tools.faults.proxy import FaultProxy, fault_proxy

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
-from tests.support.provider_schema import misfits
+from tests.support.terraform.provider_schema import misfits
 from tools import schema
 from tools.bindings import Bindings
 from tools.deprecations import Deprecations

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lab import root
-from tests.support.console import Served, Watched, serve
+from tests.support.page.console import Served, Watched, serve
 
 # What docs/console.md says that looking needs.
 LOOKING = [

@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.deployed import failure_queue
 from pipeline.terraform import run as terraform
-from tests.support.clients import client, items
+from tests.support.aws.clients import client, items
 from tests.support.poll import until
-from tests.support.uploads import uploading
+from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 # As the documentation tells operators to: both sources deliver during a handover, and a buffer is

@@ -10,7 +10,7 @@ from typing import Any
 import tftest
 
 from pipeline.terraform import run as terraform
-from tests.support.clients import client
+from tests.support.aws.clients import client
 from tools.module import copy_module
 
 # Terraform spends half of a large plan collecting garbage unless it may keep some.

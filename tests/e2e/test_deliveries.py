@@ -4,8 +4,8 @@ import pytest
 
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
-from tests.support.switching import STEPS, Report
-from tests.support.ways import DELIVERIES, Applied, Delivery
+from tests.support.stacks.deliveries import DELIVERIES, Applied, Delivery
+from tests.support.stacks.switching import STEPS, Report
 
 each_delivery = pytest.mark.parametrize("delivery", DELIVERIES, ids=str)
 

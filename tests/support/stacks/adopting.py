@@ -11,11 +11,11 @@ from typing import Any
 from pipeline.emulator.process import ACCOUNT_ID
 from pipeline.errors import PipelineError
 from pipeline.terraform import run as terraform
-from tests.support import console_lab
-from tests.support.clients import client, items
-from tests.support.console_lab import ConsoleLab
+from tests.support.aws.clients import client, items
 from tests.support.poll import until
-from tests.support.uploads import uploading
+from tests.support.stacks import console_lab
+from tests.support.stacks.console_lab import ConsoleLab
+from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 LAB = ConsoleLab()

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
-from tests.support.clients import client, items
+from tests.support.aws.clients import client, items
 from tests.support.poll import until
-from tests.support.uploads import uploading
-from tests.support.ways import AT_ONCE, VIA, Delivery, root
+from tests.support.stacks.deliveries import AT_ONCE, VIA, Delivery, root
+from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 # What a consumer got with 1.0.0:
 #   git archive 2c3be2f ':(glob)*.tf' ':(glob)modules/*/*.tf' prices.json lambda_src/dist |
 #     gzip -9n > tests/fixtures/module-1.0.0.tar.gz
-RELEASE = Path(__file__).parents[1] / "fixtures" / "module-1.0.0.tar.gz"
+RELEASE = Path(__file__).parents[2] / "fixtures" / "module-1.0.0.tar.gz"
 INSTANCES = [
     *(Delivery(via, buffered, False, False) for via in VIA for buffered in (False, True)),
     # In this delivery the key has the most users.

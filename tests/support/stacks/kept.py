@@ -11,9 +11,9 @@ from typing import Any
 
 from pipeline.emulator.process import client_environment
 from pipeline.lab import folder as stack
-from tests.support.clients import client
+from tests.support.aws.clients import client
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
