@@ -133,7 +133,7 @@ def test_a_second_plan_changes_nothing(adopted: Adopted) -> None:
     assert adopted.second_plan == {}
 
 
-def test_a_lab_that_terraform_forgets_goes_on(adopted: Adopted, tmp_path: Path) -> None:
+def test_a_lab_that_terraform_forgets_still_works(adopted: Adopted, tmp_path: Path) -> None:
     state = tmp_path / "terraform.tfstate"
     shutil.copy(adopted.root / "terraform.tfstate", state)
     given = f"-state={state}"
@@ -170,11 +170,11 @@ def test_a_lab_with_a_service_role_and_a_table_on_demand_is_imported_whole(
     )
 
 
-def test_a_pending_subscription_is_asked_for_once_more(adopted: Adopted) -> None:
+def test_a_pending_subscription_is_requested_again(adopted: Adopted) -> None:
     assert adopted.other[SUBSCRIPTION.format(PENDING)]["actions"] == ["create"]
 
 
-def test_a_permission_that_is_left_out_gets_another_beside_it(adopted: Adopted) -> None:
+def test_a_permission_that_is_not_imported_gets_a_second(adopted: Adopted) -> None:
     assert adopted.other[PERMISSION]["actions"] == ["create"]
 
 
@@ -186,7 +186,7 @@ def test_a_forgotten_path_or_a_permission_without_an_account_shows_as_a_replacem
     assert ended(adopted.careless) == {ROLE, PERMISSION}
 
 
-def test_a_table_goes_from_what_scaling_chose_to_what_is_written(adopted: Adopted) -> None:
+def test_a_table_changes_from_the_scaled_units_to_the_configured(adopted: Adopted) -> None:
     table = adopted.careless[TABLE]
     assert table["importing"]["id"] == SCALED
     assert table["actions"] == ["update"]

@@ -49,7 +49,7 @@ def test_a_second_plan_of_it_changes_nothing(shown: Shown, example: str) -> None
 
 
 @pytest.mark.parametrize("example", ["buffered", "encrypted"])
-def test_what_comes_at_once_waits_in_the_buffer_and_is_recorded(shown: Shown, example: str) -> None:
+def test_uploads_at_once_wait_in_the_buffer_and_are_recorded(shown: Shown, example: str) -> None:
     cloud, applied = shown
     pipeline = applied[example].outputs["pipeline"]
     sent = sorted(f"batch/{number}.tif" for number in range(30))
@@ -77,7 +77,7 @@ def test_the_key_of_encrypted_is_on_all_that_stores(shown: Shown) -> None:
     until(lambda: "sealed" in keys(cloud, pipeline))
 
 
-def test_an_alarm_of_existing_topic_reaches_whom_its_owner_tells(shown: Shown) -> None:
+def test_an_alarm_of_existing_topic_reaches_its_subscribers(shown: Shown) -> None:
     cloud, applied = shown
     example = applied["existing-topic"]
     pipeline = example.outputs["pipeline"]
@@ -97,13 +97,13 @@ def test_an_alarm_of_existing_topic_reaches_whom_its_owner_tells(shown: Shown) -
     metric = {"MetricName": "Errors", "Dimensions": dimensions, "Value": 1.0}
     cloudwatch.put_metric_data(Namespace="AWS/Lambda", MetricData=[metric])
     until(lambda: was_told("ALARM"))
-    # An alarm that had no data yet tells OK as well.
+    # An alarm that gets its first data notifies OK, too.
     heard.clear()
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="over")
     until(lambda: was_told("OK"))
 
 
-def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_is_told_as_before(
+def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_notified_as_before(
     shown: Shown,
 ) -> None:
     cloud, applied = shown
@@ -140,7 +140,7 @@ def test_two_pipelines_record_each_its_own(shown: Shown) -> None:
     assert not [name for name, value in names[0].items() if value and value == names[1][name]]
 
 
-def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> None:
+def test_the_stream_consumer_gets_each_new_record_once(shown: Shown) -> None:
     cloud, applied = shown
     outputs = applied["stream-consumer"].outputs
     pipeline, consumer = outputs["pipeline"], outputs["consumer"]
@@ -155,7 +155,7 @@ def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> No
     until(lambda: len(announced()) >= len(sent))
     assert sorted(line["key"] for line in announced()) == sorted(sent)
     assert {line["bucket"] for line in announced()} == {pipeline["bucket_name"]}
-    # What TTL does some day: the stream tells of it, the filter keeps it from the consumer.
+    # What TTL does later: it shows on the stream, and the filter keeps it from the consumer.
     dynamodb = cloud.client("dynamodb")
     for line in announced():
         gone = {"objectId": {"S": line["objectId"]}}

@@ -1,7 +1,6 @@
-"""Each permission that the emulator enforces is needed: with it the path works, without it not.
+"""Each permission that the emulator enforces is needed: the path works with it, and fails without.
 
-What it does not enforce is compared on the plan with docs/permissions.md, and named in
-docs/limits.md.
+The others are compared on the plan with docs/permissions.md, and named in docs/limits.md.
 """
 
 import contextlib
@@ -149,12 +148,12 @@ def keyed(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
 
 
 def refused(call: Callable[[], Any]) -> bool:
-    """Whether a call is refused for want of a permission; any other answer is none of ours."""
+    """Whether a call is refused because a permission is missing; other errors don't count."""
     try:
         call()
     except ClientError as error:
         code: str = error.response["Error"]["Code"]
-        # SNS has a word of its own for it.
+        # SNS has another code.
         return code.startswith("AccessDenied") or code == "AuthorizationError"
     return False
 
@@ -412,7 +411,7 @@ def somebody(buffered: Site) -> Iterator[dict[str, str]]:
 
 
 def _in_plain(by_tls: Any) -> Any:
-    """The client without TLS: the emulator takes the word of a proxy for it."""
+    """The client as without TLS: the emulator believes a proxy's header."""
 
     def tell(request: Any, **_: Any) -> None:
         request.headers["X-Forwarded-Proto"] = "http"
@@ -435,7 +434,7 @@ PLAIN_CALLS: dict[str, Callable[[Any, Site], Any]] = {
 
 
 @pytest.mark.parametrize("what", PLAIN_CALLS)
-def test_whoever_has_every_right_is_refused_without_tls(
+def test_a_user_with_every_right_is_refused_without_tls(
     buffered: Site, somebody: dict[str, str], what: str
 ) -> None:
     service, call = what.split()[0], PLAIN_CALLS[what]
@@ -458,7 +457,7 @@ def test_the_buckets_policy_is_what_refuses_requests_without_tls(
     assert refused(lambda: plain.list_objects_v2(Bucket=bucket))
 
 
-def test_a_subscribed_queue_gets_alarms_because_its_policy_lets_the_topic_in(cloud: Cloud) -> None:
+def test_a_subscribed_queue_gets_alarms_because_its_policy_allows_the_topic(cloud: Cloud) -> None:
     sqs, sns = cloud.client("sqs"), cloud.client("sns")
     url = sqs.get_queue_url(QueueName="acme-on-call")["QueueUrl"]
     topic = cloud.stacks["complete"].outputs["topic_arn"]

@@ -1,4 +1,4 @@
-"""A stack of 1.0.0 becomes one of this tree's module: nothing that holds data goes, uploads go on.
+"""A stack of 1.0.0 is upgraded to this module: everything that holds data stays, uploads go on.
 
 When one of these fails, consumers lose something by an upgrade: add a `moved` block or keep the
 argument. What has to go all the same is a line of the changelog, of the upgrade notes and here.
@@ -94,9 +94,7 @@ def test_a_second_plan_changes_nothing(upgraded: Upgraded, instance: Delivery) -
 
 
 @every_instance
-def test_the_function_goes_from_the_package_of_1_0_0_to_the_one_here(
-    upgraded: Upgraded, instance: Delivery
-) -> None:
+def test_the_function_gets_the_new_package(upgraded: Upgraded, instance: Delivery) -> None:
     _, _, release = (ROOT / "CHANGELOG.md").read_text().partition("## [1.0.0]")
     named = re.search(r"SHA-256 of `lambda_src/dist/lambda\.zip`: `([0-9a-f]{64})`", release)
     assert named

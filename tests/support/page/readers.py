@@ -1,4 +1,4 @@
-"""Who looks at the lab's page without being its owner: users with few rights."""
+"""Users with few rights who look at the lab's page."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.lab import root
 from tests.support.page.console import Served, Watched, serve
 
-# What docs/console.md says that looking needs.
+# The rights that docs/console.md names for looking.
 LOOKING = [
     "cloudwatch:Describe*",
     "cloudwatch:Get*",

@@ -1,4 +1,4 @@
-"""Put a lab that was built by hand under Terraform while uploads go on, as the guide tells to."""
+"""Adopt a lab that was built by hand into Terraform while uploads go on, as the guide says."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from tools.module import copy_module
 
 LAB = ConsoleLab()
 # All that may differ: the Lambda console made its role, its table is on demand, one address has not
-# confirmed, and somebody went on to add things by hand.
+# confirmed, and more was added by hand.
 OTHER = ConsoleLab("other-", role_path="/service-role/", units=None)
 PENDING = "pending@example.com"
 # What an autoscaled table looks like: at a capacity that scaling chose.
