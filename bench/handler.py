@@ -3,11 +3,11 @@
     python -m bench.handler [--quick] [--json FILE] [--chart DIR]
 
 Both run in turns against a DynamoDB stub that takes 4 ms and 0.2 ms an item, so that other load on
-the machine affects both. So does a third, the limit: it sends a presigned request over a socket. All
-use TLS; each cold start is a new process. They trust the stub's certificate alone, since reading the
-usual 140 authorities takes each of them the same 20 ms; that is measured too. Prints the median of
-the ratios of neighbouring runs with its 95 % confidence interval (bootstrap), and whether the
-project's promises hold.
+the machine affects both. So does a third, the limit: it sends a presigned request over a socket.
+All use TLS; each cold start is a new process. They trust only the stub's certificate, since reading
+the usual 140 authorities takes each of them 20 ms; that is measured too. Prints the median of the
+ratios of neighbouring runs with its 95 % confidence interval (bootstrap), and whether the project's
+promises hold.
 
 Exit status: 0 every promise holds, 1 a promise does not, 2 it could not be tried.
 """
