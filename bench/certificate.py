@@ -1,4 +1,4 @@
-"""A certificate for `localhost` that nobody has to trust but who is handed it."""
+"""A certificate for `localhost`, trusted only by the processes of a benchmark."""
 
 import datetime
 import ssl

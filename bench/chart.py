@@ -14,19 +14,21 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 def draw(figures: list[dict[str, Any]], path: Path) -> None:
     """Write `path` as `.png` and `.svg`: a bar for each promised figure, its promise, its limit."""
-    promised = [one for one in figures if one["at_least"] is not None][::-1]
+    promised = [outcome for outcome in figures if outcome["at_least"] is not None][::-1]
     plot, axes = plt.subplots(figsize=(9, 3.4), layout="constrained")
-    ratios = [one["ratio"] for one in promised]
+    ratios = [outcome["ratio"] for outcome in promised]
     errors = [
-        [one["ratio"] - one["low"] for one in promised],
-        [one["high"] - one["ratio"] for one in promised],
+        [outcome["ratio"] - outcome["low"] for outcome in promised],
+        [outcome["high"] - outcome["ratio"] for outcome in promised],
     ]
     places = range(len(promised))
     axes.barh(places, ratios, xerr=errors, color="#2f6f9f", ecolor="#222222", height=0.6)
-    for place, one in zip(places, promised, strict=True):
-        axes.plot([one["at_least"]] * 2, [place - 0.38, place + 0.38], color="#d1495b", lw=2)
-        axes.plot(one["limit"], place, marker="D", ms=5, color="#8a8a8a")
-    axes.set_yticks(places, [f"{one['figure']}: {one['ratio']:.1f}x" for one in promised])
+    for place, outcome in zip(places, promised, strict=True):
+        axes.plot([outcome["at_least"]] * 2, [place - 0.38, place + 0.38], color="#d1495b", lw=2)
+        axes.plot(outcome["limit"], place, marker="D", ms=5, color="#8a8a8a")
+    axes.set_yticks(
+        places, [f"{outcome['figure']}: {outcome['ratio']:.1f}x" for outcome in promised]
+    )
     axes.set_xscale("log")
     axes.set_xlim(1, 400)
     axes.set_xticks(

@@ -31,9 +31,9 @@ from playwright.sync_api import Browser, Page
 from playwright.sync_api import Error as BrowserError
 
 from pipeline.handler import events, records
-from tests.support import kept
-from tests.support.browser import WHY_NONE, browser, chromium, opened
-from tests.support.console import Lab, Served, serve, settled
+from tests.support.page.browser import WHY_NONE, browser, chromium, opened
+from tests.support.page.console import Lab, Served, serve, settled
+from tests.support.stacks import kept
 
 PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 100_000.0, 500.0, 2.0
 RECORDS, LINES = 5_000, 10_000

@@ -1,15 +1,15 @@
-"""How much less the handler takes than the obvious one, as ratios measured side by side.
+"""How much less time and memory the handler takes than the obvious handler, as ratios.
 
     python -m bench.handler [--quick] [--json FILE] [--chart DIR]
 
-Both run against a DynamoDB stub that takes 4 ms and 0.2 ms an item, turn and turn about, so that
-whatever else the machine does hits both, and so does a third that sends a request signed beforehand
-over a raw socket: the limit. All over TLS; each cold start is a fresh process. It trusts the stub's
-certificate alone, since reading the usual 140 authorities costs everybody the same 20 ms; that is
-measured too. Prints the median of the ratios of neighbouring runs with its 95 % confidence interval
-(bootstrap), and whether it holds what the project promises.
+Both run in turns against a DynamoDB stub that takes 4 ms and 0.2 ms an item, so that other load on
+the machine affects both. So does a third, the limit: it sends a presigned request over a socket.
+All use TLS; each cold start is a new process. They trust only the stub's certificate, since reading
+the usual 140 authorities takes each of them 20 ms; that is measured too. Prints the median of the
+ratios of neighbouring runs with its 95 % confidence interval (bootstrap), and whether the project's
+promises hold.
 
-Exit code: 0 every promise holds, 1 one doesn't, 2 it could not be tried.
+Exit status: 0 every promise holds, 1 a promise does not, 2 it could not be tried.
 """
 
 import argparse
@@ -41,9 +41,9 @@ PACKAGE_BYTES = 40 * 1024
 
 @dataclass(frozen=True)
 class Promise:
-    """A figure: the measurement it comes from, and how many times better than the obvious.
+    """A figure: its measurement, and how many times better than the obvious handler it is.
 
-    `at_least` is None for what is worth knowing but promised to nobody.
+    `at_least` is None for a figure without a promise.
     """
 
     figure: str
@@ -67,7 +67,7 @@ PROMISES: list[Promise] = [
 class Outcome:
     """A promise kept or not. `ours`, `obvious`, `floor` are medians: seconds, bytes for memory.
 
-    `limit` is what raw sockets and a request signed beforehand would reach.
+    `limit` is what a presigned request over a raw socket reaches.
     """
 
     figure: str
@@ -84,11 +84,11 @@ class Outcome:
 
 
 class NotTriedError(Exception):
-    """The benchmark could not run here; says why."""
+    """The benchmark could not run here."""
 
 
 def main() -> int:
-    """Measure, print, and say by the exit code whether the promises hold."""
+    """Measure, print, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.handler",
         description=__doc__,
@@ -114,8 +114,8 @@ def main() -> int:
         from bench import chart
 
         options.chart.mkdir(parents=True, exist_ok=True)
-        chart.draw([asdict(one) for one in outcomes], options.chart / "handler-speed")
-    return 0 if all(one.holds for one in outcomes) and size <= PACKAGE_BYTES else 1
+        chart.draw([asdict(outcome) for outcome in outcomes], options.chart / "handler-speed")
+    return 0 if all(outcome.holds for outcome in outcomes) and size <= PACKAGE_BYTES else 1
 
 
 # One turn of all three: measurements by name, as (ours, obvious, floor).
@@ -139,7 +139,7 @@ def measure(quick: bool, progress: TextIO) -> list[Run]:
             trusted = "everybody.pem" if kind == "trusting" else "certificate.pem"
             environment["AWS_CA_BUNDLE"] = str(Path(name) / trusted)
             took = {}
-            # Whoever goes first finds the machine in another state, so they take turns.
+            # The first finds the machine in another state, so they take turns.
             for folder in (ours, OBVIOUS, FLOOR)[:: 1 if number % 2 else -1]:
                 count = ["1"] if kind == "batch" and folder == OBVIOUS else arguments
                 took[folder] = run(kind, folder, count, environment)
@@ -158,7 +158,7 @@ def measure(quick: bool, progress: TextIO) -> list[Run]:
 
 
 def compiled_by_nobody(folder: Path) -> Path:
-    """Our sources as they lie in Lambda: read-only, so that nothing is compiled beforehand."""
+    """Our sources as in Lambda: read-only, so that nothing is compiled beforehand."""
     copy = folder / "ours"
     copy.mkdir()
     for source in OURS.glob("*.py"):
@@ -167,7 +167,7 @@ def compiled_by_nobody(folder: Path) -> Path:
 
 
 def child_environment(folder: Path) -> dict[str, str]:
-    """What each handler gets; writes `everybody.pem`, a bundle of authorities of the usual size."""
+    """Each handler's environment; writes `everybody.pem`, as many authorities as usual."""
     usual = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
     if not Path(usual).is_file():
         raise NotTriedError(f"no certificate authorities at {usual}")
@@ -198,7 +198,7 @@ def stub(folder: Path) -> Iterator[list[str]]:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None  # noqa: S101  (told to mypy)
+    assert process.stdout is not None  # noqa: S101  (for mypy)
     try:
         urls = [process.stdout.readline().strip() for _ in range(2)]
         if not all(urls):
@@ -232,7 +232,7 @@ def run(
 
 def judge(promise: Promise, runs: list[Run]) -> Outcome:
     """The ratio in each run, their median, and whether it is enough."""
-    turns = [one[promise.measurement] for one in runs if promise.measurement in one]
+    turns = [timings[promise.measurement] for timings in runs if promise.measurement in timings]
     ratios = [obvious / ours for ours, obvious, _ in turns]
     low, high = interval(ratios)
     ratio = statistics.median(ratios)
@@ -271,16 +271,16 @@ def table(outcomes: list[Outcome], size: int) -> str:
     head = ("figure", "at least", "measured", "95 % interval", "limit", "ours", "obvious", "")
     rows = [head] + [
         (
-            one.figure,
-            f"{one.at_least:g}x {one.words}" if one.at_least else "",
-            f"{one.ratio:.1f}x",
-            f"{one.low:.1f} to {one.high:.1f}",
-            f"{one.limit:.1f}x",
-            amount(one, one.ours),
-            amount(one, one.obvious),
-            ("pass" if one.holds else "MISS") if one.at_least else "",
+            outcome.figure,
+            f"{outcome.at_least:g}x {outcome.words}" if outcome.at_least else "",
+            f"{outcome.ratio:.1f}x",
+            f"{outcome.low:.1f} to {outcome.high:.1f}",
+            f"{outcome.limit:.1f}x",
+            amount(outcome, outcome.ours),
+            amount(outcome, outcome.obvious),
+            ("pass" if outcome.holds else "MISS") if outcome.at_least else "",
         )
-        for one in outcomes
+        for outcome in outcomes
     ]
     passed = "pass" if size <= PACKAGE_BYTES else "MISS"
     rows.append(("package", "40 KB at most", f"{size / 1024:.1f} KB", "", "", "", "", passed))
@@ -307,7 +307,7 @@ def report(outcomes: list[Outcome], size: int) -> dict[str, object]:
         "machine": platform.machine(),
         "processors": os.cpu_count(),
         "package_bytes": size,
-        "figures": [asdict(one) for one in outcomes],
+        "figures": [asdict(outcome) for outcome in outcomes],
     }
 
 

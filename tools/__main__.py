@@ -1,12 +1,13 @@
 """`python -m tools`: what maintainers of this repository run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from pipeline import program
 from pipeline.program import Json
+from tools.faults.command import faults
 
 Check = Annotated[
     bool, typer.Option("--check", help="Change nothing; exit 1 if it is out of date.")
@@ -20,7 +21,7 @@ def package(check: Check = False, as_json: Json = False) -> None:
     """Build the function's package, lambda_src/dist/lambda.zip, and those of the examples."""
     from tools import package as command
 
-    raise typer.Exit(command.run_all(check, as_json))
+    raise typer.Exit(command.run(check, as_json))
 
 
 @app.command()
@@ -57,50 +58,21 @@ def schema(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write what the newest AWS provider says of the types that the HCL uses."""
+    """Write the newest AWS provider's schema of the types that the HCL uses."""
     from tools import schema as command
 
     raise typer.Exit(command.run(bindings, deprecations, as_json))
 
 
 @app.command()
-def faults(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="NAME|all", help="What to break; an unknown name lists them all."),
-    ],
-    uploads: Annotated[
-        int | None,
-        typer.Option(min=1, help="In each run; 100 if not given, 2,000 in a burst."),
-    ] = None,
-    via: Annotated[
-        Literal["notification", "eventbridge"], typer.Option(help="Where events come from.")
-    ] = "notification",
-    buffered: Annotated[
-        bool, typer.Option("--buffered", help="Put a queue between source and function.")
-    ] = False,
-    work_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder for everything that is made; .work/faults if not given."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Upload to the module on an emulator while something is broken, and count what became of it.
+def words() -> None:
+    """Look for words of the old vocabulary in all files; exit 1 if there are any."""
+    from tools import words as command
 
-    Exit 0 when every upload has one record in the end, 1 when one has not, 2 when it could not be
-    tried.
-    """
-    from tools.faults import command
+    raise typer.Exit(command.run())
 
-    status = command.faults(
-        names,
-        via=via,
-        buffered=buffered,
-        uploads=uploads,
-        folder=work_dir or command.FOLDER,
-        as_json=as_json,
-    )
-    raise typer.Exit(status)
+
+app.command()(faults)
 
 
 if __name__ == "__main__":

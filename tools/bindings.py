@@ -1,6 +1,6 @@
-"""The AWS provider's schema, out of its Python bindings for CDK Terrain.
+"""The AWS provider's schema, read from its Python bindings for CDK Terrain.
 
-Their wheel holds one module a type, generated from the schema. It is parsed where it lies in the
+Their wheel holds a module for each type, generated from the schema. The module is parsed inside the
 zip, so that neither the bindings nor Node.js must be installed.
 """
 
@@ -36,8 +36,8 @@ _READABLE = {
 class Block(TypedDict):
     """A block: its arguments with their types, the required ones, and the blocks in it.
 
-    `many` says whether it may be repeated, `deprecated` what to use instead of an argument or
-    block. What is empty is left out.
+    `many` marks a block that may be repeated. `deprecated` holds what to use instead of an argument
+    or block. Empty values are left out.
     """
 
     arguments: NotRequired[dict[str, str]]
@@ -48,7 +48,7 @@ class Block(TypedDict):
 
 
 class Type(Block):
-    """A resource or data source: also the attributes that are no arguments but can be read."""
+    """A resource or data source, with the attributes that can only be read."""
 
     attributes: NotRequired[dict[str, str]]
 
@@ -79,7 +79,7 @@ class Bindings:
                 f"{wheel} is no wheel ({error}): name that of {PACKAGE}."
             ) from error
         if not (named and own and provider and named[1] == PACKAGE):
-            raise PipelineError(f"{wheel} is not a wheel of {PACKAGE}: name one.")
+            raise PipelineError(f"{wheel} is not a wheel of {PACKAGE}: name its wheel.")
         self.version, self.provider = own[1], provider[1]
         self.made = date(*self._zip.getinfo(metadata).date_time[:3])
 
@@ -99,7 +99,7 @@ class Bindings:
             if any(ast.unparse(base).endswith(("Resource", "DataSource")) for base in each.bases)
         )
         block = _block(classes[f"{main.name}Config"], classes)
-        # Which the bindings offer to set, as the oldest providers did.
+        # The bindings offer to set it, as the oldest providers did.
         block["arguments"].pop("id", None)
         taken = {*block.get("arguments", {}), *block.get("blocks", {})}
         attributes = {
@@ -143,7 +143,7 @@ def _parameters(
         text = documented.get(argument.arg, "")
         if argument.arg in _META:
             continue
-        # A name that is taken in Python is another there; the link has the provider's own.
+        # Python's reserved words have another name there; the link has the provider's.
         link = re.search(r"/docs/[\w-]+/\w+#(\w+) ", text)
         assert argument.annotation is not None  # noqa: S101 - generated code has them
         yield (

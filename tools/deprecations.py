@@ -1,7 +1,7 @@
-"""What the AWS provider calls deprecated, out of Pulumi's bindings of it.
+"""What the AWS provider calls deprecated, read from Pulumi's bindings.
 
-The bindings of tools/bindings.py don't carry that. Pulumi's do, under names of its own: a repeated
-block is plural there, and a type is a class in a module of its service.
+The bindings of tools/bindings.py don't have it. Pulumi's do, under other names: a repeated block is
+plural there, and a type is a class in a module of its service.
 """
 
 import ast
@@ -41,14 +41,14 @@ class Deprecations:
         self._names = set(self._zip.namelist())
         found = re.search(r"pulumi_aws-([\d.]+)\.dist-info/METADATA", "\n".join(self._names))
         if found is None:
-            raise PipelineError(f"{wheel} is not a wheel of {PACKAGE}: name one.")
+            raise PipelineError(f"{wheel} is not a wheel of {PACKAGE}: name its wheel.")
         self.version = found[1]
         self._inputs: dict[str, dict[str, dict[str, _Property]]] = {}
 
     def mark(self, kind: str, name: str, described: Type) -> None:
-        """Write into `described` what of it is deprecated.
+        """Add to `described` what is deprecated in it.
 
-        Raises PipelineError where Pulumi's names can't be told from the provider's.
+        Raises PipelineError where Pulumi's names don't match the provider's.
         """
         file = self._file(kind, name)
         package = file.rpartition("/")[0]
@@ -73,7 +73,7 @@ class Deprecations:
         found = [each for each in candidates if each in self._names]
         if len(found) != 1:
             raise PipelineError(
-                f"{kind} {name} is not in {PACKAGE} under the name of its service: tell "
+                f"{kind} {name} is not in {PACKAGE} under the name of its service: teach "
                 "tools/deprecations.py its module."
             )
         return found[0]
@@ -97,13 +97,13 @@ def _mark(
     deprecated = {
         name: properties[theirs].deprecated or "" for name, theirs in ours.items() if theirs
     }
-    if told := {name: text for name, text in sorted(deprecated.items()) if text}:
-        block["deprecated"] = told
+    if texts := {name: text for name, text in sorted(deprecated.items()) if text}:
+        block["deprecated"] = texts
     # In a block such a name is an attribute that nobody can set, which the bindings leave out.
     lost = {name for name, each in properties.items() if each.deprecated} - set(ours.values())
     if lost and attributes:
         raise PipelineError(
-            f"{where}: {', '.join(sorted(lost))} of {PACKAGE} is none of the provider's names: "
+            f"{where}: {', '.join(sorted(lost))} of {PACKAGE} is no name of the provider's: "
             "teach tools/deprecations.py."
         )
     for name, inner in block.get("blocks", {}).items():
@@ -111,7 +111,7 @@ def _mark(
         struct = properties[theirs].struct if theirs else None
         if struct in structs:
             _mark(f"{where}.{name}", inner, structs[struct], structs)
-        elif name != "timeouts":  # which Pulumi has its own way for
+        elif name != "timeouts":  # Pulumi has other timeouts
             raise PipelineError(
                 f"{where}.{name} is not in {PACKAGE} under that name: teach tools/deprecations.py."
             )
@@ -131,7 +131,7 @@ def _properties(node: ast.ClassDef) -> dict[str, _Property]:
         decorators = [ast.unparse(decorator) for decorator in each.decorator_list]
         if "_builtins.property" not in decorators:
             continue
-        told = [
+        texts = [
             ast.literal_eval(decorator.args[0])
             for decorator in each.decorator_list
             if isinstance(decorator, ast.Call)
@@ -140,5 +140,5 @@ def _properties(node: ast.ClassDef) -> dict[str, _Property]:
         # A data source's own blocks are results, of which `_inputs.py` has the same as arguments.
         struct = re.search(r"'(?:outputs\.)?(\w+?)(?:Args|Result)?'", ast.unparse(each.returns))
         named = f"{struct[1]}Args" if struct else None
-        found[each.name] = _Property(told[0] if told else None, named)
+        found[each.name] = _Property(texts[0] if texts else None, named)
     return found

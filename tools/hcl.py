@@ -46,7 +46,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Instance:
-    """A `resource` or `data` block, and where it stands."""
+    """A `resource` or `data` block, and its file."""
 
     kind: str
     type: str
@@ -57,7 +57,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Read:
-    """An attribute that an expression reads: the names behind the resource's, without indexes."""
+    """An attribute that an expression reads: the names after the resource's, without indexes."""
 
     kind: str
     type: str
@@ -79,7 +79,7 @@ class Use:
         return set_ | {(each.kind, each.type) for each in self.reads}
 
     def type_of(self, value: object, file: str) -> str | None:
-        """string, number, bool, list or map, where a literal or a variable tells; else None."""
+        """string, number, bool, list or map, where a literal or a variable shows it; else None."""
         for python, name in (
             (bool, "bool"),
             (int | float, "number"),
@@ -106,7 +106,7 @@ def used_here() -> Use:
 
 
 def used_in(files: Iterable[Path], root: Path) -> Use:
-    """What these files use, named from `root`. PipelineError names the one that is no HCL."""
+    """What these files use, named from `root`. Raises PipelineError for a file that is no HCL."""
     instances: list[Instance] = []
     reads: set[Read] = set()
     variables: dict[tuple[str, str], str] = {}
@@ -137,7 +137,7 @@ def _parse(file: Path) -> dict[str, Any]:
         raise PipelineError(f"{file} is no HCL ({first}): run `terraform validate`.") from error
 
 
-# The parser is slow, and more than one test looks at the same files.
+# The parser is slow, and several tests read the same files.
 @functools.cache
 def _loaded(text: str) -> dict[str, Any]:
     return dict(hcl2.loads(text, serialization_options=_OPTIONS))
@@ -169,7 +169,7 @@ def _block(body: Mapping[str, Any]) -> Block:
 
 
 def _reads(text: str) -> Iterator[tuple[str, str, str]]:
-    # Indexes are taken out from within, after what they read themselves was found.
+    # Indexes are removed from the inside, after what they read was found.
     while True:
         yield from _READ.findall(text)
         shorter = _INNERMOST_INDEX.sub("", text)
@@ -179,7 +179,7 @@ def _reads(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every expression and every string with one in it, but for what comments say."""
+    """Every expression, and every string that holds an expression; no comments."""
     if isinstance(value, dict):
         for key, each in value.items():
             yield from _texts(key)

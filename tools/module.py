@@ -1,4 +1,4 @@
-"""What the repository holds of the module, and copies of it as a consumer gets it."""
+"""The module's folders, and copies of the module as a consumer gets it."""
 
 import shutil
 from pathlib import Path
@@ -6,12 +6,8 @@ from pathlib import Path
 from pipeline.paths import ROOT
 
 MODULES = sorted(file.parent for file in ROOT.glob("modules/*/main.tf"))
-
-
 EXAMPLES = sorted(file.parent for file in ROOT.glob("examples/*/main.tf"))
-
-
-# What somebody else has, in the examples that build on it: roots of their own.
+# What another team owns, in the examples that build on it: roots of their own.
 THEIRS = sorted(file.parent for file in ROOT.glob("examples/*/theirs/main.tf"))
 
 # What Terraform reads; nothing else may be needed to plan, to apply and to test with mocks.
@@ -32,11 +28,8 @@ def copy_module(folder: Path) -> Path:
     return folder
 
 
-def plan_anew(example: Path) -> None:
-    """Let a copied example plan in an account that holds nothing.
-
-    What it would import it then makes, and its sample values are taken for somebody's own.
-    """
+def use_samples(example: Path) -> None:
+    """Let a copied example plan in an empty account: without imports, with its sample values."""
     (example / "imports.tf").unlink(missing_ok=True)
     sample = example / "terraform.tfvars.example"
     if sample.exists():

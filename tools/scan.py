@@ -1,15 +1,15 @@
 """Scan the HCL for insecure settings with checkov, as source and as the plan of each example.
 
-Both are needed: in source, a check passes whose variable is null by default; in a plan, the checks
-of policies fall away whose ARNs are not known yet. What is skipped says why beside the resource.
+Both are needed. In source, a check passes whose variable is null by default. In a plan, checkov
+skips policies whose ARNs are unknown. Each skipped check has its reason beside it in the HCL.
 """
 
 import contextlib
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -19,63 +19,59 @@ from pipeline.paths import ROOT, WORK
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
 from pipeline.terraform.shared_provider import shared_provider
-from tools import skips
-from tools.module import EXAMPLES, THEIRS, copy_module, plan_anew
+from tools.module import EXAMPLES, THEIRS, copy_module, use_samples
 
 FOLDER = WORK / "scan"
+# A skip as checkov reads it, in any comment.
+_SKIP = re.compile(r"(?:checkov|bridgecrew|cortex):skip= *([\w,-]*)(?::([^\n]*))?")
+# Three words at least and a full stop; "As above." misleads once somebody moves a line.
+_REASON = re.compile(r"\s*(?!As above)\S+(?: \S+){2,}\.\s*")
 
 
-def run() -> int:
-    """Scan; returns 1 when a check fails. Raises PipelineError when it can't be tried."""
+def run(root: Path = ROOT) -> int:
+    """Scan; returns 1 when a check fails, or is skipped without a reason. Raises PipelineError."""
     console = Console(highlight=False, soft_wrap=True)
-    if unexplained := skips.without_reason():
-        for place in unexplained:
-            console.print(f"[red]{place} is skipped without a reason beside it[/red]")
+    if unexplained := skips_without_reason(root):
+        for skip in unexplained:
+            console.print(f"[red]{skip} is skipped without a reason beside it[/red]")
         return 1
     try:
         from checkov.main import Checkov
     except ImportError as error:
         raise PipelineError(
             "checkov is not installed: `pip install -r requirements/security.txt` in an "
-            "environment of its own (it asks for another boto3 than the tests), or run "
+            "environment of its own (it needs another boto3 than the tests), or run "
             '`make test ARGS="-e security"`.'
         ) from error
-    environment = terraform_environment(FOLDER)
-    with (
-        tempfile.TemporaryDirectory(dir=FOLDER) as folder,
-        plan_server() as endpoint,
-        shared_provider(environment | endpoint, FOLDER) as attach,
-    ):
-        known = environment | endpoint | attach
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         module = copy_module(Path(folder))
-        plans = []
-        for root in [*EXAMPLES, *THEIRS]:
-            example = module / root.relative_to(ROOT)
-            name = "-".join(root.relative_to(ROOT).parts[1:])
-            console.print(f"planning {name} …")
-            plan_anew(example)
-            terraform.init(example, known)
-            planned = terraform.plan(example, known)
-            plans.append(module / f"{name}.json")
-            plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
+        plans = _plans(module, console)
         # The comments with the reasons for a skip stand in the source only.
         enrich = ["--repo-root-for-plan-enrichment", str(module)]
-        scans = {
-            "source": ["-d", str(module), "--framework", "terraform"],
-            "plans": ["-f", *map(str, plans), "--framework", "terraform_plan", *enrich],
-        }
         failed = []
-        for name, arguments in scans.items():
+        for name, expected, arguments in (
+            ("source", {"main.tf"}, ["-d", str(module), "--framework", "terraform"]),
+            (
+                "plans",
+                {plan.name for plan in plans},
+                ["-f", *map(str, plans), "--framework", "terraform_plan", *enrich],
+            ),
+        ):
             console.rule(name)
             with contextlib.chdir(module):
                 scan = Checkov(argv=[*arguments, "--skip-download", "--quiet", "--compact"])
                 status = scan.run()
             sys.stdout.flush()
-            # What could not be read fails no check.
-            files = _looked_at(scan.scan_reports)
-            expected = {plan.name for plan in plans} if name == "plans" else {"main.tf"}
-            if unread := sorted(expected - files):
-                console.print(f"[red]nothing was looked at in {', '.join(unread)}[/red]")
+            scanned = {
+                Path(record.file_path).name
+                for report in scan.scan_reports
+                for records in (report.passed_checks, report.failed_checks, report.skipped_checks)
+                for record in records
+            }
+            # A file that checkov can't read fails no check.
+            if unread := sorted(expected - scanned):
+                console.print(f"[red]nothing was checked in {', '.join(unread)}[/red]")
             if status or unread:
                 failed.append(name)
     console.rule()
@@ -83,11 +79,31 @@ def run() -> int:
     return int(bool(failed))
 
 
-def _looked_at(reports: Any) -> set[str]:
-    """The names of the files in which checkov passed, failed or skipped a check."""
-    return {
-        Path(record.file_path).name
-        for report in reports
-        for records in (report.passed_checks, report.failed_checks, report.skipped_checks)
-        for record in records
-    }
+def skips_without_reason(root: Path = ROOT) -> list[str]:
+    """The skipped checks in the module at `root` without a reason, as `file:line: check`."""
+    return [
+        f"{file.relative_to(root)}:{number}: {match[1] or 'a check'}"
+        for pattern in ("*.tf", "modules/*/*.tf", "examples/**/*.tf")
+        for file in sorted(root.glob(pattern))
+        if ".terraform" not in file.parts
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1)
+        for match in _SKIP.finditer(line)
+        if not _REASON.fullmatch(match[2] or "")
+    ]
+
+
+def _plans(module: Path, console: Console) -> list[Path]:
+    """The plan of each example, as JSON files in `module`."""
+    environment = terraform_environment(FOLDER)
+    with plan_server() as endpoint, shared_provider(environment | endpoint, FOLDER) as attach:
+        plans = []
+        for root in [*EXAMPLES, *THEIRS]:
+            example = module / root.relative_to(ROOT)
+            name = "-".join(root.relative_to(ROOT).parts[1:])
+            console.print(f"planning {name} …")
+            use_samples(example)
+            terraform.init(example, environment | endpoint | attach)
+            planned = terraform.plan(example, environment | endpoint | attach)
+            plans.append(module / f"{name}.json")
+            plans[-1].write_text(json.dumps(dict(planned)), encoding="utf-8")
+    return plans

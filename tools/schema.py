@@ -1,6 +1,6 @@
-"""Write down what the newest provider 6.x takes and offers of the types that this HCL uses.
+"""Write the schema that the newest provider 6.x has of the types in this HCL.
 
-A unit test compares the HCL with that file, so that nobody who runs the tests downloads anything.
+A unit test compares the HCL with that file, so that tests download nothing.
 """
 
 import json
@@ -22,7 +22,7 @@ _DOWNLOAD_SECONDS = 300
 
 
 def describe(bindings_wheel: Path, deprecations_wheel: Path) -> dict[str, Any]:
-    """What the provider has of each type that the module, its submodules and the examples use.
+    """The schema of each type that the module, its submodules and the examples use.
 
     Raises PipelineError when a wheel can't be read, or lacks a type.
     """
@@ -56,9 +56,9 @@ def run(
     deprecations_wheel: Path | None = None,
     as_json: bool = False,
 ) -> int:
-    """Write the file, from wheels that are given or else downloaded.
+    """Write the file from these wheels, by default downloaded ones.
 
-    Raises PipelineError when a wheel can't be had or read.
+    Raises PipelineError when a wheel can't be downloaded or read.
     """
     with tempfile.TemporaryDirectory() as folder:
         described = write(
@@ -68,12 +68,12 @@ def run(
         )
     count = sum(len(described[kind]) for kind in ("resource", "data"))
     if as_json:
-        told = {key: described[key] for key in ("provider", "date", "sources")}
-        print(json.dumps({**told, "types": count}))
+        about = {key: described[key] for key in ("provider", "date", "sources")}
+        print(json.dumps({**about, "types": count}))
     else:
         Console(highlight=False, soft_wrap=True).print(
-            f"{FILE.relative_to(ROOT)} written: {count} types as provider "
-            f"{described['provider']} of {described['date']} has them"
+            f"{FILE.relative_to(ROOT)} written: {count} types of provider "
+            f"{described['provider']}, {described['date']}"
         )
     return 0
 
@@ -88,9 +88,10 @@ def _download(package: str, version: str, folder: Path) -> Path:
         )
         (wheel,) = folder.glob(f"{package.replace('-', '_')}-{version}-*.whl")
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        output = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        reason = output[-1] if output else "no message"
         raise PipelineError(
-            f"pip got no wheel of {wanted} ({said[-1] if said else 'no message'}): connect to a "
-            "package index, or name a wheel that you have."
+            f"pip got no wheel of {wanted} ({reason}): connect to a package index, or name a wheel "
+            "that you have."
         ) from error
     return wheel

@@ -1,6 +1,6 @@
-"""`terraform validate` on the root, every submodule and every example.
+"""Run `terraform validate` on the root, every submodule and every example.
 
-What Terraform calls deprecated counts as not valid.
+What Terraform calls deprecated counts as invalid.
 """
 
 import json
@@ -21,33 +21,31 @@ FOLDER = WORK / "validate"
 
 
 def run(as_json: bool = False) -> int:
-    """Validate each; returns 1 when one is not valid.
-
-    Raises PipelineError when it can't be tried.
-    """
+    """Validate each folder; returns 1 when a folder is invalid. Raises PipelineError."""
     console = Console(highlight=False, soft_wrap=True, quiet=as_json)
-    found: dict[str, str] = {}
+    invalid: dict[str, str] = {}
     environment = terraform_environment(FOLDER)
-    # A copy: nothing lands in the sources.
+    # A copy: Terraform writes nothing to the sources.
     with (
         tempfile.TemporaryDirectory(dir=FOLDER) as copy,
         shared_provider(environment, FOLDER) as attach,
     ):
         copy_module(Path(copy))
-        known = environment | attach
-        for name in (str(one.relative_to(ROOT)) for one in [ROOT, *MODULES, *EXAMPLES, *THEIRS]):
-            folder = Path(copy) / name
+        for source in [ROOT, *MODULES, *EXAMPLES, *THEIRS]:
+            name = str(source.relative_to(ROOT))
             try:
-                terraform.init(folder, known)
-                done = terraform.run(folder, known, "validate", "-json", expected=(0, 1))
-                told = json.loads(done.stdout)["diagnostics"]
-                if wrong := errors(told) + deprecations(told):
-                    found[name] = "\n".join(wrong)
+                terraform.init(Path(copy) / name, environment | attach)
+                validated = terraform.run(
+                    Path(copy) / name, environment | attach, "validate", "-json", expected=(0, 1)
+                )
+                diagnostics = json.loads(validated.stdout)["diagnostics"]
+                if found := errors(diagnostics) + deprecations(diagnostics):
+                    invalid[name] = "\n".join(found)
             except PipelineError as error:
-                found[name] = str(error)
-            console.print(f"[red]{name}[/red]" if name in found else f"{name} is valid")
-            if name in found:
-                console.print(found[name], markup=False)
+                invalid[name] = str(error)
+            console.print(f"[red]{name}[/red]" if name in invalid else f"{name} is valid")
+            if name in invalid:
+                console.print(invalid[name], markup=False)
     if as_json:
-        print(json.dumps({"invalid": found}))
-    return int(bool(found))
+        print(json.dumps({"invalid": invalid}))
+    return int(bool(invalid))

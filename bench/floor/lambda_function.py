@@ -1,4 +1,4 @@
-"""What no handler can beat: requests made beforehand, sent over raw sockets, answers unread.
+"""The limit for any handler: prepared requests over raw sockets, answers unread.
 
 It reads no event and signs nothing. It is here to show how much of the rest is left to be won.
 """

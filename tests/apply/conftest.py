@@ -9,7 +9,7 @@ from moto.server import ThreadedMotoServer
 from pipeline.emulator.ports import HOST
 from pipeline.emulator.process import client_environment
 from pipeline.terraform.provider import terraform_environment
-from tests.support.stack import Stack, apply_examples, destroy, run_last
+from tests.support.stacks.stack import Stack, apply_examples, destroy, run_last
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,8 +5,8 @@ import pytest
 from botocore.config import Config
 
 from pipeline.terraform import run as terraform
-from tests.support.clients import client
-from tests.support.stack import Stack, left_behind
+from tests.support.aws.clients import client
+from tests.support.stacks.stack import Stack, left_behind
 
 EXAMPLES = ["minimal", "complete"]
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -17,13 +17,14 @@ from playwright.sync_api import Browser, Page
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
 from pipeline.terraform.shared_provider import shared_provider
-from tests.support import adopting, examples, failing, kept, switching, upgrading
-from tests.support import browser as browsers
-from tests.support import ways as every
-from tests.support.clients import client
-from tests.support.console import Lab, Served, serve, settled
-from tests.support.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
-from tools.faults import site as fault_site
+from tests.support.aws import failing
+from tests.support.aws.clients import client
+from tests.support.page import browser as chromium
+from tests.support.page.console import Lab, Served, serve, settled
+from tests.support.stacks import adopting, examples, kept, switching, upgrading
+from tests.support.stacks import deliveries as configurations
+from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
+from tools.faults import deployment as faulty
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,10 +43,10 @@ class Cloud:
 
 
 Shown = tuple[Cloud, dict[str, examples.Applied]]
-Ways = tuple[Cloud, every.Applied]
+Deliveries = tuple[Cloud, configurations.Applied]
 Owner = contextlib.ExitStack
 Labs = dict[str, kept.Kept]
-# What the collected tests ask for: names of fixtures, and the ways of delivery.
+# What the collected tests ask for: names of fixtures, and the deliveries.
 Wanted = Mapping[str, Set[Any]]
 
 
@@ -72,10 +73,10 @@ def _shown(work: Path, owner: Owner, _: Wanted) -> Shown:
     return Cloud(account, {}), examples.apply(examples.NAMES, work / "module", environment)
 
 
-def _every_way(work: Path, owner: Owner, wanted: Wanted) -> Ways:
+def _deliveries(work: Path, owner: Owner, wanted: Wanted) -> Deliveries:
     environment, account = _account(work, owner, "module")
-    ways = [way for way in every.EVERY_WAY if way in wanted["way"]]
-    return Cloud(account, {}), every.apply(ways, work / "module", environment)
+    chosen = [each for each in configurations.DELIVERIES if each in wanted["delivery"]]
+    return Cloud(account, {}), configurations.apply(chosen, work / "module", environment)
 
 
 def _switched(work: Path, owner: Owner, _: Wanted) -> switching.Report:
@@ -93,8 +94,8 @@ def _adopted(work: Path, owner: Owner, _: Wanted) -> adopting.Adopted:
     return adopting.run(work, environment, account)
 
 
-def _sites(work: Path, owner: Owner, _: Wanted) -> dict[str, fault_site.Site]:
-    return owner.enter_context(fault_site.sites(work))
+def _faulty(work: Path, owner: Owner, _: Wanted) -> dict[str, faulty.Deployment]:
+    return owner.enter_context(faulty.deployments(work))
 
 
 def _labs(work: Path, owner: Owner, wanted: Wanted) -> dict[str, kept.Kept]:
@@ -113,8 +114,8 @@ MADE: dict[str, Callable[[Path, Owner, Wanted], Any]] = {
     "switched": _switched,
     "upgraded": _upgraded,
     "shown": _shown,
-    "ways": _every_way,
-    "sites": _sites,
+    "deliveries": _deliveries,
+    "deployments": _faulty,
     "cloud": _examples,
 }
 # Each mostly waits, but a provider that starts takes a core.
@@ -134,7 +135,7 @@ def made(
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     ]
-    wanted = {"fixture": asked, "way": {p["way"] for p in parameters if "way" in p}}
+    wanted = {"fixture": asked, "delivery": {p["delivery"] for p in parameters if "delivery" in p}}
     with contextlib.ExitStack() as owner, ThreadPoolExecutor(_AT_ONCE) as pool:
         yield {
             name: pool.submit(make, tmp_path_factory.mktemp(name), owner, wanted)
@@ -156,15 +157,17 @@ def shown(made: Mapping[str, Future[Shown]]) -> Shown:
 
 
 @pytest.fixture(scope="session")
-def ways(made: Mapping[str, Future[Ways]]) -> Ways:
-    """The module in every way of delivery."""
-    return made["ways"].result()
+def deliveries(made: Mapping[str, Future[Deliveries]]) -> Deliveries:
+    """The module with each delivery."""
+    return made["deliveries"].result()
 
 
 @pytest.fixture(scope="session")
-def sites(made: Mapping[str, Future[dict[str, fault_site.Site]]]) -> dict[str, fault_site.Site]:
-    """The four ways of delivery with a fault proxy before each table, by name."""
-    return made["sites"].result()
+def deployments(
+    made: Mapping[str, Future[dict[str, faulty.Deployment]]],
+) -> dict[str, faulty.Deployment]:
+    """The module in each delivery, with a fault proxy before each table."""
+    return made["deployments"].result()
 
 
 @pytest.fixture(scope="session")
@@ -215,16 +218,16 @@ def console(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serv
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window."""
-    if browsers.chromium() is None:
-        pytest.skip(browsers.WHY_NONE)
-    with browsers.browser() as started:
+    if chromium.chromium() is None:
+        pytest.skip(chromium.WHY_NONE)
+    with chromium.browser() as started:
         yield started
 
 
 @pytest.fixture
 def page(browser: Browser, console: Served) -> Iterator[Page]:
     """The page, open and with its stages; an error in its script fails the test."""
-    with browsers.opened(browser) as opened:
+    with chromium.opened(browser) as opened:
         yield settled(opened, console.url)
 
 

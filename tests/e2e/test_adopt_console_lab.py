@@ -10,9 +10,17 @@ import pytest
 
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.terraform import run as terraform
-from tests.support.adopting import LAB, OTHER, PENDING, SCALED, SCALED_UNITS, Adopted, items
-from tests.support.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tests.support.poll import until
+from tests.support.stacks.adopting import (
+    LAB,
+    OTHER,
+    PENDING,
+    SCALED,
+    SCALED_UNITS,
+    Adopted,
+    records,
+)
+from tests.support.stacks.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tools.package import PACKAGE
 
 ROLE = "module.pipeline.module.role.aws_iam_role.this"
@@ -117,7 +125,7 @@ def test_the_function_runs_the_modules_package(adopted: Adopted) -> None:
 def test_the_subscription_and_the_permission_stay_as_they_were(adopted: Adopted) -> None:
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{LAB.names['topic']}"
     found = adopted.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    assert [one["SubscriptionArn"] for one in found] == [adopted.subscription]
+    assert [subscription["SubscriptionArn"] for subscription in found] == [adopted.subscription]
     assert adopted.planned[PERMISSION]["actions"] == ["no-op"]
 
 
@@ -125,7 +133,7 @@ def test_a_second_plan_changes_nothing(adopted: Adopted) -> None:
     assert adopted.second_plan == {}
 
 
-def test_a_lab_that_terraform_forgets_goes_on(adopted: Adopted, tmp_path: Path) -> None:
+def test_a_lab_that_terraform_forgets_still_works(adopted: Adopted, tmp_path: Path) -> None:
     state = tmp_path / "terraform.tfstate"
     shutil.copy(adopted.root / "terraform.tfstate", state)
     given = f"-state={state}"
@@ -136,7 +144,7 @@ def test_a_lab_that_terraform_forgets_goes_on(adopted: Adopted, tmp_path: Path) 
     adopted.client("s3").put_object(Bucket=LAB.bucket, Key="after/a b.txt", Body=b"x")
     until(
         lambda: any(
-            item["objectKey"]["S"] == "after/a b.txt" for item in items(LAB, adopted.account)
+            item["objectKey"]["S"] == "after/a b.txt" for item in records(LAB, adopted.account)
         )
     )
 
@@ -162,11 +170,11 @@ def test_a_lab_with_a_service_role_and_a_table_on_demand_is_imported_whole(
     )
 
 
-def test_a_pending_subscription_is_asked_for_once_more(adopted: Adopted) -> None:
+def test_a_pending_subscription_is_requested_again(adopted: Adopted) -> None:
     assert adopted.other[SUBSCRIPTION.format(PENDING)]["actions"] == ["create"]
 
 
-def test_a_permission_that_is_left_out_gets_another_beside_it(adopted: Adopted) -> None:
+def test_a_permission_that_is_not_imported_gets_a_second(adopted: Adopted) -> None:
     assert adopted.other[PERMISSION]["actions"] == ["create"]
 
 
@@ -178,7 +186,7 @@ def test_a_forgotten_path_or_a_permission_without_an_account_shows_as_a_replacem
     assert ended(adopted.careless) == {ROLE, PERMISSION}
 
 
-def test_a_table_goes_from_what_scaling_chose_to_what_is_written(adopted: Adopted) -> None:
+def test_a_table_changes_from_the_scaled_units_to_the_configured(adopted: Adopted) -> None:
     table = adopted.careless[TABLE]
     assert table["importing"]["id"] == SCALED
     assert table["actions"] == ["update"]

@@ -10,9 +10,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from pipeline.console.board.board import RECORDS
-from tests.support import kept
-from tests.support.browser import drag
-from tests.support.console import (
+from tests.support.page.browser import drag
+from tests.support.page.console import (
     PATIENCE_SECONDS,
     Lab,
     Served,
@@ -22,6 +21,7 @@ from tests.support.console import (
     upload_row,
 )
 from tests.support.poll import until
+from tests.support.stacks import kept
 
 THROTTLE, FAILURES = "DynamoDBWriteThrottleAlert", "FailureQueueAlert"
 ATTRIBUTES = (

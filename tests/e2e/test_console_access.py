@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import faults, opened, tab_to
-from tests.support.console import Lab, Served, expect_recorded, row, serve, settled, upload_row
+from tests.support.page.browser import faults, opened, tab_to
+from tests.support.page.console import Lab, Served, expect_recorded, row, serve, settled, upload_row
 from tests.support.poll import until
 
 THROTTLE = "DynamoDBWriteThrottleAlert"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import opened
-from tests.support.console import Lab, Served, expect_recorded, row, serve, settled
+from tests.support.page.browser import opened
+from tests.support.page.console import Lab, Served, expect_recorded, row, serve, settled
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 HOSTILE = {

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import opened
-from tests.support.console import Lab, row, serve, settled
-from tests.support.readers import serve_outputs, user
+from tests.support.page.browser import opened
+from tests.support.page.console import Lab, row, serve, settled
+from tests.support.page.readers import serve_outputs, user
 
 # What the names of AWS's operations that change nothing begin with.
 HARMLESS = ("BatchGet", "Describe", "Filter", "Get", "List", "Receive", "Scan", "Simulate", "Test")

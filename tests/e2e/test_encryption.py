@@ -1,4 +1,4 @@
-"""A table leaves a key of one's own when it is told to, before that key goes."""
+"""A table goes back from a customer-managed key to DynamoDB's before that key is deleted."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.emulator.process import emulator
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
-from tests.support.clients import client
+from tests.support.aws.clients import client
 from tools.module import copy_module
 
 TABLE = {

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cloud, Shown
-from tests.support import examples, kept
+from tests.support.aws.clients import items
 from tests.support.poll import until
+from tests.support.stacks import examples, kept
 
 
 def upload(cloud: Cloud, pipeline: Mapping[str, Any], key: str, body: bytes = b"hello") -> str:
@@ -21,12 +22,8 @@ def upload(cloud: Cloud, pipeline: Mapping[str, Any], key: str, body: bytes = b"
 
 def keys(cloud: Cloud, pipeline: Mapping[str, Any]) -> list[str]:
     """The keys of all records of a pipeline, sorted."""
-    pages = (
-        cloud.client("dynamodb")
-        .get_paginator("scan")
-        .paginate(TableName=pipeline["table_name"], ConsistentRead=True)
-    )
-    return sorted(item["objectKey"]["S"] for page in pages for item in page["Items"])
+    found = items(pipeline["table_name"], cloud.environment)
+    return sorted(item["objectKey"]["S"] for item in found)
 
 
 def logged(cloud: Cloud, group: str) -> list[dict[str, Any]]:
@@ -52,7 +49,7 @@ def test_a_second_plan_of_them_changes_nothing(shown: Shown) -> None:
 
 
 @pytest.mark.parametrize("example", ["buffered", "encrypted"])
-def test_what_comes_at_once_waits_in_the_buffer_and_is_recorded(shown: Shown, example: str) -> None:
+def test_uploads_at_once_wait_in_the_buffer_and_are_recorded(shown: Shown, example: str) -> None:
     cloud, applied = shown
     pipeline = applied[example].outputs["pipeline"]
     sent = sorted(f"batch/{number}.tif" for number in range(30))
@@ -80,7 +77,7 @@ def test_the_key_of_encrypted_is_on_all_that_stores(shown: Shown) -> None:
     until(lambda: "sealed" in keys(cloud, pipeline))
 
 
-def test_an_alarm_of_existing_topic_reaches_whom_its_owner_tells(shown: Shown) -> None:
+def test_an_alarm_of_existing_topic_reaches_its_subscribers(shown: Shown) -> None:
     cloud, applied = shown
     example = applied["existing-topic"]
     pipeline = example.outputs["pipeline"]
@@ -100,13 +97,13 @@ def test_an_alarm_of_existing_topic_reaches_whom_its_owner_tells(shown: Shown) -
     metric = {"MetricName": "Errors", "Dimensions": dimensions, "Value": 1.0}
     cloudwatch.put_metric_data(Namespace="AWS/Lambda", MetricData=[metric])
     until(lambda: was_told("ALARM"))
-    # An alarm that had no data yet tells OK as well.
+    # An alarm that gets its first data notifies OK, too.
     heard.clear()
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="over")
     until(lambda: was_told("OK"))
 
 
-def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_is_told_as_before(
+def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_notified_as_before(
     shown: Shown,
 ) -> None:
     cloud, applied = shown
@@ -115,15 +112,15 @@ def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_is_told_as_befor
     for key in "private/1.jpg", "uploads/1.txt", "uploads/1.jpg":
         upload(cloud, pipeline, key)
     assert until(lambda: keys(cloud, pipeline)) == ["uploads/1.jpg"]
-    told: set[str] = set()
+    keys: set[str] = set()
 
     def all_told() -> bool:
         for event in messages(cloud, example.theirs["queue_url"]):
-            told.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
-        return len(told) == 3
+            keys.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
+        return len(keys) == 3
 
     until(all_told)
-    assert told == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
+    assert keys == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
     found = cloud.client("s3").get_bucket_notification_configuration(Bucket=pipeline["bucket_name"])
     assert set(found) - {"ResponseMetadata"} == {"EventBridgeConfiguration", "QueueConfigurations"}
 
@@ -137,13 +134,13 @@ def test_two_pipelines_record_each_its_own(shown: Shown) -> None:
     assert until(lambda: keys(cloud, outputs["orders"])) == ["order.pdf"]
     assert until(lambda: keys(cloud, outputs["invoices"])) == ["invoice.pdf"]
     names = [
-        {name: told for name, told in outputs[team].items() if name.endswith(("_name", "_names"))}
+        {name: value for name, value in outputs[team].items() if name.endswith(("_name", "_names"))}
         for team in ("orders", "invoices")
     ]
-    assert not [name for name, told in names[0].items() if told and told == names[1][name]]
+    assert not [name for name, value in names[0].items() if value and value == names[1][name]]
 
 
-def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> None:
+def test_the_stream_consumer_gets_each_new_record_once(shown: Shown) -> None:
     cloud, applied = shown
     outputs = applied["stream-consumer"].outputs
     pipeline, consumer = outputs["pipeline"], outputs["consumer"]
@@ -158,7 +155,7 @@ def test_the_stream_consumer_is_told_of_each_new_record_once(shown: Shown) -> No
     until(lambda: len(announced()) >= len(sent))
     assert sorted(line["key"] for line in announced()) == sorted(sent)
     assert {line["bucket"] for line in announced()} == {pipeline["bucket_name"]}
-    # What TTL does some day: the stream tells of it, the filter keeps it from the consumer.
+    # What TTL does later: it shows on the stream, and the filter keeps it from the consumer.
     dynamodb = cloud.client("dynamodb")
     for line in announced():
         gone = {"objectId": {"S": line["objectId"]}}

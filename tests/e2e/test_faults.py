@@ -1,6 +1,6 @@
-"""Whatever breaks on the way, each upload has one record in the end, and none has two.
+"""Whatever fails meanwhile, each upload has exactly one record in the end.
 
-Run on the module as Terraform applied it, each delivery of it, with IAM and signatures enforced.
+Run on the module as Terraform applied it, in each delivery, with IAM and signatures enforced.
 """
 
 import functools
@@ -11,20 +11,21 @@ from typing import Any
 
 import pytest
 
-from tools.faults.faults import FAULTS, Report, run
-from tools.faults.site import DELIVERIES, Site
+from tools.faults.deployment import DELIVERIES, Deployment
+from tools.faults.faults import FAULTS
+from tools.faults.run import Result, run_fault
 
-# Few, since each upload that goes direct takes a worker process of its own.
+# Few, since each upload with direct delivery takes a worker process.
 UPLOADS = {"worker-killed": 4, "poison": 9, "emulator-restarted": 3, "burst": 40}
 OTHERS = 6
-# With these all deliveries have to be at rest: they share an emulator.
+# In these no other delivery may be busy: they share an emulator.
 ALONE = {"emulator-restarted"}
 
 
 # One delivery for each fault, each delivery for two of them; the rest waits for a soak.
 REPRESENTATIVE = dict(zip(FAULTS, itertools.cycle(DELIVERIES), strict=False))
 
-Reports = Callable[[str], dict[str, Report]]
+Results = Callable[[str], dict[str, Result]]
 
 
 def params(faults: Iterable[str]) -> list[Any]:
@@ -42,8 +43,8 @@ def params(faults: Iterable[str]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def reports(sites: dict[str, Site], request: pytest.FixtureRequest) -> Reports:
-    """The reports of one fault by delivery; these run side by side, as they mostly wait."""
+def results(deployments: dict[str, Deployment], request: pytest.FixtureRequest) -> Results:
+    """The results of one fault by delivery; these run side by side, as they mostly wait."""
     wanted = {
         (item.callspec.params["fault"], item.callspec.params["delivery"])
         for item in request.session.items
@@ -51,11 +52,11 @@ def reports(sites: dict[str, Site], request: pytest.FixtureRequest) -> Reports:
     }
 
     @functools.cache
-    def of(fault: str) -> dict[str, Report]:
-        chosen = [name for name in sites if (fault, name) in wanted]
+    def of(fault: str) -> dict[str, Result]:
+        chosen = [name for name in deployments if (fault, name) in wanted]
         with ThreadPoolExecutor(1 if fault in ALONE else len(chosen)) as pool:
             done = pool.map(
-                lambda name: run(fault, sites[name], UPLOADS.get(fault, OTHERS)), chosen
+                lambda name: run_fault(fault, deployments[name], UPLOADS.get(fault, OTHERS)), chosen
             )
             return dict(zip(chosen, done, strict=True))
 
@@ -63,13 +64,13 @@ def reports(sites: dict[str, Site], request: pytest.FixtureRequest) -> Reports:
 
 
 @pytest.mark.parametrize(("fault", "delivery"), params(FAULTS))
-def test_no_upload_is_lost_or_counted_twice(fault: str, delivery: str, reports: Reports) -> None:
-    report = reports(fault)[delivery]
-    assert report.problems == ()
-    assert (report.lost, report.doubled) == (0, 0)
-    assert report.uploads == UPLOADS.get(fault, OTHERS)
-    assert report.recorded + report.in_failure_queue - report.both == report.uploads
-    assert report.replayed == report.in_failure_queue
+def test_no_upload_is_lost_or_counted_twice(fault: str, delivery: str, results: Results) -> None:
+    result = results(fault)[delivery]
+    assert result.problems == ()
+    assert (result.lost, result.doubled) == (0, 0)
+    assert result.uploads == UPLOADS.get(fault, OTHERS)
+    assert result.recorded + result.in_failure_queue - result.both == result.uploads
+    assert result.replayed == result.in_failure_queue
 
 
 REFUSED = {
@@ -83,14 +84,14 @@ REFUSED = {
 
 @pytest.mark.parametrize(("fault", "delivery"), params(REFUSED))
 def test_what_could_not_be_written_waits_in_the_failure_queue_and_nothing_else_does(
-    fault: str, delivery: str, reports: Reports
+    fault: str, delivery: str, results: Results
 ) -> None:
-    assert reports(fault)[delivery].in_failure_queue == REFUSED[fault]
+    assert results(fault)[delivery].in_failure_queue == REFUSED[fault]
 
 
 @pytest.mark.parametrize(("fault", "delivery"), params(["burst"]))
 def test_what_a_burst_brings_that_can_not_be_written_waits_in_the_failure_queue(
-    fault: str, delivery: str, reports: Reports
+    fault: str, delivery: str, results: Results
 ) -> None:
     # Two, and whatever this machine did not get done in time.
-    assert reports(fault)[delivery].in_failure_queue >= 2
+    assert results(fault)[delivery].in_failure_queue >= 2

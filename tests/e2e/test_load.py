@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.deployed import failure_queue
 from pipeline.deployed.table import Table
-from tests.support import kept
 from tests.support.poll import until
-from tests.support.stack import empty_bucket
+from tests.support.stacks import kept
+from tests.support.stacks.stack import empty_bucket
 from tools.faults import counts
 
 PNG = b"\x89PNG\r\n\x1a\n"

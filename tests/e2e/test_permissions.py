@@ -1,4 +1,4 @@
-"""Each permission that the emulator enforces is needed: with it the path works, without it not.
+"""Each permission that the emulator enforces is needed: the path works with it, and fails without.
 
 What it does not enforce is compared on the plan with docs/reference/permissions.md, and named in
 docs/reference/limits.md.
@@ -11,18 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.e2e.conftest import Cloud
-from tests.support import s3_events
-from tests.support.permissions import table
+from tests.support.aws import s3_events
+from tests.support.aws.clients import client, items
+from tests.support.aws.permissions import table
 from tests.support.poll import until
-from tests.support.ways import Applied
+from tests.support.stacks.deliveries import Applied
 
-# The stubs know a service by its literal name only.
-_boto3: Any = boto3
 _numbers = itertools.count()
 
 
@@ -47,20 +45,12 @@ class Site:
         session = self.client("sts").assume_role(
             RoleArn=self.outputs["role_arn"], RoleSessionName="permissions"
         )["Credentials"]
-        return self.client_with(
+        return client(
             service,
+            self.cloud.environment,
             aws_access_key_id=session["AccessKeyId"],
             aws_secret_access_key=session["SecretAccessKey"],
             aws_session_token=session["SessionToken"],
-        )
-
-    def client_with(self, service: str, **credentials: str) -> Any:
-        environment = self.cloud.environment
-        return _boto3.client(
-            service,
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            region_name=environment["AWS_REGION"],
-            **credentials,
         )
 
     def upload(self) -> str:
@@ -70,10 +60,8 @@ class Site:
         return key
 
     def recorded(self, key: str) -> bool:
-        items = self.client("dynamodb").scan(
-            TableName=self.outputs["table_name"], ConsistentRead=True
-        )["Items"]
-        return any(item["objectKey"]["S"] == key for item in items)
+        found = items(self.outputs["table_name"], self.cloud.environment)
+        return any(item["objectKey"]["S"] == key for item in found)
 
     def failed(self) -> list[str]:
         """Take what came to the failure queue: the keys in each message."""
@@ -97,7 +85,7 @@ class Site:
         for statement in less["Statement"]:
             actions = statement["Action"]
             actions = [actions] if isinstance(actions, str) else actions
-            statement["Action"] = [one for one in actions if one != action]
+            statement["Action"] = [allowed for allowed in actions if allowed != action]
         less["Statement"] = [s for s in less["Statement"] if s["Action"]]
         assert less != policy
         self._put_role_policy(less)
@@ -135,38 +123,38 @@ class Site:
         self.client("sqs").purge_queue(QueueUrl=self.outputs["failure_queue_url"])
 
 
-def _site(ways: tuple[Cloud, Applied], name: str) -> Iterator[Site]:
-    cloud, applied = ways
+def _site(deliveries: tuple[Cloud, Applied], name: str) -> Iterator[Site]:
+    cloud, applied = deliveries
     site = Site(cloud, applied.outputs[name])
     yield site
     site.clear()
 
 
 @pytest.fixture(scope="module")
-def direct(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
+def direct(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
     """Notifications invoke the function."""
-    yield from _site(ways, "ndns")
+    yield from _site(deliveries, "ndns")
 
 
 @pytest.fixture(scope="module")
-def buffered(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
+def buffered(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
     """Notifications go to the buffer."""
-    yield from _site(ways, "nbns")
+    yield from _site(deliveries, "nbns")
 
 
 @pytest.fixture(scope="module")
-def keyed(ways: tuple[Cloud, Applied]) -> Iterator[Site]:
-    """The same, with a key of one's own."""
-    yield from _site(ways, "nbnk")
+def keyed(deliveries: tuple[Cloud, Applied]) -> Iterator[Site]:
+    """The same, with a customer-managed key."""
+    yield from _site(deliveries, "nbnk")
 
 
 def refused(call: Callable[[], Any]) -> bool:
-    """Whether a call is refused for want of a permission; any other answer is none of ours."""
+    """Whether a call is refused because a permission is missing; other errors don't count."""
     try:
         call()
     except ClientError as error:
         code: str = error.response["Error"]["Code"]
-        # SNS has a word of its own for it.
+        # SNS has another code.
         return code.startswith("AccessDenied") or code == "AuthorizationError"
     return False
 
@@ -423,14 +411,14 @@ def somebody(buffered: Site) -> Iterator[dict[str, str]]:
     iam.delete_user(UserName=name)
 
 
-def _in_plain(client: Any) -> Any:
-    """The client without TLS: the emulator takes the word of a proxy for it."""
+def _in_plain(by_tls: Any) -> Any:
+    """The client as without TLS: the emulator believes a proxy's header."""
 
     def tell(request: Any, **_: Any) -> None:
         request.headers["X-Forwarded-Proto"] = "http"
 
-    client.meta.events.register("before-sign", tell)
-    return client
+    by_tls.meta.events.register("before-sign", tell)
+    return by_tls
 
 
 PLAIN_CALLS: dict[str, Callable[[Any, Site], Any]] = {
@@ -447,20 +435,20 @@ PLAIN_CALLS: dict[str, Callable[[Any, Site], Any]] = {
 
 
 @pytest.mark.parametrize("what", PLAIN_CALLS)
-def test_whoever_has_every_right_is_refused_without_tls(
+def test_a_user_with_every_right_is_refused_without_tls(
     buffered: Site, somebody: dict[str, str], what: str
 ) -> None:
     service, call = what.split()[0], PLAIN_CALLS[what]
-    plain = _in_plain(buffered.client_with(service, **somebody))
-    assert refused(lambda: call(plain, buffered))
-    assert not refused(lambda: call(buffered.client_with(service, **somebody), buffered))
+    by_tls = client(service, buffered.cloud.environment, **somebody)
+    assert not refused(lambda: call(by_tls, buffered))
+    assert refused(lambda: call(_in_plain(by_tls), buffered))
 
 
 def test_the_buckets_policy_is_what_refuses_requests_without_tls(
     buffered: Site, somebody: dict[str, str]
 ) -> None:
     s3, bucket = buffered.client("s3"), buffered.outputs["bucket_name"]
-    plain = _in_plain(buffered.client_with("s3", **somebody))
+    plain = _in_plain(client("s3", buffered.cloud.environment, **somebody))
     policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
     s3.delete_bucket_policy(Bucket=bucket)
     try:
@@ -470,7 +458,7 @@ def test_the_buckets_policy_is_what_refuses_requests_without_tls(
     assert refused(lambda: plain.list_objects_v2(Bucket=bucket))
 
 
-def test_a_subscribed_queue_gets_alarms_because_its_policy_lets_the_topic_in(cloud: Cloud) -> None:
+def test_a_subscribed_queue_gets_alarms_because_its_policy_allows_the_topic(cloud: Cloud) -> None:
     sqs, sns = cloud.client("sqs"), cloud.client("sns")
     url = sqs.get_queue_url(QueueName="acme-on-call")["QueueUrl"]
     topic = cloud.stacks["complete"].outputs["topic_arn"]

@@ -21,12 +21,12 @@ from pipeline.handler import records
 from pipeline.reconcile import report as reconcile_report
 from pipeline.reconcile.run import reconcile
 from pipeline.terminal import printable
-from tests.support import s3_events
-from tests.support.failing import failed
-from tests.support.faulty_dynamodb import faulty_dynamodb, message, raw, refuses
-from tests.support.kept import Kept
+from tests.support.aws import s3_events
+from tests.support.aws.failing import failed
+from tests.support.aws.faulty_dynamodb import faulty_dynamodb, message, raw, refuses
 from tests.support.poll import until
-from tests.support.stack import empty_bucket
+from tests.support.stacks.kept import Kept
+from tests.support.stacks.stack import empty_bucket
 
 ODD = ["a b+c%.txt", "ü/ö", "[red]x[/red]", "100%", "\x1b[31m\r"]
 Item = dict[str, dict[str, str]]

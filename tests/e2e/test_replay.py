@@ -19,8 +19,8 @@ from pipeline.deployed.failure_queue import FailedEvent
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.errors import PipelineError
 from pipeline.replay.run import Outcome, clients
-from tests.support import s3_events
-from tests.support.failing import (
+from tests.support.aws import s3_events
+from tests.support.aws.failing import (
     FUNCTION,
     TABLE,
     Site,

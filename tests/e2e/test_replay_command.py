@@ -13,8 +13,8 @@ from rich.text import Text
 
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.terraform import run as terraform
-from tests.support import s3_events
-from tests.support.failing import FUNCTION, TABLE, Site, events, failed, keys
+from tests.support.aws import s3_events
+from tests.support.aws.failing import FUNCTION, TABLE, Site, events, failed, keys
 from tests.support.poll import until
 
 REPOSITORY = Path(__file__).parents[2]

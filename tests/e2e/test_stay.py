@@ -19,10 +19,10 @@ import pytest
 from pipeline.emulator.process import client_environment, emulators_in
 from pipeline.lab.folder import Kept, read_kept
 from pipeline.lab.root import outputs
-from tests.support import kept
-from tests.support.clients import client
+from tests.support.aws.clients import client
 from tests.support.poll import until
 from tests.support.processes import read_until, wait_until_gone
+from tests.support.stacks import kept
 
 ODD = "a b+c%/[red]ü[/red].txt"
 ACTIVITY, THROTTLE = "DynamoDBWriteActivityAlert", "DynamoDBWriteThrottleAlert"

@@ -21,10 +21,11 @@ from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.verify import probe, stages
 from pipeline.verify.run import verify
 from pipeline.verify.stages import Step
-from tests.support import kept, s3_events
-from tests.support import ways as every
-from tests.support.kept import Kept
+from tests.support.aws import s3_events
 from tests.support.poll import until
+from tests.support.stacks import deliveries as configurations
+from tests.support.stacks import kept
+from tests.support.stacks.kept import Kept
 from tools.package import PACKAGE
 
 Look = Callable[..., dict[str, Step]]
@@ -53,19 +54,24 @@ def failing(steps: dict[str, Step]) -> set[str]:
     return {name for name, step in steps.items() if step.verdict == "failing"}
 
 
-@pytest.mark.parametrize("way", every.params(way for way in every.EVERY_WAY if not way.own_key))
+@pytest.mark.parametrize(
+    "delivery",
+    configurations.params(each for each in configurations.DELIVERIES if not each.customer_key),
+)
 def test_every_delivery_passes(
-    ways: tuple[Any, every.Applied], way: every.Way, monkeypatch: pytest.MonkeyPatch
+    deliveries: tuple[Any, configurations.Applied],
+    delivery: configurations.Delivery,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cloud, applied = ways
+    cloud, applied = deliveries
     for name, value in cloud.environment.items():
         monkeypatch.setenv(name, value)
-    found = Target(applied.outputs[way.name], "The lab", region=REGION)
+    found = Target(applied.outputs[delivery.name], "The lab", region=REGION)
     steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
     bad = {name: step for name, step in steps.items() if step.verdict in ("failing", "unknown")}
     assert not bad
-    assert steps["rule"].verdict == ("ok" if way.via == "eventbridge" else "skipped")
-    assert steps["buffer"].verdict == ("ok" if way.buffered else "skipped")
+    assert steps["rule"].verdict == ("ok" if delivery.via == "eventbridge" else "skipped")
+    assert steps["buffer"].verdict == ("ok" if delivery.buffered else "skipped")
     assert {steps[name].verdict for name in PATH} == {"ok"}
 
 

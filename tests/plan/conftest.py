@@ -19,8 +19,8 @@ from pipeline.paths import ROOT
 from pipeline.terraform import provider
 from pipeline.terraform import run as terraform
 from pipeline.terraform.shared_provider import shared_provider
-from tests.support.plans import diagnostics, plan_without_deprecations
-from tests.support.stack import ROOMY
+from tests.support.stacks.stack import ROOMY
+from tests.support.terraform.plans import diagnostics, plan_without_deprecations
 
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"

@@ -11,7 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tools import inputs
-from tools.module import EXAMPLES, copy_module, plan_anew
+from tools.module import EXAMPLES, copy_module, use_samples
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def every_example(
     root = copy_module(folder / "module") / "root"
     calls: dict[str, Any] = {}
     for example in EXAMPLES:
-        plan_anew(root.parent / "examples" / example.name)
+        use_samples(root.parent / "examples" / example.name)
         values = root.parent / "examples" / example.name / "terraform.tfvars"
         given = inputs.parse(values) if values.exists() else {}
         calls[example.name] = {"source": f"../examples/{example.name}", **given}

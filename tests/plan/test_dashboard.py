@@ -1,4 +1,4 @@
-"""The dashboard shows what the way of delivery has, on one screen, in metrics that cost nothing."""
+"""The dashboard shows what the delivery has, on one screen, in metrics that cost nothing."""
 
 import itertools
 import json

@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 
 from pipeline.emulator.process import emulator
 from tests.plan.conftest import LATER, Planned
-from tests.support import s3_events
+from tests.support.aws import s3_events
 
 variables = pytest.mark.variables
 ACCOUNT, REGION = "123456789012", "us-east-1"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.terraform import run as terraform
-from tests.support.plans import plan_without_deprecations
+from tests.support.terraform.plans import plan_without_deprecations
 
 
 @pytest.mark.parametrize(

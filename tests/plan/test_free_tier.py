@@ -165,7 +165,7 @@ def test_a_plan_warns_with_the_same_sentences_and_goes_on(
 
 
 # As docs/reference/cost.md names them.
-WAYS: dict[str, dict[str, Any]] = {
+CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "notification": {},
     "notification through a buffer": {"delivery": BUFFER},
     "notification while a buffer drains": {"delivery": DRAINING},
@@ -180,7 +180,7 @@ WAYS: dict[str, dict[str, Any]] = {
 def test_prices_and_limits_are_those_of_the_table(
     reattached: dict[str, str], tmp_path: Path
 ) -> None:
-    """Without a free alarm, every way names what it watches: as many metrics as are planned."""
+    """Without a free alarm, each delivery names what it watches: as many metrics as are planned."""
     copied = copy_module(tmp_path / "module")
     file = copied / "prices.json"
     table = json.loads(file.read_text())
@@ -188,14 +188,14 @@ def test_prices_and_limits_are_those_of_the_table(
     table["items"]["eventbridge_events"] |= {"price": 0.333, "per": 1000}
     file.write_text(json.dumps(table))
     root = tmp_path / "root"
-    called = {f"way{number}": values for number, values in enumerate(WAYS.values())}
+    called = {f"case{number}": values for number, values in enumerate(CONFIGURATIONS.values())}
     module = {name: {"source": "../module", **values} for name, values in called.items()}
     output = {name: {"value": f"${{module.{name}.free_tier_exceptions}}"} for name in called}
     terraform.write_root(root, {"module": module, "output": output})
     terraform.init(root, reattached)
     planned = terraform.plan(root, reattached)
-    told = (ROOT / "docs/reference/cost.md").read_text()
-    for (way, values), name in zip(WAYS.items(), called, strict=True):
+    page = (ROOT / "docs/reference/cost.md").read_text()
+    for (label, values), name in zip(CONFIGURATIONS.items(), called, strict=True):
         watched = sum(
             # One metric of its own, or those of its metric math.
             max(
@@ -215,6 +215,6 @@ def test_prices_and_limits_are_those_of_the_table(
                 f"alarms watch {watched} metrics: {watched} beyond the 0 that are free "
                 f"cost ${watched * 1.5:.2f} a month."
             )
-        assert planned.outputs[name] == expected, way
+        assert planned.outputs[name] == expected, label
         if "alarms" not in values:
-            assert f"| {way} | {watched} | {watched + 1} |" in told
+            assert f"| {label} | {watched} | {watched + 1} |" in page

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
-from tests.support import snippets
+from tests.support.terraform import snippets
 from tools.module import copy_module
 
 PAGE = ROOT / "docs/start/testing-your-root.md"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.plan.conftest import Planned
-from tests.support.permissions import Permission, given, table, words, written
+from tests.support.aws.permissions import Permission, given, table, words, written
 
 with warnings.catch_warnings():
     # Of setuptools' own, which parliament finds its data with.
@@ -37,11 +37,11 @@ KEYS: dict[str, dict[str, Any]] = {
 }
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     **{
-        f"{way}-{key}": {
+        f"{name}-{key}": {
             **({"delivery": delivery} if delivery else {}),
             **({"encryption": encryption} if encryption else {}),
         }
-        for way, delivery in DELIVERIES.items()
+        for name, delivery in DELIVERIES.items()
         for key, encryption in KEYS.items()
     },
     "traces": {"function": {"tracing": "Active"}},

@@ -12,13 +12,13 @@ import pytest
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tests.plan.conftest import errors_in
-from tests.support import snippets
-from tests.support.snippets import Snippet
+from tests.support.terraform import snippets
+from tests.support.terraform.snippets import Snippet
 
 SNIPPETS = snippets.whole()
 PACKAGE = ROOT / "examples/bring-your-own-handler/checksums.zip"
 # By text, since pages repeat each other; named so that Terraform's own message tells the place.
-FOLDERS = {one.text: re.sub(r"\W+", "-", str(one)) for one in reversed(SNIPPETS)}
+FOLDERS = {snippet.text: re.sub(r"\W+", "-", str(snippet)) for snippet in reversed(SNIPPETS)}
 
 
 @dataclass(frozen=True)

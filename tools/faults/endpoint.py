@@ -1,7 +1,7 @@
-"""A DynamoDB endpoint on loopback that fails when and how its owner wants it to.
+"""A DynamoDB endpoint on loopback that fails as it is told to.
 
-Before each answer it asks a script, then a rule, what should go wrong. What it answers when nothing
-should is a subclass's business.
+Before each answer it takes the next fault of its script, then asks its rule for a fault. A subclass
+gives the answer when there is none.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import ssl
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,12 +18,10 @@ from typing import Any
 
 Item = dict[str, dict[str, str]]
 
-_RESET = struct.pack("ii", 1, 0)
-
 
 @dataclass(frozen=True)
 class Request:
-    """What one attempt asked for; `connection` numbers the connections from 0."""
+    """One request; `connection` numbers the connections from 0."""
 
     operation: str
     headers: dict[str, str]
@@ -33,21 +30,16 @@ class Request:
 
     @property
     def payload(self) -> Any:
-        """The JSON it brought."""
+        """Its JSON."""
         return json.loads(self.body)
 
     @property
     def items(self) -> list[Item]:
-        """The items it wants written."""
+        """The items to write."""
         if self.operation == "PutItem":
             return [self.payload["Item"]]
         (puts,) = self.payload["RequestItems"].values()
         return [put["PutRequest"]["Item"] for put in puts]
-
-    @property
-    def ids(self) -> list[str]:
-        """Their `objectId`s."""
-        return [item["objectId"]["S"] for item in self.items]
 
     @property
     def keys(self) -> list[str]:
@@ -66,9 +58,9 @@ Rule = Callable[[Request], Fault | None]
 
 @dataclass
 class FaultyEndpoint:
-    """`requests` are all that came, `script` what goes wrong next.
+    """`requests` are all that came, `script` the next faults.
 
-    `rule` is asked for a fault once the script is through; asked by one thread at a time.
+    After the script `rule` decides, called by one thread at a time.
     """
 
     url: str = ""
@@ -80,11 +72,11 @@ class FaultyEndpoint:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, request: Request) -> bytes:
-        """Do what was asked and say so, as a whole HTTP answer."""
+        """Carry out the request; returns the whole HTTP answer."""
         raise NotImplementedError
 
     def serve(self, client: socket.socket, number: int) -> None:
-        """Answer one connection's requests until either side has enough."""
+        """Answer one connection's requests until either side closes it."""
         with client, contextlib.suppress(OSError, Hangup):
             stream = client.makefile("rb")
             while (request := _read(stream, number)) is not None:
@@ -114,30 +106,23 @@ def _read(stream: Any, number: int) -> Request | None:
 def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -> Iterator[E]:
     """`endpoint` on a free port of loopback, over TLS if given a context; ends with the block."""
     listener = socket.create_server(("127.0.0.1", 0))
-    host = "127.0.0.1" if tls is None else "localhost"
-    scheme = "http" if tls is None else "https"
-    endpoint.url = f"{scheme}://{host}:{listener.getsockname()[1]}"
-    open_sockets: list[socket.socket] = []
-
-    def serve(client: socket.socket, number: int) -> None:
-        try:
-            secured = tls.wrap_socket(client, server_side=True) if tls else client
-        except OSError:
-            client.close()
-            return
-        open_sockets.append(secured)
-        endpoint.serve(secured, number)
+    port = listener.getsockname()[1]
+    endpoint.url = f"http://127.0.0.1:{port}"
+    if tls:
+        endpoint.url = f"https://localhost:{port}"
+        # Each connection's own thread does its handshake.
+        listener = tls.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
+    clients: list[socket.socket] = []
 
     def accept() -> None:
-        while not endpoint.ended.is_set():
-            try:
+        with contextlib.suppress(OSError):
+            while True:
                 client, _ = listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            open_sockets.append(client)
-            number, endpoint.connections = endpoint.connections, endpoint.connections + 1
-            threading.Thread(target=serve, args=(client, number), daemon=True).start()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                clients.append(client)
+                number, endpoint.connections = endpoint.connections, len(clients)
+                serve = threading.Thread(target=endpoint.serve, args=(client, number), daemon=True)
+                serve.start()
 
     accepting = threading.Thread(target=accept, daemon=True)
     accepting.start()
@@ -145,13 +130,10 @@ def serving[E: FaultyEndpoint](endpoint: E, tls: ssl.SSLContext | None = None) -
         yield endpoint
     finally:
         endpoint.ended.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for one in open_sockets:
+        for opened in (listener, *clients):
             with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
         accepting.join(5)
 
 
@@ -173,18 +155,8 @@ def error(
     """DynamoDB's error `code`."""
     kind = f"com.amazonaws.dynamodb.v20120810#{code}"
     body = json.dumps({"__type": kind, "message": text}).encode()
-    return raw(message(status, body, headers))
-
-
-def raw(data: bytes, *, then_hang_up: bool = False) -> Fault:
-    """Exactly these bytes; nothing is stored."""
-
-    def fault(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-        client.sendall(data)
-        if then_hang_up:
-            raise Hangup
-
-    return fault
+    answer = message(status, body, headers)
+    return lambda endpoint, client, request: client.sendall(answer)
 
 
 def throttle(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
@@ -196,68 +168,19 @@ def throttle(endpoint: FaultyEndpoint, client: socket.socket, request: Request) 
         client.sendall(message(200, json.dumps(left).encode()))
 
 
-def hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """No answer, nothing stored."""
-    raise Hangup
+def refuses(pattern: str) -> Rule:
+    """A rule: DynamoDB refuses every request that holds an item whose key matches `pattern`.
 
-
-def reset(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """The connection is reset, as by a crash."""
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    client.close()
-    raise Hangup
-
-
-def store_and_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """Stored, and the connection drops before the answer."""
-    endpoint.answer(request)
-    raise Hangup
-
-
-def store_and_stop_midway(
-    endpoint: FaultyEndpoint, client: socket.socket, request: Request
-) -> None:
-    """Stored, and the connection drops inside the answer."""
-    client.sendall(endpoint.answer(request)[:-1])
-    raise Hangup
-
-
-def answer_then_hang_up(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """A good answer that promises to keep the connection, which then dies."""
-    client.sendall(endpoint.answer(request))
-    raise Hangup
-
-
-def silence(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """No answer for as long as the test lasts."""
-    endpoint.ended.wait(60)
-
-
-def drip(endpoint: FaultyEndpoint, client: socket.socket, request: Request) -> None:
-    """A head that comes byte by byte and never ends."""
-    client.sendall(b"HTTP/1.1 200 OK\r\nx: ")
-    while not endpoint.ended.wait(0.02):
-        client.sendall(b"x")
-
-
-def refuses(key: str) -> Rule:
-    """A rule: DynamoDB finds the items whose key matches this pattern invalid, wherever they come.
-
-    As DynamoDB does, it refuses a batch whole that holds such an item, without saying which.
+    As DynamoDB does, it refuses the whole batch, without saying for which item.
     """
-
-    def rule(request: Request) -> Fault | None:
-        if any(re.search(key, one) for one in request.keys):
-            return error(400, "ValidationException", "Item size has exceeded the allowed maximum")
-        return None
-
-    return rule
+    refusal = error(400, "ValidationException", "Item size has exceeded the allowed maximum")
+    return lambda request: refusal if any(re.search(pattern, key) for key in request.keys) else None
 
 
-class Hold:
-    """A fault that keeps requests waiting until they are released.
+class Delay:
+    """A fault that delays requests until they are released.
 
-    With `stored` they have been carried out by then, and only the answer waits.
+    With `stored` they are carried out at once, and only the answer is delayed.
     """
 
     def __init__(self, *, stored: bool = False) -> None:
@@ -276,6 +199,6 @@ class Hold:
         client.sendall(answer or endpoint.answer(request))
 
     def release(self, *, carry_out: bool = True) -> None:
-        """Let them go, and every later one too; without `carry_out` the rest is not stored."""
+        """Release these requests and all later ones; without `carry_out` the rest is not stored."""
         self._carry_out = carry_out
         self._released.set()

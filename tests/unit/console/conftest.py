@@ -9,8 +9,8 @@ from pipeline.console.board.board import Board
 from pipeline.console.sources.session import Calls, ReadSession, connect
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import emulator
-from tests.support.clients import client
-from tests.support.console_server import ALARM, Clients, Send
+from tests.support.aws.clients import client
+from tests.support.page.console_server import ALARM, Clients, Send
 
 
 @pytest.fixture(scope="module")

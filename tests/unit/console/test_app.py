@@ -12,7 +12,7 @@ from pipeline.console.server.safety import HEADERS
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
 from pipeline.errors import PipelineError
-from tests.support.console_server import TOKEN, Answer, Served, serve
+from tests.support.page.console_server import TOKEN, Answer, Served, serve
 from tests.support.poll import until
 
 NONE = "No stack was applied yet."

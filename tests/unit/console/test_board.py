@@ -12,7 +12,7 @@ from pipeline.console.board.board import Board
 from pipeline.console.server.hub import encode
 from pipeline.deployed import failure_queue
 from pipeline.deployed.stream import StreamRecord
-from tests.support import s3_events
+from tests.support.aws import s3_events
 
 NOW = 1_795_600_000.0
 

@@ -14,7 +14,7 @@ from pipeline.console.serve import choose
 from pipeline.emulator.ports import HOST
 from pipeline.emulator.process import client_environment
 from pipeline.options import Named
-from tests.support.kept import start
+from tests.support.stacks.kept import start
 
 GIVEN = {
     "bucket_name": "b",

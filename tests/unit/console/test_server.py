@@ -18,7 +18,7 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.target import Target
 from pipeline.emulator.ports import HOST
 from pipeline.errors import PipelineError
-from tests.support.console_server import TOKEN, Clients, Send, Served, event, item, serve
+from tests.support.page.console_server import TOKEN, Clients, Send, Served, event, item, serve
 from tests.support.poll import until
 
 

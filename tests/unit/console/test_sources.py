@@ -15,7 +15,7 @@ from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.table import Records, search_records
 from pipeline.deployed import failure_queue
 from pipeline.errors import PipelineError
-from tests.support.console_server import ALARM, Clients, Send, event, item
+from tests.support.page.console_server import ALARM, Clients, Send, event, item
 from tests.support.poll import until
 
 

@@ -10,7 +10,7 @@ from pipeline.cost import bill
 from pipeline.cost import plan as plan_json
 from pipeline.cost.module_usage import Assumed
 from pipeline.cost.usage import Usage, usage_of
-from tests.support.cost_plans import FUNCTION, QUEUE, buffered, pipeline, plan, resource
+from tests.support.terraform.cost_plans import FUNCTION, QUEUE, buffered, pipeline, plan, resource
 
 PRICES = prices.load()
 MILLION = Decimal(1_000_000)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline import prices
-from tests.support.cost_plans import buffered, pipeline, plan, resource
+from tests.support.terraform.cost_plans import buffered, pipeline, plan, resource
 
 REPOSITORY = Path(__file__).parents[3]
 PRICES = prices.load()

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cost import plan as plan_json
 from pipeline.errors import PipelineError
-from tests.support.cost_plans import pipeline, plan, resource
+from tests.support.terraform.cost_plans import pipeline, plan, resource
 
 HOW = "run `terraform plan -out=plan.tfplan && terraform show -json plan.tfplan > plan.json`"
 

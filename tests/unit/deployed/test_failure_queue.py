@@ -8,7 +8,7 @@ import pytest
 import events
 import records
 from pipeline.deployed.failure_queue import FailedEvent, Unreadable, read
-from tests.support import s3_events
+from tests.support.aws import s3_events
 
 SENT = 1_795_340_400.123
 RULE = {

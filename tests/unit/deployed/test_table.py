@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from pipeline.deployed.table import Table, read
 from pipeline.errors import PipelineError
-from tests.support.faulty_dynamodb import (
+from tests.support.aws.faulty_dynamodb import (
     Fault,
     FaultyDynamoDB,
     error,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipeline.paths import ROOT
-from tests.support import snippets
-from tests.support.snippets import Snippet
+from tests.support.terraform import snippets
+from tests.support.terraform.snippets import Snippet
 from tools import inputs
 from tools.inputs import Attribute
 from tools.module import EXAMPLES

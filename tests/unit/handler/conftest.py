@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import lambda_function
-from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
 
 ENVIRONMENT = {
     "TABLE_NAME": "events",

@@ -11,7 +11,7 @@ import pytest
 import answer
 import lambda_function
 from pipeline.emulator.process import Emulator, emulator
-from tests.support import s3_events as s3
+from tests.support.aws import s3_events as s3
 from tests.unit.handler.conftest import Context
 
 _numbers = itertools.count()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import events
-from tests.support import s3_events as s3
+from tests.support.aws import s3_events as s3
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "events"
 
@@ -29,8 +29,8 @@ BRIDGED = s3.eventbridge("a b/ü+1.txt", version_id="v1")
 def only(event: Any) -> events.ObjectEvent:
     delivery = events.read(event)
     assert not delivery.refusals
-    ((_, one),) = delivery.events
-    return one
+    ((_, read),) = delivery.events
+    return read
 
 
 @pytest.mark.parametrize("upload", [NOTIFIED, BRIDGED], ids=["notification", "eventbridge"])
@@ -153,8 +153,8 @@ def test_the_prefix_of_an_event_name_is_dropped(spelled: str) -> None:
     ],
 )
 def test_one_moment_has_one_spelling(spelled: str) -> None:
-    one = only(s3.notification(s3.record("a") | {"eventTime": spelled}))
-    assert (one.time, one.timestamp) == ("2026-11-22T09:40:00Z", 1795340400)
+    event = only(s3.notification(s3.record("a") | {"eventTime": spelled}))
+    assert (event.time, event.timestamp) == ("2026-11-22T09:40:00Z", 1795340400)
 
 
 def test_hexadecimal_case_and_quotes_around_an_etag_make_no_difference() -> None:
@@ -169,8 +169,8 @@ def test_the_null_version_is_no_version() -> None:
 
 def test_what_an_event_lacks_is_empty() -> None:
     bare = s3.record("a", size=None, eTag=None, sequencer=None)
-    one = only(s3.notification(bare))
-    assert (one.size, one.etag, one.sequencer, one.version_id) == (None, "", "", "")
+    event = only(s3.notification(bare))
+    assert (event.size, event.etag, event.sequencer, event.version_id) == (None, "", "", "")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_events_keep_the_name_of_their_message() -> None:
         s3.notification(s3.record("a"), s3.record("b")), s3.TEST_EVENT, s3.eventbridge("c")
     )
     delivery = events.read(batch)
-    assert [(message, one.key) for message, one in delivery.events] == [
+    assert [(message, event.key) for message, event in delivery.events] == [
         ("m0", "a"),
         ("m0", "b"),
         ("m2", "c"),
@@ -200,4 +200,4 @@ def test_the_events_of_the_aws_documentation_are_read(path: Path) -> None:
     case = json.loads(path.read_text())
     delivery = events.read(case["event"])
     assert not delivery.refusals
-    assert [one._asdict() for _, one in delivery.events] == case["read_as"]
+    assert [event._asdict() for _, event in delivery.events] == case["read_as"]

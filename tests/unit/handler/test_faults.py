@@ -16,9 +16,9 @@ import answer
 import dynamodb as writer
 import lambda_function
 from bench import certificate
-from tests.support import faulty_dynamodb as faults
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import Fault, FaultyDynamoDB
+from tests.support.aws import faulty_dynamodb as faults
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import Fault, FaultyDynamoDB
 from tests.unit.handler.conftest import Context, Handle
 
 SUCCESS = {"statusCode": 200, "body": '"Item stored"'}
@@ -114,7 +114,9 @@ def test_a_lasting_fault_fails_every_message_within_the_invoke_s_time(
     context = Context(1000)
     failed = handle(many(), context=context)["batchItemFailures"]
     assert context.get_remaining_time_in_millis() > 0
-    assert {one["itemIdentifier"] for one in failed} == {f"m{number}" for number in range(60)}
+    assert {failure["itemIdentifier"] for failure in failed} == {
+        f"m{number}" for number in range(60)
+    }
     assert not dynamodb.items
     assert len(lines("ERROR")) == 60
 
@@ -177,7 +179,7 @@ def test_items_never_processed_fail_alone(handle: Handle, dynamodb: FaultyDynamo
         lambda item: item["objectKey"]["S"] not in {"key-07", "key-42"}
     )
     failed = handle(many(), 1200)["batchItemFailures"]
-    assert sorted(one["itemIdentifier"] for one in failed) == ["m42", "m7"]
+    assert sorted(failure["itemIdentifier"] for failure in failed) == ["m42", "m7"]
     assert len(dynamodb.items) == 58
 
 
@@ -422,7 +424,8 @@ def test_a_first_address_that_takes_no_connection_leaves_time_for_the_second(
             waiting.connect_ex(hole.getsockname())
         good = ("127.0.0.1", int(dynamodb.url.rpartition(":")[2]))
         found = [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in (hole.getsockname(), good)
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", address)
+            for address in (hole.getsockname(), good)
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: list(found))
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://two.test")
@@ -528,9 +531,11 @@ def test_sick_items_do_not_keep_the_batches_behind_them_from_being_written(
         lambda item: item["objectKey"]["S"] not in sick
     )
     failed = handle(many(1250), 3000)["batchItemFailures"]
-    assert {one["itemIdentifier"] for one in failed} == {f"m{n}" for n in range(0, 500, 25)}
+    assert {failure["itemIdentifier"] for failure in failed} == {f"m{n}" for n in range(0, 500, 25)}
     assert len(dynamodb.items) == 1230
-    first_again = next(i for i, one in enumerate(dynamodb.requests) if one.operation == "PutItem")
+    first_again = next(
+        i for i, request in enumerate(dynamodb.requests) if request.operation == "PutItem"
+    )
     assert first_again >= 50 - writer.CONNECTIONS
 
 

@@ -13,9 +13,9 @@ import answer
 import lambda_function
 import logs
 from pipeline.cost import module_usage
-from tests.support import faulty_dynamodb as faults
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import faulty_dynamodb as faults
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Context, Handle
 
 
@@ -156,7 +156,7 @@ def test_the_figures_add_up_when_duplicates_fail(
     handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
 ) -> None:
     dynamodb.rule = faults.refuses("sick")
-    again = [s3.notification(s3.record(key)) for key in ("sick", "sick", "well", "well")]
+    again = [s3.notification(s3.record(key)) for key in ("sick", "sick", "healthy", "healthy")]
     handle(s3.sqs(*again, s3.TEST_EVENT, "{"))
     (line,) = lines("INFO")
     assert line["received"] == 6

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import answer
 import events
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Handle
 
 
@@ -247,7 +247,7 @@ def test_no_json_document_makes_the_reader_raise(document: Any) -> None:
 def test_no_message_makes_the_reader_raise(document: Any) -> None:
     delivery = events.read(s3.sqs(document))
     assert delivery.events == []
-    assert {one.messageId for one in delivery.refusals} <= {"m0"}
+    assert {refusal.messageId for refusal in delivery.refusals} <= {"m0"}
 
 
 @given(st.sampled_from(["s3", "eventTime", "eventName", "eventVersion"]), JSON)

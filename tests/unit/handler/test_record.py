@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import events
 import records
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Handle
 
 NOW = 1795340460
@@ -23,7 +23,7 @@ KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
 
 
 def build(*found: Any, now: int = NOW) -> dict[str, records.Item]:
-    arrived = [one for event in found for _, one in events.read(event).events]
+    arrived = [event for raw in found for _, event in events.read(raw).events]
     assert len(arrived) == len(found)
     return records.build(arrived, now, DAY)[0]
 
@@ -144,7 +144,7 @@ def test_a_restore_has_one_identity_in_either_envelope() -> None:
 
 
 def test_overwrites_of_an_unversioned_object_are_events_of_their_own() -> None:
-    first, second = (s3.record("a", sequencer=one) for one in ("01", "02"))
+    first, second = (s3.record("a", sequencer=number) for number in ("01", "02"))
     assert len(build(s3.notification(first), s3.notification(second))) == 2
 
 

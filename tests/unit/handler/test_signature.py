@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sigv4
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import ENVIRONMENT, Handle
 
 # The constants and results of AWS's Signature Version 4 test suite:

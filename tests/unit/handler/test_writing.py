@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 import dynamodb as writer
-from tests.support import s3_events as s3
-from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.aws import s3_events as s3
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
 from tests.unit.handler.conftest import Handle
 
 SUCCESS = {"statusCode": 200, "body": '"Item stored"'}
@@ -29,10 +29,10 @@ def test_more_are_written_in_batches_of_25(
 ) -> None:
     assert handle(s3.notification(*records(count))) == SUCCESS
     assert len(dynamodb.items) == len(dynamodb.writes) == count
-    batches = [one for one in dynamodb.requests if one.operation == "BatchWriteItem"]
+    batches = [request for request in dynamodb.requests if request.operation == "BatchWriteItem"]
     assert len(batches) == count // 25 + (count % 25 > 1)
     assert len(dynamodb.requests) == requests
-    assert max(len(one.items) for one in dynamodb.requests) <= 25
+    assert max(len(request.items) for request in dynamodb.requests) <= 25
     assert dynamodb.connections <= writer.CONNECTIONS
 
 

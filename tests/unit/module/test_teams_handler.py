@@ -41,7 +41,9 @@ def test_each_upload_has_the_id_that_the_modules_own_handler_gives_it(
     checksums: ModuleType, recorded: dict[str, Any]
 ) -> None:
     read = events.read(recorded["event"])
-    expected = [records.object_id(one) for _, one in read.events if "ObjectCreated" in one.name]
+    expected = [
+        records.object_id(event) for _, event in read.events if "ObjectCreated" in event.name
+    ]
     found = [
         checksums.object_id(upload)
         for envelope in envelopes(recorded["event"])

@@ -8,7 +8,7 @@ from pipeline.deployed.failure_queue import Failure, read
 from pipeline.errors import PipelineError
 from pipeline.replay.choice import Choice
 from pipeline.terminal import printable
-from tests.support import s3_events
+from tests.support.aws import s3_events
 
 ID = "1b2c3d4e-0000-4000-8000-000000000000"
 

@@ -1,4 +1,4 @@
-"""The fault proxy is not there until it is told to be."""
+"""The fault proxy passes requests on until a rule says otherwise."""
 
 import contextlib
 import http.client
@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
+from tests.support.aws.faulty_dynamodb import FaultyDynamoDB, faulty_dynamodb
 from tests.support.poll import until
-from tools.faults.endpoint import Hold, refuses, throttle
+from tools.faults.endpoint import Delay, refuses, throttle
 from tools.faults.proxy import FaultProxy, fault_proxy
 
 
@@ -24,8 +24,8 @@ def table() -> Iterator[FaultyDynamoDB]:
 
 @pytest.fixture
 def proxy(table: FaultyDynamoDB) -> Iterator[FaultProxy]:
-    with fault_proxy(table.url) as one:
-        yield one
+    with fault_proxy(table.url) as proxy:
+        yield proxy
 
 
 def put(url: str, key: str, operation: str = "PutItem") -> tuple[int, Any]:
@@ -71,27 +71,27 @@ def test_a_throttled_batch_comes_back_unprocessed(proxy: FaultProxy, table: Faul
 
 
 @pytest.mark.parametrize("stored", [False, True])
-def test_a_held_write_is_stored_before_or_after_it_is_released(
+def test_a_delayed_write_is_stored_before_or_after_its_release(
     proxy: FaultProxy, table: FaultyDynamoDB, stored: bool
 ) -> None:
-    hold = Hold(stored=stored)
-    proxy.rule = lambda request: hold
+    delay = Delay(stored=stored)
+    proxy.rule = lambda request: delay
     client = threading.Thread(target=put, args=(proxy.url, "a"))
     client.start()
     until(lambda: table.items if stored else proxy.requests)
     assert list(table.items) == ["a"] * stored
-    hold.release()
+    delay.release()
     client.join(10)
     assert not client.is_alive()
     assert list(table.items) == ["a"]
 
 
-def test_a_held_write_that_is_given_up_is_never_stored(
+def test_a_delayed_write_that_is_dropped_is_never_stored(
     proxy: FaultProxy, table: FaultyDynamoDB
 ) -> None:
-    hold = Hold()
-    hold.release(carry_out=False)
-    proxy.rule = lambda request: hold
+    delay = Delay()
+    delay.release(carry_out=False)
+    proxy.rule = lambda request: delay
     with pytest.raises(OSError, match=r"closed connection|reset"):
         put(proxy.url, "a")
     assert table.items == {}

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pipeline.paths import ROOT
 from tools.module import EXAMPLES, MODULES, copy_module
 
 
@@ -17,17 +16,5 @@ def test_a_copy_holds_the_module_and_its_package_and_nothing_else(tmp_path: Path
 
 
 def test_modules_and_examples_are_found() -> None:
-    assert [folder.name for folder in MODULES] == [
-        "alarms",
-        "dashboard",
-        "dynamodb",
-        "eventbridge",
-        "iam",
-        "kms",
-        "lambda",
-        "s3",
-        "sns",
-        "sqs",
-    ]
-    assert {folder.relative_to(ROOT).parts[0] for folder in EXAMPLES} == {"examples"}
+    assert {"s3", "lambda", "dynamodb"} <= {folder.name for folder in MODULES}
     assert {"minimal", "complete"} <= {folder.name for folder in EXAMPLES}

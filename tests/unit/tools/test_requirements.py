@@ -86,8 +86,8 @@ def test_whatever_ci_installs_comes_by_hash() -> None:
     ]
     assert "dependency_groups" not in tox
     installs = re.findall(r"pip install (.*)", make)
-    assert [one.count("--require-hashes") for one in installs] == [1, 1, 1]
-    assert [re.findall(r" -r (\S+?);?(?: |$)", one) for one in installs] == [
+    assert [install.count("--require-hashes") for install in installs] == [1, 1, 1]
+    assert [re.findall(r" -r (\S+?);?(?: |$)", install) for install in installs] == [
         ["requirements/lock.txt"],
         ["$<"],
         ["$<"],

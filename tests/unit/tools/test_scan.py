@@ -1,11 +1,11 @@
-"""What the security scan skips, it says why."""
+"""The security scan accepts no skipped check without its reason."""
 
 from pathlib import Path
 
 import pytest
 
 from pipeline.paths import ROOT
-from tools import scan, skips
+from tools import scan
 
 TOPIC = """
 resource "aws_sns_topic" "this" {{
@@ -29,24 +29,20 @@ resource "aws_sns_topic" "this" {{
     ],
 )
 def test_a_skip_without_a_reason_fails_the_scan_and_is_named(
-    skip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    skip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "modules/sns").mkdir(parents=True)
     (tmp_path / "modules/sns/main.tf").write_text(TOPIC.format(skip=skip))
-    monkeypatch.setattr(skips, "ROOT", tmp_path)
-    assert scan.run() == 1
+    assert scan.run(tmp_path) == 1
     assert "modules/sns/main.tf:3: CKV_AWS_26" in capsys.readouterr().out
 
 
-def test_a_skip_with_a_reason_is_let_through(tmp_path: Path) -> None:
-    skip = "checkov:skip=CKV_AWS_26:A key of one's own costs a dollar a month."
+def test_a_skip_with_a_reason_is_accepted(tmp_path: Path) -> None:
+    skip = "checkov:skip=CKV_AWS_26:A customer-managed key costs a dollar a month."
     (tmp_path / "main.tf").write_text(TOPIC.format(skip=skip))
-    assert skips.without_reason(tmp_path) == []
+    assert scan.skips_without_reason(tmp_path) == []
 
 
 def test_every_skip_of_the_module_has_its_reason() -> None:
-    found = [
-        line for file in ROOT.rglob("modules/**/*.tf") for line in file.open() if ":skip=" in line
-    ]
-    assert found
-    assert skips.without_reason() == []
+    assert ":skip=" in "".join(file.read_text() for file in ROOT.glob("modules/*/*.tf"))
+    assert scan.skips_without_reason() == []

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
-from tests.support.provider_schema import misfits
+from tests.support.terraform.provider_schema import misfits
 from tools import schema
 from tools.bindings import Bindings
 from tools.deprecations import Deprecations
@@ -208,19 +208,19 @@ class KeyRotationArgs:
 
 
 def test_a_type_is_read_out_of_the_two_wheels(tmp_path: Path) -> None:
-    one, two = tmp_path / "bindings.whl", tmp_path / "pulumi.whl"
-    with zipfile.ZipFile(one, "w") as archive:
+    bindings, pulumi = tmp_path / "bindings.whl", tmp_path / "pulumi.whl"
+    with zipfile.ZipFile(bindings, "w") as archive:
         about = "Name: cdktn-provider-aws\nVersion: 1.2.3\n\nhashicorp/aws provider version 6.7.8\n"
         archive.writestr("cdktn_provider_aws-1.2.3.dist-info/METADATA", about)
         archive.writestr("cdktn_provider_aws/kms_key/__init__.py", BINDINGS)
-    with zipfile.ZipFile(two, "w") as archive:
+    with zipfile.ZipFile(pulumi, "w") as archive:
         archive.writestr("pulumi_aws-7.8.9.dist-info/METADATA", "")
         archive.writestr("pulumi_aws/kms/key.py", PULUMI)
         archive.writestr("pulumi_aws/kms/_inputs.py", PULUMI_INPUTS)
-    described = Bindings(one)
+    described = Bindings(bindings)
     assert (described.provider, described.version) == ("6.7.8", "1.2.3")
     key = described.type("resource", "aws_kms_key")
-    Deprecations(two).mark("resource", "aws_kms_key", key)
+    Deprecations(pulumi).mark("resource", "aws_kms_key", key)
     assert key == {
         "arguments": {"lambda": "string", "multi_region": "bool", "tags": "map(string)"},
         "attributes": {"arn": "string", "id": "string"},

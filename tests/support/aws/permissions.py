@@ -12,7 +12,7 @@ PAGE = ROOT / "docs/reference/permissions.md"
 
 @dataclass(frozen=True)
 class Permission:
-    """One action on one resource: for whom (nobody is named in a role's own policy), and if what.
+    """An action on a resource: for which principal (none in a role's policy), and the conditions.
 
     A condition is its operator, its key, and the values of which one must match.
     """
@@ -37,7 +37,7 @@ def words() -> set[str]:
 
 
 def written(row: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Permission]:
-    """What one row of a table says; `names` gives the ARN, account or region for each word."""
+    """The permissions in a row of a table; `names` has the ARN, account or region for each word."""
 
     def meant(text: str) -> str:
         literal = re.fullmatch(r"`(.+)`", text)
@@ -61,7 +61,7 @@ def written(row: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Permis
 
 
 def given(statement: Mapping[str, Any]) -> Iterator[Permission]:
-    """What one statement of a policy says."""
+    """The permissions in a statement of a policy."""
     conditions = frozenset(
         (operator, key, frozenset(_list(values)))
         for operator, keys in statement.get("Condition", {}).items()

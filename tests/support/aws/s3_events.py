@@ -96,7 +96,7 @@ def sqs(*bodies: Any) -> dict[str, Any]:
 
 
 def sns(message: Any) -> dict[str, Any]:
-    """An SNS notification, as it lies in an SQS message without raw delivery."""
+    """An SNS notification, as an SQS message holds it without raw delivery."""
     return {
         "Type": "Notification",
         "MessageId": str(uuid.uuid4()),

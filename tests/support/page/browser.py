@@ -25,7 +25,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# Two lists of a hundred rows, and what stands around them.
+# Two lists of a hundred rows, and the rest of the page.
 _MOST_TABS = 300
 
 
@@ -91,7 +91,7 @@ def faults(page: Page) -> dict[str, list[str]]:
 
 
 def tab_to(page: Page, wanted: Locator, *, back: bool = False) -> None:
-    """Press Tab, or Shift and Tab, until it has the focus, as somebody without a mouse does."""
+    """Press Tab, or Shift and Tab, until it has the focus, as without a mouse."""
     for _ in range(_MOST_TABS):
         if wanted.evaluate("element => element === document.activeElement"):
             return

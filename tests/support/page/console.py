@@ -18,10 +18,10 @@ from playwright.sync_api import Locator, Page, expect
 from pipeline.emulator.process import client_environment
 from pipeline.lab import folder as lab_folder
 from pipeline.lab import root
-from tests.support.clients import client
-from tests.support.failing import DENY
-from tests.support.kept import REPOSITORY
+from tests.support.aws.clients import client
+from tests.support.aws.failing import DENY
 from tests.support.poll import until
+from tests.support.stacks.kept import REPOSITORY
 
 # Of whatever is waited for; a busy machine takes its time.
 PATIENCE_SECONDS = 90.0

@@ -16,7 +16,7 @@ from pipeline.console.server.app import make
 from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
-from tests.support import s3_events
+from tests.support.aws import s3_events
 
 TOKEN = "T0k-en_"
 

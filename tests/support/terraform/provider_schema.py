@@ -84,6 +84,6 @@ def _of_read(read: Read, described: Mapping[str, Any]) -> Iterator[Misfit]:
         if name not in blocks:
             if not any(name in described.get(each, {}) for each in ("arguments", "attributes")):
                 yield Misfit(path, "unknown", read.file)
-            # Behind a map's or an object's attribute come keys, which no schema tells.
+            # After a map's or an object's attribute come keys, which no schema has.
             return
         described = blocks[name]

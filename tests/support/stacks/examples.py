@@ -1,4 +1,4 @@
-"""Apply examples as their READMEs say, with whatever somebody else has to have first."""
+"""Apply examples as their READMEs say, after what another team owns in them."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
-from tests.support import stack
+from tests.support.stacks import stack
 from tools.module import copy_module
 
 NAMES = [
@@ -23,7 +23,7 @@ NAMES = [
 
 @dataclass(frozen=True)
 class Applied:
-    """The outputs of an example, and of the root `theirs` in it: somebody else's, if there is one.
+    """The outputs of an example, and of the root `theirs` in it: another team's, if there is one.
 
     `second_plan` has what another plan would change in all of them, in Terraform's words.
     """

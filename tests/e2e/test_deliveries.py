@@ -1,26 +1,28 @@
-"""Every way of delivery applies, is in place at once, and records what is uploaded."""
+"""Each delivery applies, is in place at once, and records what is uploaded."""
 
 import pytest
 
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
-from tests.support.switching import STEPS, Report
-from tests.support.ways import EVERY_WAY, Applied, Way, params
+from tests.support.stacks.deliveries import DELIVERIES, Applied, Delivery, params
+from tests.support.stacks.switching import STEPS, Report
 
-every_way = pytest.mark.parametrize("way", params(EVERY_WAY))
+each_delivery = pytest.mark.parametrize("delivery", params(DELIVERIES))
 
 
-@every_way
-def test_a_second_plan_changes_nothing(ways: tuple[Cloud, Applied], way: Way) -> None:
-    _, applied = ways
-    assert way.name in applied.outputs
+@each_delivery
+def test_a_second_plan_changes_nothing(
+    deliveries: tuple[Cloud, Applied], delivery: Delivery
+) -> None:
+    _, applied = deliveries
+    assert delivery.name in applied.outputs
     assert applied.second_plan == ""
 
 
-@every_way
-def test_an_upload_leaves_one_record(ways: tuple[Cloud, Applied], way: Way) -> None:
-    cloud, applied = ways
-    outputs = applied.outputs[way.name]
+@each_delivery
+def test_an_upload_leaves_one_record(deliveries: tuple[Cloud, Applied], delivery: Delivery) -> None:
+    cloud, applied = deliveries
+    outputs = applied.outputs[delivery.name]
     key = "in/a b+ü%.txt"
     answer = cloud.client("s3").put_object(Bucket=outputs["bucket_name"], Key=key, Body=b"hello")
     dynamodb = cloud.client("dynamodb")
@@ -28,19 +30,19 @@ def test_an_upload_leaves_one_record(ways: tuple[Cloud, Applied], way: Way) -> N
     assert item["objectKey"]["S"] == key
     assert item["eventName"]["S"] == "ObjectCreated:Put"
     assert item["eTag"]["S"] == answer["ETag"].strip('"')
-    assert outputs["delivery"]["via"] == way.via
+    assert outputs["delivery"]["via"] == delivery.via
     assert outputs["delivery"]["buffered"] is (outputs["buffer_queue_url"] is not None)
 
 
 def test_the_owner_of_an_existing_bucket_keeps_its_configuration(
-    ways: tuple[Cloud, Applied],
+    deliveries: tuple[Cloud, Applied],
 ) -> None:
-    cloud, applied = ways
+    cloud, applied = deliveries
     s3 = cloud.client("s3")
     theirs = [
-        applied.outputs[way.name]["bucket_name"]
-        for way in EVERY_WAY
-        if way.name in applied.outputs and way.existing and way.via == "eventbridge"
+        applied.outputs[delivery.name]["bucket_name"]
+        for delivery in DELIVERIES
+        if delivery.name in applied.outputs and delivery.existing and delivery.via == "eventbridge"
     ]
     assert theirs
     for bucket in theirs:
@@ -50,7 +52,7 @@ def test_the_owner_of_an_existing_bucket_keeps_its_configuration(
 
 def test_while_delivery_changes_no_upload_is_lost_or_counted_twice(switched: Report) -> None:
     assert len(switched.uploaded) > 100
-    # An upload has one record whichever way or ways it came.
+    # An upload has one record, whichever delivery took it, or both.
     assert switched.records == dict.fromkeys(switched.uploaded, 1)
 
 

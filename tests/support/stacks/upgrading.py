@@ -1,32 +1,30 @@
 """Upgrade 1.0.0 to the module of this tree, in each delivery, while uploads go on."""
 
 import contextlib
-import itertools
 import json
 import tarfile
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
-from tests.support import stack
-from tests.support.clients import client
+from tests.support.aws.clients import client, items
 from tests.support.poll import until
-from tests.support.stack import AT_ONCE
-from tests.support.ways import VIA, Way, root
+from tests.support.stacks import stack
+from tests.support.stacks.deliveries import VIA, Delivery, root
+from tests.support.stacks.stack import AT_ONCE
+from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 # What a consumer got with 1.0.0:
 #   git archive 2c3be2f ':(glob)*.tf' ':(glob)modules/*/*.tf' prices.json lambda_src/dist |
 #     gzip -9n > tests/fixtures/module-1.0.0.tar.gz
-RELEASE = Path(__file__).parents[1] / "fixtures" / "module-1.0.0.tar.gz"
+RELEASE = Path(__file__).parents[2] / "fixtures" / "module-1.0.0.tar.gz"
 INSTANCES = [
-    *(Way(via, buffered, False, False) for via in VIA for buffered in (False, True)),
+    *(Delivery(via, buffered, False, False) for via in VIA for buffered in (False, True)),
     # In this delivery the key has the most users.
-    Way("eventbridge", buffered=True, existing=False, own_key=True),
+    Delivery("eventbridge", buffered=True, existing=False, customer_key=True),
 ]
 # A key's first part says when it was uploaded; each phase has so many uploads at least.
 PHASES = ("before", "while", "after")
@@ -73,56 +71,38 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
     before = stack.outputs(place)
 
     s3 = client("s3", account)
-    uploaded: list[str] = []
     phase, *later = PHASES
-    stop = threading.Event()
 
-    def upload() -> None:
-        for number in itertools.count():
-            key = f"{phase}/{number:05}"
-            for instance in INSTANCES:
-                s3.put_object(Bucket=before[instance.name]["bucket_name"], Key=key, Body=b"x")
-            uploaded.append(key)
-            if stop.wait(_PAUSE_SECONDS):
-                return
-
-    def enough() -> bool:
-        return sum(key.startswith(f"{phase}/") for key in uploaded) >= ENOUGH
-
-    def await_uploads() -> None:
-        until(lambda: enough() or uploads.done(), _PATIENCE_SECONDS)
-        if uploads.done():
-            uploads.result()
+    def upload(number: int) -> str:
+        key = f"{phase}/{number:05}"
+        for instance in INSTANCES:
+            s3.put_object(Bucket=before[instance.name]["bucket_name"], Key=key, Body=b"x")
+        return key
 
     def recorded(outputs: Outputs, count: int) -> bool:
         return all(len(found) >= count for found in _items(outputs, account).values())
 
-    with ThreadPoolExecutor(1) as pool:
-        uploads = pool.submit(upload)
+    with uploading(upload, _PAUSE_SECONDS) as uploads:
+        uploads.wait_for(ENOUGH)
+        until(lambda: recorded(before, ENOUGH), _PATIENCE_SECONDS)
+        items_before = _items(before, account)
+        code_before = _code(before, account)
+        phase = later.pop(0)
+        _take(place, "../current", environment)
+        planned = _plan(place, environment)
         try:
-            await_uploads()
-            until(lambda: recorded(before, ENOUGH), _PATIENCE_SECONDS)
-            items_before = _items(before, account)
-            code_before = _code(before, account)
+            _apply(place, environment)
             phase = later.pop(0)
-            _take(place, "../current", environment)
-            planned = _plan(place, environment)
-            try:
-                _apply(place, environment)
-                phase = later.pop(0)
-                second_plan = stack.second_plan(place, environment)
-                await_uploads()
-            except Exception as error:
-                error.add_note(f"The upgrade deletes or replaces {sorted(ended(planned))}")
-                raise
-        finally:
-            stop.set()
-        uploads.result()
+            second_plan = stack.second_plan(place, environment)
+            # The first was begun in the phase before.
+            uploads.wait_for(ENOUGH + 1)
+        except Exception as error:
+            error.add_note(f"The upgrade deletes or replaces {sorted(ended(planned))}")
+            raise
     after = stack.outputs(place)
-
-    # What never comes is the tests' to tell.
+    # The tests show what never comes.
     with contextlib.suppress(AssertionError):
-        until(lambda: recorded(after, len(uploaded)), _PATIENCE_SECONDS)
+        until(lambda: recorded(after, len(uploads.keys)), _PATIENCE_SECONDS)
     return Upgraded(
         before,
         after,
@@ -130,7 +110,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         _code(after, account),
         planned,
         second_plan,
-        uploaded,
+        uploads.keys,
         items_before,
         _items(after, account),
     )
@@ -168,15 +148,7 @@ def _apply(place: Path, environment: Mapping[str, str]) -> None:
 
 def _items(outputs: Outputs, account: Mapping[str, str]) -> Items:
     """Every record of each instance."""
-    scan = client("dynamodb", account).get_paginator("scan")
-    return {
-        name: [
-            item
-            for page in scan.paginate(TableName=values["table_name"], ConsistentRead=True)
-            for item in page["Items"]
-        ]
-        for name, values in outputs.items()
-    }
+    return {name: items(values["table_name"], account) for name, values in outputs.items()}
 
 
 def _code(outputs: Outputs, account: Mapping[str, str]) -> Mapping[str, str]:

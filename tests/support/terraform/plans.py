@@ -1,4 +1,4 @@
-"""Plan, and let nothing pass that Terraform calls deprecated."""
+"""Plan, and refuse what Terraform calls deprecated."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -14,8 +14,8 @@ from typing import Any
 from pipeline.deployed import failure_queue
 from pipeline.emulator.process import REGION, Emulator
 from pipeline.replay.run import Clients, Outcome, clients, replay
-from tests.support import s3_events
-from tests.support.clients import client
+from tests.support.aws import s3_events
+from tests.support.aws.clients import client
 from tools.package import PACKAGE
 
 TABLE, FUNCTION, ROLE = "S3ObjectEvents", "S3ToDynamoProcessor", "Lambda-S3-DDB-Role"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.terraform import run as terraform
-from tests.support.clients import client
+from tests.support.aws.clients import client
 from tools.module import copy_module
 
 # Terraform spends half of a large plan collecting garbage unless it may keep some.

@@ -1,4 +1,4 @@
-"""The module in every way of delivery, on new and existing buckets, with and without a key."""
+"""The module with each delivery, on new and existing buckets, with either kind of key."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 
 from pipeline.terraform import run as terraform
-from tests.support import stack
+from tests.support.stacks import stack
 from tools.module import copy_module
 
 VIA = ("notification", "eventbridge")
 
 
 @dataclass(frozen=True)
-class Way:
-    """One configuration; `existing`: of a bucket of somebody else's, `own_key`: one is made."""
+class Delivery:
+    """A configuration of the module; `existing`: of the bucket, `customer_key`: of a KMS key."""
 
     via: str
     buffered: bool
     existing: bool
-    own_key: bool
+    customer_key: bool
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Way:
             self.via[0],
             "b" if self.buffered else "d",
             "x" if self.existing else "n",
-            "k" if self.own_key else "s",
+            "k" if self.customer_key else "s",
         )
         return "".join(letters)
 
@@ -41,7 +41,7 @@ class Way:
                 self.via,
                 "buffered" if self.buffered else "direct",
                 "existing" if self.existing else "new",
-                "own key" if self.own_key else "default key",
+                "customer-managed key" if self.customer_key else "default key",
             )
         )
 
@@ -51,7 +51,7 @@ class Way:
         values: dict[str, Any] = {
             "name_prefix": f"{self.name}-",
             "delivery": {"via": self.via, **({"buffer": {}} if self.buffered else {})},
-            "encryption": {"mode": "create" if self.own_key else "service"},
+            "encryption": {"mode": "create" if self.customer_key else "service"},
             "bucket": {"force_destroy": True},
         }
         if self.existing:
@@ -64,34 +64,39 @@ class Way:
         return values
 
 
-EVERY_WAY = [
-    Way(*choice) for choice in itertools.product(VIA, (False, True), (False, True), (False, True))
+DELIVERIES = [
+    Delivery(*choice)
+    for choice in itertools.product(VIA, (False, True), (False, True), (False, True))
 ]
 # Any two choices meet in one of them; the rest waits for a soak.
 REPRESENTATIVE = {"ndns", "nbxk", "edxk", "ebnk", "ebxs"}
 
 
-def params(ways: Iterable[Way]) -> list[Any]:
-    """The ways as a test's parameters, those that wait for a soak marked so."""
+def params(deliveries: Iterable[Delivery]) -> list[Any]:
+    """The deliveries as a test's parameters, those that wait for a soak marked so."""
     return [
-        pytest.param(way, id=str(way), marks=[] if way.name in REPRESENTATIVE else pytest.mark.soak)
-        for way in ways
+        pytest.param(
+            each,
+            id=str(each),
+            marks=[] if each.name in REPRESENTATIVE else pytest.mark.soak,
+        )
+        for each in deliveries
     ]
 
 
-def root(ways: list[Way], source: str = "../") -> dict[str, Any]:
-    """A root module with an instance for each way, and the buckets that are not the module's."""
-    theirs = {way.name: way.via for way in ways if way.existing}
+def root(deliveries: list[Delivery], source: str = "../") -> dict[str, Any]:
+    """A root module with an instance for each delivery, and the existing buckets."""
+    theirs = {each.name: each.via for each in deliveries if each.existing}
     switched_on = '${{for name, via in local.theirs : name => via if via == "eventbridge"}}'
     return {
         "provider": {"aws": {}},
         "locals": {"theirs": theirs},
-        "module": {way.name: {"source": source, **way.variables} for way in ways},
+        "module": {each.name: {"source": source, **each.variables} for each in deliveries},
         "resource": {
             "aws_s3_bucket": {
                 "theirs": {"for_each": "${local.theirs}", "bucket": "theirs-${each.key}"}
             },
-            # What the owner of a bucket does before others may listen by EventBridge.
+            # What a bucket's owner does before EventBridge gets its events.
             "aws_s3_bucket_notification": {
                 "theirs": {
                     "for_each": switched_on,
@@ -100,22 +105,22 @@ def root(ways: list[Way], source: str = "../") -> dict[str, Any]:
                 }
             },
         },
-        "output": {way.name: {"value": f"${{module.{way.name}}}"} for way in ways},
+        "output": {each.name: {"value": f"${{module.{each.name}}}"} for each in deliveries},
     }
 
 
 @dataclass(frozen=True)
 class Applied:
-    """Outputs by the way's name, and what a second plan would change, in Terraform's words."""
+    """Outputs by the delivery's name, and what a second plan would change, in Terraform's words."""
 
     outputs: Mapping[str, Mapping[str, Any]]
     second_plan: str
 
 
-def apply(ways: list[Way], folder: Path, environment: Mapping[str, str]) -> Applied:
-    """Apply all in one root, side by side, and plan once more."""
+def apply(deliveries: list[Delivery], folder: Path, environment: Mapping[str, str]) -> Applied:
+    """Apply all in one root, side by side, and plan again."""
     place = copy_module(folder) / "root"
-    terraform.write_root(place, root(ways))
+    terraform.write_root(place, root(deliveries))
     terraform.init(place, environment)
     stack.apply(place, environment)
     return Applied(stack.outputs(place), stack.second_plan(place, environment))

@@ -1,9 +1,7 @@
-"""Put a lab that was built by hand under Terraform while uploads go on, as the guide tells to."""
+"""Adopt a lab that was built by hand into Terraform while uploads go on, as the guide says."""
 
 import contextlib
-import itertools
 import json
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,15 +11,16 @@ from typing import Any
 from pipeline.emulator.process import ACCOUNT_ID
 from pipeline.errors import PipelineError
 from pipeline.terraform import run as terraform
-from tests.support import console_lab
-from tests.support.clients import client
-from tests.support.console_lab import ConsoleLab
+from tests.support.aws.clients import client, items
 from tests.support.poll import until
+from tests.support.stacks import console_lab
+from tests.support.stacks.console_lab import ConsoleLab
+from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 LAB = ConsoleLab()
 # All that may differ: the Lambda console made its role, its table is on demand, one address has not
-# confirmed, and somebody went on to add things by hand.
+# confirmed, and more was added by hand.
 OTHER = ConsoleLab("other-", role_path="/service-role/", units=None)
 PENDING = "pending@example.com"
 # What an autoscaled table looks like: at a capacity that scaling chose.
@@ -73,40 +72,29 @@ def run(folder: Path, environment: Mapping[str, str], account: dict[str, str]) -
     etags = {}
     for key in ("before/1.txt", "before/2.txt", "before/3.txt"):
         etags[key] = s3.put_object(Bucket=LAB.bucket, Key=key, Body=key.encode())["ETag"]
-    until(lambda: len(items(LAB, account)) == len(etags))
-    before = items(LAB, account)
+    until(lambda: len(records(LAB, account)) == len(etags))
+    before = records(LAB, account)
 
     values = _values(LAB, {console_lab.EMAIL: subscription}, permission_sid=LAB.permission_sid)
     root = _root(folder / "adopted", values, environment)
     planned = _changes(terraform.plan(root, environment))
-    uploaded: list[str] = []
-    stop = threading.Event()
 
-    def upload() -> None:
-        for number in itertools.count():
-            key = f"while/{number:05}.txt"
-            s3.put_object(Bucket=LAB.bucket, Key=key, Body=b"x")
-            uploaded.append(key)
-            if stop.wait(_PAUSE_SECONDS):
-                return
+    def upload(number: int) -> str:
+        key = f"while/{number:05}.txt"
+        s3.put_object(Bucket=LAB.bucket, Key=key, Body=b"x")
+        return key
 
-    with ThreadPoolExecutor(2) as pool:
-        uploading = pool.submit(upload)
-        try:
-            # The apply mostly waits.
-            others = pool.submit(_plan_others, folder, environment, other_subscription)
-            terraform.apply(root, environment)
-            second_plan = terraform.changes(terraform.plan(root, environment))
-            enough = len(uploaded) + _AFTERWARDS
-            until(lambda: len(uploaded) >= enough or uploading.done())
-        finally:
-            stop.set()
-        uploading.result()
+    with uploading(upload, _PAUSE_SECONDS) as uploads, ThreadPoolExecutor(1) as pool:
+        # The apply mostly waits.
+        others = pool.submit(_plan_others, folder, environment, other_subscription)
+        terraform.apply(root, environment)
+        second_plan = terraform.changes(terraform.plan(root, environment))
+        uploads.wait_for(_AFTERWARDS)
         other, careless, mistaken = others.result()
 
-    # What never comes is the tests' to tell.
+    # The tests show what never comes.
     with contextlib.suppress(AssertionError):
-        until(lambda: len(items(LAB, account)) >= len(before) + len(uploaded), seconds=60)
+        until(lambda: len(records(LAB, account)) >= len(before) + len(uploads.keys), seconds=60)
     return Adopted(
         account,
         root,
@@ -114,8 +102,8 @@ def run(folder: Path, environment: Mapping[str, str], account: dict[str, str]) -
         subscription,
         etags,
         before,
-        items(LAB, account),
-        uploaded,
+        records(LAB, account),
+        uploads.keys,
         _failed(account),
         planned,
         second_plan,
@@ -126,14 +114,9 @@ def run(folder: Path, environment: Mapping[str, str], account: dict[str, str]) -
     )
 
 
-def items(lab: ConsoleLab, account: Mapping[str, str]) -> list[dict[str, Any]]:
+def records(lab: ConsoleLab, account: Mapping[str, str]) -> list[dict[str, Any]]:
     """Every record of a lab."""
-    pages = (
-        client("dynamodb", account)
-        .get_paginator("scan")
-        .paginate(TableName=lab.names["table"], ConsistentRead=True)
-    )
-    return [item for page in pages for item in page["Items"]]
+    return items(lab.names["table"], account)
 
 
 def _failed(account: Mapping[str, str]) -> frozenset[str]:
@@ -163,7 +146,7 @@ def _build(account: Mapping[str, str]) -> tuple[str, str]:
     )
     # Lambda makes the group when the function first logs.
     client("s3", account).put_object(Bucket=OTHER.bucket, Key="before/1.txt", Body=b"x")
-    until(lambda: items(OTHER, account))
+    until(lambda: records(OTHER, account))
     _add_by_hand(account)
     return subscription, other
 

@@ -13,9 +13,9 @@ from pipeline.emulator.ports import free_port
 from pipeline.emulator.process import client_environment
 from pipeline.lab import root
 from pipeline.lab.folder import end_emulators, forget, read_kept
-from tests.support.clients import client
+from tests.support.aws.clients import client
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.emulator.process import ACCOUNT_ID
-from tests.support.clients import client
+from tests.support.aws.clients import client
 
 FULL_ACCESS = ("AmazonS3FullAccess", "AmazonDynamoDBFullAccess", "CloudWatchLogsFullAccess")
 TAGS = [{"Key": "Environment", "Value": "Lab"}]

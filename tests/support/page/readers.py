@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lab import root
-from tests.support.console import Lab, Served, serve
+from tests.support.page.console import Lab, Served, serve
 
 # What docs/operate/console.md says that the read-only page needs.
 READING = [

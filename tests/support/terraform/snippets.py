@@ -19,7 +19,7 @@ _BLOCK = re.compile(
 _TEST = re.compile(r"^(?:mock_provider|override_resource|run)\b.*\{", re.MULTILINE)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _SETTING = re.compile(r"^([a-z_]+(?:\.[a-z_]+)*) = ")
-# Whatever stands for the module's address, and its version there.
+# A placeholder for the module's address, and its version.
 _SOURCE = re.compile(
     r'source( *)= "(?:…|[^"\n]*event-driven-integration[^"\n]*)"[^\n]*(?:\n *version *= [^\n]*)?'
 )

@@ -1,0 +1,82 @@
+"""Upload without a pause while a live stack changes its delivery, step by step."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.deployed import failure_queue
+from pipeline.terraform import run as terraform
+from tests.support.aws.clients import client, items
+from tests.support.poll import until
+from tests.support.stacks import stack
+from tests.support.stacks.uploads import uploading
+from tools.module import copy_module
+
+# As the documentation tells operators to: both sources deliver during a handover, and a buffer is
+# drained before it goes.
+STEPS: list[tuple[str, dict[str, Any]]] = [
+    ("direct", {}),
+    ("through a buffer", {"buffer": {}}),
+    ("handing over to the rule", {"buffer": {}, "handover": True}),
+    ("by rule, through a buffer", {"via": "eventbridge", "buffer": {}}),
+    ("by rule, draining", {"via": "eventbridge", "buffer": {"drain": True}}),
+    ("by rule, direct", {"via": "eventbridge"}),
+    ("straight back", {}),
+]
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Report:
+    """`changed` has the action by address of each step; `records` counts them by key."""
+
+    uploaded: list[str]
+    records: Counter[str]
+    changed: Mapping[str, Mapping[str, str]]
+
+
+def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Report:
+    """Apply each step while uploads go on; `account` is what clients need to reach it."""
+    place = copy_module(folder) / "root"
+    s3, sqs = client("s3", account), client("sqs", account)
+
+    def apply(delivery: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, Any]]:
+        terraform.write_root(place, _root(delivery))
+        changes = stack.apply(place, environment)
+        outputs = stack.outputs(place)["pipeline"]
+        if (delivery.get("buffer") or {}).get("drain"):
+            url = outputs["buffer_queue_url"]
+            until(lambda: failure_queue.depth(sqs, url) == (0, 0), seconds=60)
+        return changes, outputs
+
+    def upload(number: int) -> str:
+        key = f"while/{number:05}"
+        s3.put_object(Bucket=outputs["bucket_name"], Key=key, Body=b"x")
+        return key
+
+    def records() -> Counter[str]:
+        return Counter(item["objectKey"]["S"] for item in items(outputs["table_name"], account))
+
+    (first, delivery), *steps = STEPS
+    terraform.write_root(place, _root(delivery))
+    terraform.init(place, environment)
+    changes, outputs = apply(delivery)
+    changed = {first: changes}
+    with uploading(upload, _PAUSE_SECONDS) as uploads:
+        for name, delivery in steps:
+            changed[name], outputs = apply(delivery)
+    # The report shows what never comes.
+    with contextlib.suppress(AssertionError):
+        until(lambda: len(records()) >= len(uploads.keys), seconds=60)
+    return Report(uploads.keys, records(), changed)
+
+
+def _root(delivery: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "provider": {"aws": {}},
+        "module": {"pipeline": {"source": "../", "delivery": delivery}},
+        "output": {"pipeline": {"value": "${module.pipeline}"}},
+    }
