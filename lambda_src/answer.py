@@ -29,20 +29,20 @@ def to(delivery: Delivery, failures: list[Failure]) -> dict[str, Any]:
     """
     if delivery.buffered and all(failure.messageId for failure in failures):
         failed = dict.fromkeys(failure.messageId for failure in failures)
-        return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
+        return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
     if failures:
         raise NotStoredError(_text(failures))
     return {"statusCode": 200, "body": '"Item stored"'}
 
 
 def _text(failures: list[Failure]) -> str:
-    each = (
-        f"[s3://{one.bucket}/{one.key} ({one.sequencer}): {one.reason}]"
-        if one.key
-        else f"[unreadable: {one.reason}]"
-        for one in failures
+    texts = (
+        f"[s3://{each.bucket}/{each.key} ({each.sequencer}): {each.reason}]"
+        if each.key
+        else f"[unreadable: {each.reason}]"
+        for each in failures
     )
-    text = f"{len(failures)} of the records not stored: {' '.join(each)}"
+    text = f"{len(failures)} of the records not stored: {' '.join(texts)}"
     # Lambda's runtime sends it as UTF-8, which has no lone surrogates.
     text = text.encode(errors="backslashreplace").decode()
     return text if len(text) < _LONGEST else f"{text[:_LONGEST]}... (the log has them all)"

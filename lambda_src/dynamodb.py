@@ -139,7 +139,7 @@ class Table:
             )
             if failed.code == "ValidationException" and len(left) > 1:
                 # Nothing of the batch was written, and it does not say which item is bad.
-                todo.extendleft(_Job({one: item}) for one, item in left.items())
+                todo.extendleft(_Job({key: item}) for key, item in left.items())
                 return
         for object_id in job.items.keys() - left.keys():
             del failures[object_id]
@@ -168,7 +168,7 @@ class Table:
             # Whatever it calls the table: one named by ARN comes back by its name.
             left = [put for puts in answer["UnprocessedItems"].values() for put in puts]
             ids = [put["PutRequest"]["Item"]["objectId"]["S"] for put in left]
-            return {one: items[one] for one in ids}
+            return {key: items[key] for key in ids}
         except (KeyError, TypeError, AttributeError) as error:
             raise WriteError(f"UnprocessedItems that make no sense: {error!r:.80}") from error
 
@@ -209,9 +209,9 @@ class Table:
             raise WriteError(reason, code, "throttled")
         if status >= 500 or not code:
             raise WriteError(reason, code, "later")
-        mended = code in _CLOCK and self._clock_corrected(answer_headers.get("date", ""))
-        mended = mended or (code in _TOKEN and credentials != _credentials())
-        raise WriteError(reason, code, "at once" if mended else "")
+        fixed = code in _CLOCK and self._clock_corrected(answer_headers.get("date", ""))
+        fixed = fixed or (code in _TOKEN and credentials != _credentials())
+        raise WriteError(reason, code, "at once" if fixed else "")
 
     def _exchange(self, headers: dict[str, str], body: bytes, deadline: float) -> http11.Answer:
         connection, reused = None, False
@@ -223,7 +223,7 @@ class Table:
             if not connection or not reused:
                 connection = http11.Connection(self._endpoint, CONNECT_SECONDS, deadline)
             now = time.monotonic()
-            # Half is left for another one, should a kept connection have died without a word.
+            # Half is left for another, should a kept connection have died silently.
             end = (now + deadline) / 2 if reused else deadline
             answer = connection.post(headers, body, min(now + ANSWER_SECONDS, end))
             if connection.reusable:

@@ -41,7 +41,7 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     deadline = started + max(0.0, left)
 
     delivery = events.read(event)
-    items, ids = records.build((one for _, one in delivery.events), int(time.time()), _retention())
+    items, ids = records.build((new for _, new in delivery.events), int(time.time()), _retention())
     patience = deadline if delivery.buffered else min(deadline, started + DIRECT_PATIENCE_SECONDS)
     reasons = table().write(items, deadline, patience) if items else {}
     failures = answer.match(delivery, ids, reasons)

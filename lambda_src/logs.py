@@ -39,7 +39,7 @@ def metrics(values: dict[str, float]) -> None:
 def _write(level: str, fields: dict[str, object]) -> None:
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     # The longest key takes 3,072 characters; what is longer is somebody's bad input.
-    cut = {name: one[:4000] if isinstance(one, str) else one for name, one in fields.items()}
+    cut = {name: text[:4000] if isinstance(text, str) else text for name, text in fields.items()}
     # ASCII: a key with a lone surrogate must not make the log line fail too.
     sys.stdout.write(json.dumps({"timestamp": now, "level": level, **cut}) + "\n")
     sys.stdout.flush()

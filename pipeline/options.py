@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Which of its objects.
 KeyPrefix = Annotated[
-    str, typer.Option("--prefix", metavar="TEXT", help="Only keys that begin with this.")
+    str, typer.Option("--prefix", metavar="TEXT", help="Only keys with this prefix.")
 ]
 Since = Annotated[
     str | None,
@@ -96,6 +96,6 @@ def about_a_pipeline(command: Callable[..., None]) -> Callable[..., None]:
     ]
     # What typer reads.
     with_options.__signature__ = inspect.Signature([*naming, *own])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {one.name: one.annotation for one in (*naming, *own)}
+    with_options.__annotations__ = {each.name: each.annotation for each in (*naming, *own)}
     with_options.__name__, with_options.__doc__ = command.__name__, command.__doc__
     return with_options

@@ -95,7 +95,7 @@ def place(delivery: Mapping[str, Any], prefix: str | None, run: str) -> tuple[st
         if not fits:
             known = " or ".join(repr(rule["prefix"]) for rule in takes)
             raise PipelineError(
-                f"No filter of the pipeline takes keys that begin with {prefix!r}: let --prefix "
+                f"No filter of the pipeline takes the key prefix {prefix!r}: let --prefix "
                 f"begin with {known}."
             )
         takes = fits

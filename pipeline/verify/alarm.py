@@ -25,8 +25,8 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
     """
     cloudwatch = session.client("cloudwatch")
     found = alerting.described(session).values()
-    watching = (each for each in found if each.get("MetricName") == "ConsumedWriteCapacityUnits")
-    if (alarm := next(watching, None)) is None:
+    watchers = (each for each in found if each.get("MetricName") == "ConsumedWriteCapacityUnits")
+    if (alarm := next(watchers, None)) is None:
         raise NotCheckedError("no alarm watches ConsumedWriteCapacityUnits")
     name = alarm["AlarmName"]
 

@@ -67,7 +67,7 @@ def test_the_registry_gives_the_lab_the_provider_that_was_run_not_the_newest(
     with registry(machine / "registry", executable, provider.PROVIDER_RUN, platform) as port:
         (machine / ".terraformrc").write_text(configuration(port))
         listed = machine / "registry/hashicorp/aws/versions"
-        assert [one["version"] for one in json.loads(listed.read_text())["versions"]] == [
+        assert [each["version"] for each in json.loads(listed.read_text())["versions"]] == [
             provider.PROVIDER_RUN,
             NEWER,
         ]
@@ -89,11 +89,11 @@ def test_without_a_registry_either_one_sentence_says_what_to_do(machine: Path) -
         check=False,
     )
     assert done.returncode == 2
-    told = done.stderr.strip()
-    assert told.startswith(
+    printed = done.stderr.strip()
+    assert printed.startswith(
         f"No {provider.PROVIDER} {provider.PROVIDER_RUN}: none that can be used in "
         "TF_PLUGIN_MIRROR (not set), "
     )
-    assert "and no answer from the registry (" in told
-    assert "connection refused): connect to the internet, or set TF_PLUGIN_MIRROR to a" in told
-    assert "\n" not in told
+    assert "and no answer from the registry (" in printed
+    assert "connection refused): connect to the internet, or set TF_PLUGIN_MIRROR to a" in printed
+    assert "\n" not in printed

@@ -102,7 +102,7 @@ WHEN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     ),
     "own bucket": lambda values: _get(values, "bucket.create", True),
     "own topic": lambda values: _get(values, "topic.create", True),
-    "own key": lambda values: _get(values, "encryption.mode", "service") != "service",
+    "customer-managed key": lambda values: _get(values, "encryption.mode", "service") != "service",
     "new key": lambda values: _get(values, "encryption.mode", "service") == "create",
     "traces": lambda values: _get(values, "function.tracing", "PassThrough") == "Active",
     "vpc": lambda values: _get(values, "function.vpc", None) is not None,

@@ -76,12 +76,12 @@ def test_a_lab_error_is_one_sentence_and_status_2() -> None:
     script = (
         "import pipeline.cli, pipeline.errors\n"
         "@pipeline.cli.app.command()\n"
-        "def broken() -> None:\n"
+        "def fails() -> None:\n"
         "    raise pipeline.errors.PipelineError('Nothing here: put something.')\n"
         "pipeline.cli.main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, "broken"],
+        [sys.executable, "-c", script, "fails"],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -151,13 +151,17 @@ def _buffer(view: _View, draining: bool) -> Stage:
 
 def _function(view: _View) -> Stage:
     known = "log" not in view.unknown
-    told = view.board.function_figures(view.now) if known else {}
+    measured = view.board.function_figures(view.now) if known else {}
     throttled = view.board.metrics.get("throttles")
     figures = [
-        Figure("invocations", _count(told.get("invocations")), "In 15 minutes."),
-        Figure("errors", _count(told.get("errors")), "In 15 minutes."),
-        Figure("p50", _milliseconds(told.get("p50")), "Half of the invocations took no longer."),
-        Figure("p99", _milliseconds(told.get("p99")), "99 % of the invocations took no longer."),
+        Figure("invocations", _count(measured.get("invocations")), "In 15 minutes."),
+        Figure("errors", _count(measured.get("errors")), "In 15 minutes."),
+        Figure(
+            "p50", _milliseconds(measured.get("p50")), "Half of the invocations took no longer."
+        ),
+        Figure(
+            "p99", _milliseconds(measured.get("p99")), "99 % of the invocations took no longer."
+        ),
     ]
     if throttled:
         title = "Invocations that were throttled in 15 minutes."

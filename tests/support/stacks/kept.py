@@ -70,7 +70,7 @@ def copies(place: Path, names: Sequence[str]) -> dict[str, Kept]:
     for other in others:
         shutil.copytree(first, other, symlinks=True)
     # Each on a port of its own.
-    return {one.name: up(one, "--port", str(free_port())) for one in (first, *others)}
+    return {each.name: up(each, "--port", str(free_port())) for each in (first, *others)}
 
 
 def _run(command: str, folder: Path, *arguments: str) -> None:

@@ -51,11 +51,11 @@ def registry(folder: Path, executable: Path, version: str, platform: str) -> Ite
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
         address = f"http://{HOST}:{server.server_port}/{there.relative_to(folder)}"
-        one = {"protocols": ["5.0"], "platforms": [{"os": system, "arch": architecture}]}
-        listed = [{"version": each, **one} for each in (version, NEWER)]
+        common = {"protocols": ["5.0"], "platforms": [{"os": system, "arch": architecture}]}
+        listed = [{"version": each, **common} for each in (version, NEWER)]
         (there / "versions").write_text(json.dumps({"versions": listed}), encoding="utf-8")
         answer = {
-            "protocols": one["protocols"],
+            "protocols": common["protocols"],
             "os": system,
             "arch": architecture,
             "filename": package.name,

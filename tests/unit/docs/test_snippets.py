@@ -1,6 +1,6 @@
 """What documentation and examples write of the module is what the module knows.
 
-Terraform drops an attribute that an object type lacks without a word, so that no plan shows it.
+Terraform drops an attribute that an object type lacks silently, so that no plan shows it.
 """
 
 from collections.abc import Iterator, Mapping

@@ -10,8 +10,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def test_the_newest_release_of_the_changelog_is_the_projects_version() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text()
-    told = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
-    assert told[0] == PROJECT["version"]
+    named = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d{2}-\d{2}$", changelog, re.MULTILINE)
+    assert named[0] == PROJECT["version"]
 
 
 def test_what_the_readme_shows_to_paste_is_the_projects_address_and_version() -> None:
