@@ -170,7 +170,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     assert result["figures"]["agreeing"] == 24
     assert not any(upload["in_failure_queue"] for upload in result["missing"])
     assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
-    first = result["missing"][0]["uploaded"]
+    first = min(upload["uploaded"] for upload in result["missing"])
     assert f"-m pipeline backfill --prefix {desk.prefix} --since {first}" in desk.said
 
     assert desk.backfill(dry_run=True)["absent"] == 6
