@@ -155,7 +155,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     desk = open_desk("reconcile/missing/")
     keys = [*ODD, *(f"{number:02}" for number in range(25))]
     desk.upload(*keys)
-    until(lambda: len(desk.items()) == 30)
+    until(lambda: len(desk.items()) == 30, seconds=120)
     whole = desk.reconcile(0)
     assert (whole["figures"]["expected"], whole["figures"]["agreeing"]) == (30, 30)
     assert "All agree" in desk.said
