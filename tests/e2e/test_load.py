@@ -22,9 +22,7 @@ def objects(embedded: kept.Kept, prefix: str) -> list[str]:
         Bucket=embedded.outputs["bucket_name"], Prefix=prefix
     )
     assert not answer["IsTruncated"]
-    return [
-        version["Key"] for version in answer.get("Versions", []) + answer.get("DeleteMarkers", [])
-    ]
+    return [each["Key"] for each in answer.get("Versions", []) + answer.get("DeleteMarkers", [])]
 
 
 def stored(embedded: kept.Kept, prefix: str) -> list[str]:

@@ -155,7 +155,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     desk = open_desk("reconcile/missing/")
     keys = [*ODD, *(f"{number:02}" for number in range(25))]
     desk.upload(*keys)
-    until(lambda: len(desk.items()) == 30)
+    until(lambda: len(desk.items()) == 30, seconds=120)
     whole = desk.reconcile(0)
     assert (whole["figures"]["expected"], whole["figures"]["agreeing"]) == (30, 30)
     assert "All agree" in desk.said
@@ -170,7 +170,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     assert result["figures"]["agreeing"] == 24
     assert not any(upload["in_failure_queue"] for upload in result["missing"])
     assert all(f"{desk.prefix}{printable(key)} (version " in desk.said for key in lost)
-    first = result["missing"][0]["uploaded"]
+    first = min(upload["uploaded"] for upload in result["missing"])
     assert f"-m pipeline backfill --prefix {desk.prefix} --since {first}" in desk.said
 
     assert desk.backfill(dry_run=True)["absent"] == 6
