@@ -127,27 +127,11 @@ def list_versions_as_asked() -> None:
     s3._list_object_versions = list_versions
 
 
-def alarms_watch_their_own_metric() -> None:
-    """An alarm counts the datapoints that have exactly its dimensions, as in AWS.
+def alarms_evaluate_as_in_aws() -> None:
+    """An alarm counts datapoints of exactly its dimensions; without any, `treat_missing_data` decides.
 
-    Without this a table's alarm goes off for another table, and a function's for another function.
-    """
-    from ministack.services import cloudwatch
-
-    original = cloudwatch._evaluate_alarm
-
-    def evaluate(alarm: Mapping[str, Any]) -> None:
-        # The same code over a view of the metrics: other threads go on writing to the real ones.
-        view = vars(cloudwatch) | {"_metrics": _datapoints_of(cloudwatch, alarm)}
-        FunctionType(original.__code__, view)(alarm)
-
-    cloudwatch._evaluate_alarm = evaluate
-
-
-def silence_counts_as_the_alarm_says() -> None:
-    """An alarm without recent datapoints takes the state that `treat_missing_data` gives it.
-
-    Evaluated, as ministack does it, whenever any datapoint or the alarm itself is put.
+    Without this a table's alarm goes off for another table, and stays in its state once there are
+    no more datapoints. Evaluated, as ministack does it, whenever any datapoint or alarm is put.
     """
     from ministack.services import cloudwatch
 
@@ -155,12 +139,14 @@ def silence_counts_as_the_alarm_says() -> None:
     states = {"notBreaching": "OK", "breaching": "ALARM"}
 
     def evaluate(alarm: dict[str, Any]) -> None:
+        own = _datapoints_of(cloudwatch, alarm)
         since = time.time() - (alarm.get("Period") or 60) * alarm.get("EvaluationPeriods", 1)
-        (points,) = _datapoints_of(cloudwatch, alarm).values() or [()]
+        recent = any(point["Timestamp"] >= since for points in own.values() for point in points)
         old, new = alarm["StateValue"], states.get(alarm.get("TreatMissingData", ""))
-        if new is None or any(point["Timestamp"] >= since for point in points):
-            original(alarm)
-        elif alarm.get("MetricName") and old != new:
+        if recent:
+            # The same code over a view of the metrics: other threads go on writing to all of them.
+            FunctionType(original.__code__, vars(cloudwatch) | {"_metrics": own})(alarm)
+        elif alarm.get("MetricName") and new and old != new:
             reason = f"no datapoints were received, and missing is {alarm['TreatMissingData']}"
             alarm |= {"StateValue": new, "StateReason": reason}
             alarm["StateUpdatedTimestamp"] = int(time.time())
@@ -289,8 +275,7 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     take_a_proxys_requests,
     describe_alarms_in_full,
     list_versions_as_asked,
-    alarms_watch_their_own_metric,
-    silence_counts_as_the_alarm_says,
+    alarms_evaluate_as_in_aws,
     alarms_keep_their_metrics,
     rules_invoke_as_notifications_do,
     rules_learn_the_version,

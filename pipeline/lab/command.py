@@ -15,7 +15,10 @@ Port = Annotated[
     ),
 ]
 WorkDir = Annotated[
-    Path, typer.Option(help="Folder for everything that is made.", show_default=".work/demo")
+    Path,
+    typer.Option(
+        help="Folder for everything that is made.", show_default=".work/demo", resolve_path=True
+    ),
 ]
 
 app = typer.Typer(

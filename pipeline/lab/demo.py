@@ -54,7 +54,6 @@ def run(folder: Path, port: int | None, *, keep: bool, as_json: bool) -> int:
     """
     console = Console(stderr=as_json, highlight=False)
     result = Result()
-    folder = folder.resolve()
     try:
         with lab.exclusive(folder):
             _run(folder, port, console, result, keep=keep)
@@ -138,11 +137,11 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
     with timed(result.seconds, "write units to alarm message"):
         writes = observe.writes(names["table_stream_arn"])
         observe.publish_writes(aws.client("cloudwatch"), table, writes)
-        alarms = [observe.alarm(ACTIVITY, "ALARM"), observe.alarm(THROTTLE)]
+        result.alarms = [observe.alarm(ACTIVITY, "ALARM"), observe.alarm(THROTTLE)]
         message = observe.notification(subscriber, ACTIVITY, "ALARM")
     change = json.loads(message["Message"])
+    threshold = result.alarms[0]["threshold"]
     result.write_units = {"writes": writes, "total": float(writes), "largest": 1.0}
-    result.alarms = [asdict(alarm) for alarm in alarms]
     result.message = {**message, "Message": change}
 
     terminal.heading(console, "4  The alarms watch the table")
@@ -154,9 +153,9 @@ def _steps(console: Console, result: Result, subscriber: str) -> None:
     terminal.note(
         console,
         "The emulator has no metrics of DynamoDB's own, so the lab published that sum; in AWS "
-        f"DynamoDB does. The lab set the threshold to {alarms[0].threshold:g} (default: 1,200).",
+        f"DynamoDB does. The lab set the threshold to {threshold:g} (default: 1,200).",
     )
-    texts.alarms(console, alarms)
+    texts.alarms(console, result.alarms)
 
     terminal.heading(console, "5  A subscriber of the topic received the message")
     texts.notification(console, message, change)

@@ -25,7 +25,6 @@ def up(folder: Path, port: int | None, *, as_json: bool) -> int:
     none.
     """
     console = Console(stderr=as_json, highlight=False)
-    folder = folder.resolve()
     was, applied, endpoint, seconds = start(folder, console, port)
     pipeline, subscriber = root.needed(folder)
     if seconds:
@@ -55,7 +54,6 @@ def start(
     long it all took. Raises what `up` raises.
     """
     seconds: Seconds = {}
-    folder = folder.resolve()
     with lab.exclusive(folder):
         was, kept = lab.look(folder)
         if was == "died" and lab.saved_at(folder) is None:
@@ -92,7 +90,6 @@ def down(folder: Path, *, keep_state: bool, as_json: bool) -> int:
     """
     console = Console(stderr=as_json, highlight=False)
     seconds: Seconds = {}
-    folder = folder.resolve()
     with lab.exclusive(folder):
         was, kept = lab.look(folder)
         if kept is None:

@@ -6,7 +6,6 @@ Every function that waits raises NotSeenError once its time is over.
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline.deployed import aws
@@ -16,18 +15,6 @@ _POLL_SECONDS = 0.1
 
 class NotSeenError(Exception):
     """An effect of the pipeline did not show in time; the message names it."""
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """An alarm's name, state, why it is in that state, metric, threshold and period in seconds."""
-
-    name: str
-    state: str
-    reason: str
-    metric: str
-    threshold: float
-    period: int
 
 
 def wait_for[T](look: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
@@ -75,21 +62,21 @@ def log_lines(group: str, text: str) -> list[str]:
     return wait_for(look, f"a line with {text} in {group}")
 
 
-def alarm(name: str, state: str | None = None) -> Alarm:
-    """An alarm, once it is in `state` if that is given."""
+def alarm(name: str, state: str | None = None) -> dict[str, Any]:
+    """An alarm, once it is in `state` if that is given; its period is in seconds."""
     cloudwatch = aws.client("cloudwatch")
 
-    def look() -> Alarm | None:
+    def look() -> dict[str, Any] | None:
         for found in cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]:
             if state in (None, found["StateValue"]):
-                return Alarm(
-                    name,
-                    found["StateValue"],
-                    found.get("StateReason", ""),
-                    f"{found['Namespace']} {found['MetricName']}, {found['Statistic']}",
-                    found["Threshold"],
-                    found["Period"],
-                )
+                return {
+                    "name": name,
+                    "state": found["StateValue"],
+                    "reason": found.get("StateReason", ""),
+                    "metric": f"{found['Namespace']} {found['MetricName']}, {found['Statistic']}",
+                    "threshold": found["Threshold"],
+                    "period": found["Period"],
+                }
         return None
 
     return wait_for(look, f"the alarm {name}" + (f" in state {state}" if state else ""))

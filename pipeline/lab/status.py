@@ -18,20 +18,11 @@ from pipeline.paths import fingerprint
 
 
 @dataclass(frozen=True)
-class Contents:
-    """How many objects, records, messages in the failure queue, and alarms by state there are."""
-
-    objects: int
-    records: int
-    failed: int
-    alarms: dict[str, int]
-
-
-@dataclass(frozen=True)
 class Status:
     """What `--json` prints; times are epoch seconds.
 
-    `module` is `same` where what was applied is what the files are now, or `changed`. All but
+    `module` is `same` where what was applied is what the files are now, or `changed`. `contents`
+    counts objects, records, messages in the failure queue (`failed`), and alarms by state. All but
     `state` and `folder` is None where it does not apply.
     """
 
@@ -42,7 +33,7 @@ class Status:
     saved: float | None = None
     module: str | None = None
     env: str | None = None
-    contents: Contents | None = None
+    contents: dict[str, Any] | None = None
 
 
 def run(folder: Path, *, as_json: bool) -> int:
@@ -50,7 +41,6 @@ def run(folder: Path, *, as_json: bool) -> int:
 
     Raises PipelineError where that can't be found out.
     """
-    folder = folder.resolve()
     status = look(folder)
     if as_json:
         terminal.print_json(asdict(status))
@@ -80,7 +70,7 @@ def look(folder: Path) -> Status:
     return Status(state, str(folder), kept.endpoint, kept.since, saved, module, env, contents)
 
 
-def _contents(outputs: Mapping[str, Any], again: str) -> Contents:
+def _contents(outputs: Mapping[str, Any], again: str) -> dict[str, Any]:
     bucket, table, queue = (
         outputs[name] for name in ("bucket_name", "table_name", "failure_queue_url")
     )
@@ -101,7 +91,8 @@ def _contents(outputs: Mapping[str, Any], again: str) -> Contents:
         states = Counter(
             alarm["StateValue"] for page in described for alarm in page["MetricAlarms"]
         )
-    return Contents(objects, records, failed, dict(sorted(states.items())))
+    alarms = dict(sorted(states.items()))
+    return {"objects": objects, "records": records, "failed": failed, "alarms": alarms}
 
 
 def _print(console: Console, folder: Path, status: Status) -> None:
@@ -127,15 +118,15 @@ def _print(console: Console, folder: Path, status: Status) -> None:
         if status.module == "same"
         else f"changed since: {up} applies it"
     }
-    if status.contents is not None:
-        alarms = (f"{count} {state}" for state, count in status.contents.alarms.items())
+    if (contents := status.contents) is not None:
+        alarms = (f"{count} {state}" for state, count in contents["alarms"].items())
         shown = {
             "endpoint": str(status.endpoint),
             "since": terminal.moment(status.since or 0),
             **shown,
-            "objects": str(status.contents.objects),
-            "records": str(status.contents.records),
-            "failure queue": f"{status.contents.failed} messages",
+            "objects": str(contents["objects"]),
+            "records": str(contents["records"]),
+            "failure queue": f"{contents['failed']} messages",
             "alarms": ", ".join(alarms) or "none",
             "to use it": f". {status.env}",
             "what to try": up,

@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from pipeline.emulator.process import REGION
 from pipeline.lab.folder import command
-from pipeline.lab.observe import Alarm
 from pipeline.terminal import fields, heading, moment, note
 
 
@@ -36,15 +35,15 @@ def log_line(console: Console, line: str) -> None:
         fields(console, texts)
 
 
-def alarms(console: Console, found: Iterable[Alarm]) -> None:
-    """Alarms with their states."""
+def alarms(console: Console, found: Iterable[Mapping[str, Any]]) -> None:
+    """Alarms with their states, as `observe.alarm` returns them."""
     colours = {"OK": "green", "ALARM": "red"}
     for alarm in found:
-        colour = colours.get(alarm.state, "yellow")
-        console.print(f"  [bold {colour}]{alarm.state:5}[/] {escape(alarm.name)}", soft_wrap=True)
-        watched = f"{alarm.metric} over {alarm.period} s, threshold {alarm.threshold:g}"
-        console.print(f"        {escape(watched)}", style="dim", soft_wrap=True)
-        console.print(f"        {escape(alarm.reason)}", style="dim", soft_wrap=True)
+        state = f"[bold {colours.get(alarm['state'], 'yellow')}]{alarm['state']:5}[/]"
+        console.print(f"  {state} {escape(alarm['name'])}", soft_wrap=True)
+        watched = f"{alarm['metric']} over {alarm['period']} s, threshold {alarm['threshold']:g}"
+        for line in (watched, alarm["reason"]):
+            console.print(f"        {escape(line)}", style="dim", soft_wrap=True)
 
 
 def notification(console: Console, envelope: Mapping[str, Any], change: Mapping[str, Any]) -> None:

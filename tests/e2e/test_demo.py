@@ -39,12 +39,20 @@ def work_dir(place: Path) -> Iterator[Path]:
 
 
 def start(
-    work_dir: Path, *arguments: str, command: str = "demo", **variables: str
+    work_dir: Path, *arguments: str, command: str = "lab demo", **variables: str
 ) -> "subprocess.Popen[str]":
     place = work_dir.parent
     own = {"TMPDIR": str(place / "tmp"), "HOME": str(place / "home"), "COLUMNS": "60"}
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "lab", command, "--work-dir", str(work_dir), *arguments],
+        [
+            sys.executable,
+            "-m",
+            "pipeline",
+            *command.split(),
+            "--work-dir",
+            str(work_dir),
+            *arguments,
+        ],
         cwd=REPOSITORY,
         env={**os.environ, **own, **variables},
         stdout=subprocess.PIPE,
@@ -111,7 +119,7 @@ def test_the_demo_shows_every_step_keeps_the_lab_and_down_ends_it(work_dir: Path
     assert status == 0, err
     assert "The failure queue is empty." in out
 
-    status, out, err = finish(start(work_dir, "--json", command="status", **hostile))
+    status, out, err = finish(start(work_dir, "--json", command="lab status", **hostile))
     assert status == 0, err
     found = json.loads(out)
     assert (found["endpoint"], found["module"]) == (shown["kept"]["endpoint"], "same")
@@ -121,13 +129,13 @@ def test_the_demo_shows_every_step_keeps_the_lab_and_down_ends_it(work_dir: Path
     assert status == 2
     assert f"A lab is kept in {work_dir} at {shown['kept']['endpoint']}" in err
 
-    status, _, err = finish(start(work_dir, command="down"))
+    status, _, err = finish(start(work_dir, command="lab down"))
     assert status == 0, err
     nothing_left(work_dir)
 
 
 def test_down_without_a_lab_says_how_to_start_one(work_dir: Path) -> None:
-    status, _, err = finish(start(work_dir, command="down"))
+    status, _, err = finish(start(work_dir, command="lab down"))
     assert status == 2
     assert "No lab runs in" in err
     assert "python -m pipeline lab up" in err
@@ -165,9 +173,9 @@ def test_interrupted_while_it_applies_nothing_stays(
 
 
 def test_interrupted_a_lab_to_keep_is_not_kept(work_dir: Path) -> None:
-    with start(work_dir, command="up") as process:
+    with start(work_dir, command="lab up") as process:
         read_until(process.stdout, "aws_iam_role.this")
-        status, out, _ = finish(start(work_dir, command="status"))
+        status, out, _ = finish(start(work_dir, command="lab status"))
         assert (status, "is being made in" in out) == (1, True)
         process.send_signal(signal.SIGTERM)
         assert finish(process)[0] == 143
@@ -192,7 +200,7 @@ def test_killed_while_it_applies_its_processes_end_and_the_next_one_clears_up(
 
 
 def test_killed_while_it_makes_a_lab_to_keep_the_next_one_clears_up(work_dir: Path) -> None:
-    with start(work_dir, command="up") as process:
+    with start(work_dir, command="lab up") as process:
         read_until(process.stdout, "aws_iam_role.this")
         process.kill()
         process.wait()
@@ -206,7 +214,7 @@ def test_killed_while_it_makes_a_lab_to_keep_the_next_one_clears_up(work_dir: Pa
 def test_a_second_one_at_the_same_time_is_refused(work_dir: Path) -> None:
     with start(work_dir) as process:
         read_until(process.stdout, "emulator listens")
-        status, _, err = finish(start(work_dir, command="up"))
+        status, _, err = finish(start(work_dir, command="lab up"))
         assert status == 2
         assert f"Another lab command (process {process.pid}) works in {work_dir}" in err
         process.send_signal(signal.SIGTERM)

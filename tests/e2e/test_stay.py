@@ -35,8 +35,8 @@ class Lab:
     folder: Path
 
     def run(self, *arguments: str, expected: int = 0) -> str:
-        """What `python -m pipeline ARGUMENTS` prints about it."""
-        process = kept.start(*arguments, "--work-dir", str(self.folder))
+        """What `python -m pipeline lab ARGUMENTS` prints about it."""
+        process = kept.start("lab", *arguments, "--work-dir", str(self.folder))
         out, err = process.communicate(timeout=300)
         assert process.returncode == expected, out + err
         return out + err
@@ -178,7 +178,7 @@ def test_up_applies_what_has_changed_since_and_again_if_it_was_killed(lab: Lab) 
     main = lab.folder / "root" / "main.tf"
     main.write_text(main.read_text().replace("threshold = 20", "threshold = 21"))
     assert "changed since" in lab.run("status")
-    with kept.start("up", "--work-dir", str(lab.folder)) as process:
+    with kept.start("lab", "up", "--work-dir", str(lab.folder)) as process:
         read_until(process.stdout, "The module has changed: Terraform applies it again")
         process.kill()
     assert "Terraform applies it again" in lab.run("up")
@@ -200,7 +200,7 @@ def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
 ) -> None:
     before = lab.objects()
     lab.run("down", "--keep-state")
-    with kept.start("up", "--work-dir", str(lab.folder)) as process:
+    with kept.start("lab", "up", "--work-dir", str(lab.folder)) as process:
         # It begins to start the emulator; noting it may come before or after the end.
         until(lambda: emulators_in(lab.folder) or process.poll() is not None)
         end(process)
@@ -215,6 +215,6 @@ def test_down_deletes_a_lab_that_is_stopped_for_good(lab: Lab) -> None:
     lab.run("down", "--keep-state")
     assert "is deleted" in lab.run("down")
     assert wait_until_gone(lab.folder) == {}
-    assert {file.suffix for file in lab.folder.iterdir()} == {".log"}
+    assert {file.suffix for file in lab.folder.glob("[!.]*")} == {".log"}
     assert "No lab is in" in lab.run("status", expected=1)
     assert "No lab runs in" in lab.run("down", expected=2)
