@@ -1,13 +1,12 @@
 """Measure the page of `python -m pipeline console` in a browser, in one run on one machine.
 
-A lab of its own is made (or `--work-dir` names one that runs, which then holds more), the page is
-opened, and files are uploaded through it: first with the lab as it is, then with 5,000 records in
-its table and 10,000 lines in its log. A stage's delay is from when it happened, as S3, the
-function's own log line and DynamoDB tell, to when it lit in the page; what is asked for meanwhile
-is asked by this process every few milliseconds, so that a delay may be measured that much too
-short. Prints each figure with what is promised of it.
+Makes a lab (or uses the one in `--work-dir`, which then holds more), opens the page and uploads
+files through it: first with the lab as it is, then with 5,000 records in its table and 10,000 lines
+in its log. A stage's delay is from when it happened, by S3, the function's own log line and
+DynamoDB, to when it lit in the page. This process polls these every few milliseconds, so that a
+delay may be measured that much too short. Prints each figure with its promise.
 
-Exit code: 0 every promise holds, 1 one doesn't, 2 it could not be tried.
+Exit code: 0 every promise holds, 1 a promise does not hold, 2 it could not be tried.
 """
 
 import argparse
@@ -61,7 +60,7 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 
 
 class NotTriedError(Exception):
-    """The benchmark could not run here; says why."""
+    """The benchmark can't run here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +191,7 @@ def happened(lab: Lab, key: str) -> dict[str, float]:
             break
         time.sleep(_LOOK_SECONDS)
     else:
-        raise NotTriedError(f"{key} never came into the bucket")
+        raise NotTriedError(f"{key} is not in the bucket")
     uploaded = time.time() * 1000
     event = events.ObjectEvent(
         bucket, key, "ObjectCreated:Put", "", 0, version_id=found[0]["VersionId"]

@@ -18,11 +18,10 @@ from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
 from tests.support.aws import s3_events
 
-TOKEN = "T0k-en_"
-
 Clients = Callable[[str], Any]
 Send = Callable[..., None]
 
+TOKEN = "T0k-en_"
 ALARM = "FailureQueueAlert"
 
 
