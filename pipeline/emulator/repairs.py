@@ -128,7 +128,7 @@ def list_versions_as_asked() -> None:
 
 
 def alarms_evaluate_as_in_aws() -> None:
-    """An alarm counts datapoints of its dimensions alone; without any, `treat_missing_data` decides.
+    """An alarm counts datapoints of its dimensions; without any, `treat_missing_data` decides.
 
     Without this a table's alarm goes off for another table, and stays in its state once there are
     no more datapoints. Evaluated, as ministack does it, whenever any datapoint or alarm is put.
