@@ -147,7 +147,7 @@ def alarms_evaluate_as_in_aws() -> None:
             # The same code over a view of the metrics: other threads go on writing to all of them.
             FunctionType(original.__code__, vars(cloudwatch) | {"_metrics": own})(alarm)
         elif alarm.get("MetricName") and new and old != new:
-            reason = f"no datapoints were received, and missing is {alarm['TreatMissingData']}"
+            reason = f"no datapoints were received, and no data counts as {new}"
             alarm |= {"StateValue": new, "StateReason": reason}
             alarm["StateUpdatedTimestamp"] = int(time.time())
             cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
