@@ -6,7 +6,10 @@ upload is lost or counted twice.
 
 import contextlib
 import json
+import math
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +20,9 @@ from tools.faults.deployment import TIMEOUT_SECONDS, Deployment
 from tools.faults.faults import FAULTS
 from tools.faults.trial import Progress, Trial
 
-# Longer than an invoke, as SQS asks; the module's own is six times as long and more.
-_VISIBILITY_SECONDS = TIMEOUT_SECONDS + 1
+_LONGEST_TIMEOUT_SECONDS = 30
+# Of a Python process that starts: an invoke also connects, and waits for others' writes.
+_STARTS_AN_INVOKE = 6
 # Two save waiting for what is refused for good. Where everything must get through in the end, as
 # many as the module's default.
 _FEW_RECEIVES = 2
@@ -65,8 +69,10 @@ def run_fault(
     Needs an empty failure queue. Raises PipelineError where the pipeline can't be used.
     """
     began = time.monotonic()
+    timeout = invoke_seconds()
     trial = Trial(deployment, count, f"{fault}/{random.getrandbits(48):x}/", progress)
-    with _short_retries(deployment, _RECEIVES.get(fault, _FEW_RECEIVES)):
+    trial.patience_seconds = max(trial.patience_seconds, 10.0 * timeout)
+    with _short_retries(deployment, _RECEIVES.get(fault, _FEW_RECEIVES), timeout):
         try:
             with FAULTS[fault](trial):
                 trial.settle()
@@ -149,9 +155,24 @@ def _problem(what: str, found: Sequence[Upload | str]) -> Iterator[str]:
         yield f"{len(found)} {what}: {', '.join(names)}{', ...' * (len(found) > 3)}"
 
 
+def invoke_seconds() -> int:
+    """How many seconds an invoke may take on this machine as busy as it is now, 2 to 30."""
+    began = time.monotonic()
+    # As the emulator does it, and as many as uploads come at a time.
+    script = [sys.executable, "-I", "-c", "import http.client, json, ssl"]
+    workers = [subprocess.Popen(script) for _ in range(4)]
+    for worker in workers:
+        worker.wait()
+    needed = math.ceil(_STARTS_AN_INVOKE * (time.monotonic() - began))
+    return min(max(TIMEOUT_SECONDS, needed), _LONGEST_TIMEOUT_SECONDS)
+
+
 @contextlib.contextmanager
-def _short_retries(deployment: Deployment, receives: int) -> Iterator[None]:
-    """A message that fails in the buffer comes back after seconds, and leaves after `receives`."""
+def _short_retries(deployment: Deployment, receives: int, timeout: int) -> Iterator[None]:
+    """An invoke times out after `timeout` seconds; a message comes back then, `receives` times."""
+    functions, name = deployment.client("lambda"), deployment.pipeline.function_name
+    functions.update_function_configuration(FunctionName=name, Timeout=timeout)
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
     url, sqs = deployment.pipeline.buffer_queue_url, deployment.client("sqs")
     if url is None:
         yield
@@ -159,7 +180,8 @@ def _short_retries(deployment: Deployment, receives: int) -> Iterator[None]:
     names = ["VisibilityTimeout", "RedrivePolicy"]
     before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     redrive = {**json.loads(before["RedrivePolicy"]), "maxReceiveCount": receives}
-    short = {"VisibilityTimeout": str(_VISIBILITY_SECONDS), "RedrivePolicy": json.dumps(redrive)}
+    # Longer than an invoke, as SQS asks; the module's own is six times as long and more.
+    short = {"VisibilityTimeout": str(timeout + 1), "RedrivePolicy": json.dumps(redrive)}
     sqs.set_queue_attributes(QueueUrl=url, Attributes=short)
     try:
         yield

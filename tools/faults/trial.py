@@ -26,8 +26,6 @@ POISON = "refused-"
 
 # Each invoke that runs is a worker process.
 _PARALLEL = 4
-# Without any change for so long, nothing more is expected.
-_PATIENCE_SECONDS = 20.0
 _POLL_SECONDS = 0.1
 
 # Called with what is going on, how much of it is done, and how much there is.
@@ -39,7 +37,8 @@ class Trial:
     """A run of a fault: `count` uploads with the key `prefix`.
 
     `uploads` were made so far; `refused` of them belong in the failure queue. With `either` any
-    upload may be recorded or end there. `problems` are sentences.
+    upload may be recorded or end there. `problems` are sentences. Without any change for
+    `patience_seconds`, nothing more is expected.
     """
 
     deployment: Deployment
@@ -50,6 +49,7 @@ class Trial:
     refused: set[Upload] = field(default_factory=set)
     either: bool = False
     problems: list[str] = field(default_factory=list)
+    patience_seconds: float = 20.0
 
     @property
     def pipeline(self) -> Target:
@@ -122,9 +122,9 @@ class Trial:
             self.progress(what, now, expected)
             if now != before:
                 before, changed = now, time.monotonic()
-            elif time.monotonic() - changed > _PATIENCE_SECONDS:
+            elif time.monotonic() - changed > self.patience_seconds:
                 raise NotSeenError(
-                    f"{now} of {expected} {what}, and no more in {_PATIENCE_SECONDS:.0f} s"
+                    f"{now} of {expected} {what}, and no more in {self.patience_seconds:.0f} s"
                 )
             time.sleep(_POLL_SECONDS)
 
