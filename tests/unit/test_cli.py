@@ -46,8 +46,8 @@ def test_every_command_explains_itself(command: str) -> None:
         ("pipeline", "up --port 4566", "`up` is now `python -m pipeline lab up`."),
         ("pipeline", "scan", "`scan` is now `python -m tools scan`."),
         ("pipeline", "load --faults all", "`load --faults` is now `python -m tools faults`."),
-        ("lab", "verify --json", "`pipeline verify` is now `python -m pipeline verify`."),
-        ("lab", "down", "`pipeline lab down` is now `python -m pipeline lab down`."),
+        ("lab", "verify --json", "`lab verify` is now `python -m pipeline verify`."),
+        ("lab", "down", "`lab down` is now `python -m pipeline lab down`."),
         ("lab", "", "`lab` is now `python -m pipeline`."),
     ],
 )
