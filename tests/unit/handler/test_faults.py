@@ -477,7 +477,7 @@ def test_a_quoted_secret_is_hidden_however_long_it_is(
     }[quoting]
     dynamodb.rule = lambda request: fault
     with pytest.raises(answer.NotStoredError) as raised:
-        handle(ONE, 700)
+        handle(ONE, 3000)
     said = str(raised.value) + capsys.readouterr().out
     assert "***" in said
     assert "tokentoken" not in said.lower()
