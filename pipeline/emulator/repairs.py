@@ -128,10 +128,10 @@ def list_versions_as_asked() -> None:
 
 
 def alarms_evaluate_as_in_aws() -> None:
-    """An alarm counts datapoints of its dimensions; without any, `treat_missing_data` decides.
+    """An alarm counts the datapoints of exactly its dimensions, or applies `treat_missing_data`.
 
-    Without this a table's alarm goes off for another table, and stays in its state once there are
-    no more datapoints. Evaluated, as ministack does it, whenever any datapoint or alarm is put.
+    Without this an alarm goes off for another table, and keeps its state without datapoints.
+    Evaluated, as ministack does it, whenever any datapoint or alarm is put.
     """
     from ministack.services import cloudwatch
 
