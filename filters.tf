@@ -1,6 +1,7 @@
 # S3 refuses two filters that can match one event: they share an event type, the one's prefix begins
-# the other's, and the one's suffix ends the other's. Refused for either way, so that any filters
-# survive a change of delivery.via.
+# the other's, and the one's suffix ends the other's. They are found here, for either source, so that
+# any filters survive a change of delivery.via. The output `delivery` (outputs.tf) refuses them: a
+# variable's own validation can't use these locals.
 locals {
   filter_pairs = flatten([
     for i, a in var.delivery.filters : [
