@@ -37,7 +37,7 @@ def full(lab: Lab) -> Iterator[Lab]:
     with lab.failing():
         for number in range(3):
             lab.upload(f"failed {number} {LONG}")
-        until(lambda: lab.failed() == 3, 120)
+        until(lambda: lab.failed() == 3)
     lab.put_datapoint("WriteThrottleEvents", 5)
     try:
         yield lab

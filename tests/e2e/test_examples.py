@@ -236,7 +236,7 @@ def test_what_a_teams_own_handler_fails_on_waits_in_the_failure_queue_for_replay
     with denied_reads(cloud, checksums):
         version = upload(cloud, checksums, "unreadable.txt", b"kept")
         look = {"QueueUrl": queue, "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
-        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"), seconds=60)
+        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"))
         (record,) = json.loads(message["Body"])["requestPayload"]["Records"]
         assert record["s3"]["object"]["versionId"] == version
         assert checksum_of(cloud, checksums, version) is None

@@ -107,7 +107,7 @@ def test_uploads_without_a_notification_are_lost(embedded: kept.Kept, tmp_path: 
             *("--picture", str(picture)),
             **embedded.environment,
         )
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=900)
     finally:
         empty_bucket(s3, silent)
         s3.delete_bucket(Bucket=silent)
@@ -129,7 +129,7 @@ def test_ctrl_c_prints_what_was_measured_and_removes_it_all_the_same(
     )
     until(lambda: stored(embedded, prefix))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     report = json.loads(out)
     assert process.returncode == 130, err
     assert "Traceback" not in err
@@ -143,7 +143,7 @@ def test_a_bucket_that_is_gone_is_named(embedded: kept.Kept, tmp_path: Path) -> 
     outputs = tmp_path / "outputs.json"
     outputs.write_text(json.dumps({**embedded.outputs, "bucket_name": "load-gone"}))
     process = kept.start("load", "--json", "--outputs", str(outputs), **embedded.environment)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     assert (process.returncode, out) == (2, "")
     assert "The bucket load-gone does not exist: take bucket_name" in err
     assert "Traceback" not in err

@@ -307,7 +307,7 @@ def test_without_the_right_to_write_a_record_an_event_ends_in_the_failure_queue(
 ) -> None:
     with direct.role_without("dynamodb:PutItem"):
         key = direct.upload()
-        assert until(direct.failed, seconds=60) == [key]
+        assert until(direct.failed) == [key]
     assert not direct.recorded(key)
     again = direct.upload()
     until(lambda: direct.recorded(again))
@@ -327,7 +327,7 @@ def test_without_the_right_to_write_records_together_an_event_of_two_ends_in_the
 
     with direct.role_without("dynamodb:BatchWriteItem"):
         keys = invoke()
-        assert until(direct.failed, seconds=60) == keys
+        assert until(direct.failed) == keys
     assert not any(direct.recorded(key) for key in keys)
     for key in invoke():
         until(lambda key=key: direct.recorded(key))  # type: ignore[misc]
@@ -343,7 +343,7 @@ def test_without_the_right_to_write_a_buffered_event_ends_in_the_failure_queue(
         buffered.role_without("dynamodb:PutItem"),
     ):
         key = buffered.upload()
-        assert until(buffered.failed, seconds=60) == [key]
+        assert until(buffered.failed) == [key]
     assert not buffered.recorded(key)
     again = buffered.upload()
     until(lambda: buffered.recorded(again))

@@ -119,7 +119,7 @@ def test_of_many_uploads_none_is_lost_or_counted_twice(
         found = [item["objectKey"]["S"] for item in items(table, cloud.environment)]
         return sorted(key for key in found if key.startswith(f"many/{at_once}/"))
 
-    until(lambda: len(stored()) >= len(keys), seconds=60)
+    until(lambda: len(stored()) >= len(keys))
     assert stored() == sorted(keys)
 
 

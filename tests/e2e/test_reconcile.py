@@ -155,7 +155,7 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     desk = open_desk("reconcile/missing/")
     keys = [*ODD, *(f"{number:02}" for number in range(25))]
     desk.upload(*keys)
-    until(lambda: len(desk.items()) == 30, seconds=120)
+    until(lambda: len(desk.items()) == 30)
     whole = desk.reconcile(0)
     assert (whole["figures"]["expected"], whole["figures"]["agreeing"]) == (30, 30)
     assert "All agree" in desk.said
@@ -275,14 +275,14 @@ def test_a_backfill_that_was_killed_goes_on_and_leaves_each_once(
     process = embedded.start(*arguments, "--rate", "10", **embedded.environment)
     until(lambda: len(desk.items()) >= 5)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=900)
     assert len(desk.items()) < 30
 
     process = embedded.start(*arguments, "--rate", "10", **embedded.environment)
     had = len(desk.items())
     until(lambda: len(desk.items()) > had)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "It ended early" in out

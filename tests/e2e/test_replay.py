@@ -85,7 +85,7 @@ def test_an_event_that_sqs_gave_up_is_a_record_after_the_fix(site: Site) -> None
     with denied_writes(site):
         body = json.dumps(s3_events.notification(s3_events.record("buffered/ü +%")))
         sqs.send_message(QueueUrl=buffer, MessageBody=body)
-        until(lambda: site.queued() == (1, 0), seconds=60)
+        until(lambda: site.queued() == (1, 0))
     functions.delete_event_source_mapping(UUID=mapping)
 
     (outcome,) = site.replay()

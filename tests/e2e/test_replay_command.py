@@ -34,7 +34,7 @@ def start(site: Site, *arguments: str, **variables: str) -> "subprocess.Popen[st
 
 def replay(site: Site, *arguments: str, **variables: str) -> tuple[int, str, str]:
     process = start(site, *arguments, **variables)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     return process.returncode, out, err
 
 
@@ -123,7 +123,7 @@ def test_ctrl_c_says_what_is_in_and_running_again_brings_the_rest(site: Site) ->
     process = start(site, *by_hand(site), "--all", "--parallel", "1")
     until(lambda: site.stored("ctrl-c/"))
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "Ending, once the running invokes have finished" in err

@@ -37,7 +37,7 @@ class Lab:
     def run(self, *arguments: str, expected: int = 0) -> str:
         """What `python -m pipeline lab ARGUMENTS` prints about it."""
         process = kept.start("lab", *arguments, "--work-dir", str(self.folder))
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         assert process.returncode == expected, out + err
         return out + err
 
@@ -204,7 +204,7 @@ def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
         # It begins to start the emulator; noting it may come before or after the end.
         until(lambda: emulators_in(lab.folder) or process.poll() is not None)
         end(process)
-        process.communicate(timeout=60)
+        process.communicate(timeout=900)
     lab.run("up")
     assert emulators_in(lab.folder) == [lab.now.pid]
     assert lab.objects() == before

@@ -443,7 +443,7 @@ def test_without_a_way_in_one_sentence_says_what_to_do(
     outputs = tmp_path / "outputs.json"
     outputs.write_text(json.dumps({"pipeline": {"value": dict(embedded.outputs)}}))
     process = kept.start("verify", "--outputs", str(outputs), **embedded.environment | variables)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=900)
     assert (process.returncode, out) == (2, "")
     assert sentence in err
     assert err.count("\n") == 1
@@ -475,7 +475,7 @@ def test_interrupted_while_it_waits_it_leaves_no_probe(embedded: Kept, idle: Non
     process = embedded.start("verify")
     until(lambda: objects(embedded) != before)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert objects(embedded) == before

@@ -6,7 +6,7 @@ from collections.abc import Callable
 _PAUSE_SECONDS = 0.02
 
 
-def until[T](look: Callable[[], T], seconds: float = 30.0) -> T:
+def until[T](look: Callable[[], T], seconds: float = 120.0) -> T:
     """Look until something truthy is there and return it; raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

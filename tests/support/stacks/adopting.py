@@ -94,7 +94,7 @@ def run(folder: Path, environment: Mapping[str, str], account: dict[str, str]) -
 
     # The tests show what never comes.
     with contextlib.suppress(AssertionError):
-        until(lambda: len(records(LAB, account)) >= len(before) + len(uploads.keys), seconds=60)
+        until(lambda: len(records(LAB, account)) >= len(before) + len(uploads.keys))
     return Adopted(
         account,
         root,

@@ -36,7 +36,7 @@ class Kept:
     def lab(self, *arguments: str, **variables: str) -> tuple[int, str, str]:
         """Run `python -m pipeline ARGUMENTS` about this lab: exit status, stdout and stderr."""
         process = self.start(*arguments, **variables)
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=900)
         return process.returncode, out, err
 
 
@@ -75,7 +75,7 @@ def copies(place: Path, names: Sequence[str]) -> dict[str, Kept]:
 
 def _run(command: str, folder: Path, *arguments: str) -> None:
     process = start("lab", command, "--work-dir", str(folder), *arguments)
-    _, err = process.communicate(timeout=300)
+    _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
 
 

@@ -49,7 +49,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         outputs = stack.outputs(place)["pipeline"]
         if (delivery.get("buffer") or {}).get("drain"):
             url = outputs["buffer_queue_url"]
-            until(lambda: failure_queue.depth(sqs, url) == (0, 0), seconds=60)
+            until(lambda: failure_queue.depth(sqs, url) == (0, 0))
         return changes, outputs
 
     def upload(number: int) -> str:
@@ -70,7 +70,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
             changed[name], outputs = apply(delivery)
     # The report shows what never comes.
     with contextlib.suppress(AssertionError):
-        until(lambda: len(records()) >= len(uploads.keys), seconds=60)
+        until(lambda: len(records()) >= len(uploads.keys))
     return Report(uploads.keys, records(), changed)
 
 

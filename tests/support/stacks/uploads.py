@@ -20,7 +20,7 @@ class Uploads:
     def wait_for(self, more: int) -> None:
         """Wait for so many `more` uploads; raises what an upload raised."""
         enough = len(self.keys) + more
-        until(lambda: len(self.keys) >= enough or self._future.done(), seconds=120)
+        until(lambda: len(self.keys) >= enough or self._future.done())
         if self._future.done():
             self._future.result()
 
