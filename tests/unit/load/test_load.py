@@ -107,7 +107,7 @@ def test_keys_are_where_a_filter_takes_uploads(
     [
         ([], None, "No filter of the pipeline takes uploads"),
         ([{**EVERYTHING, "events": ["s3:ObjectCreated:Copy"]}], None, "takes uploads"),
-        ([{**EVERYTHING, "prefix": "in/"}], "out/", "begin with 'out/': let --prefix begin"),
+        ([{**EVERYTHING, "prefix": "in/"}], "out/", "key prefix 'out/': let --prefix begin"),
         ([EVERYTHING], "ü" * 500, "too long"),
     ],
 )
