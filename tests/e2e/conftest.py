@@ -75,7 +75,11 @@ def _shown(work: Path, owner: Owner, _: Wanted) -> Shown:
 
 def _deliveries(work: Path, owner: Owner, wanted: Wanted) -> Deliveries:
     environment, account = _account(work, owner, "module")
-    chosen = [each for each in configurations.DELIVERIES if each in wanted["delivery"]]
+    chosen = [
+        each
+        for each in configurations.DELIVERIES
+        if each in wanted["delivery"] or each.name in configurations.REPRESENTATIVE
+    ]
     return Cloud(account, {}), configurations.apply(chosen, work / "module", environment)
 
 

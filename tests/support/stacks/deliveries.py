@@ -69,7 +69,7 @@ DELIVERIES = [
     for choice in itertools.product(VIA, (False, True), (False, True), (False, True))
 ]
 # Any two choices meet in one of them; the rest waits for a soak.
-REPRESENTATIVE = {"ndns", "nbxk", "edxk", "ebnk", "ebxs"}
+REPRESENTATIVE = {"ndns", "nbns", "nbnk", "ndxs", "edxk", "ebnk", "ebxs"}
 
 
 def params(deliveries: Iterable[Delivery]) -> list[Any]:
