@@ -112,15 +112,15 @@ def test_an_upload_to_existing_bucket_is_recorded_and_its_owner_notified_as_befo
     for key in "private/1.jpg", "uploads/1.txt", "uploads/1.jpg":
         upload(cloud, pipeline, key)
     assert until(lambda: keys(cloud, pipeline)) == ["uploads/1.jpg"]
-    keys: set[str] = set()
+    notified: set[str] = set()
 
     def all_told() -> bool:
         for event in messages(cloud, example.theirs["queue_url"]):
-            keys.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
-        return len(keys) == 3
+            notified.update(record["s3"]["object"]["key"] for record in event.get("Records", []))
+        return len(notified) == 3
 
     until(all_told)
-    assert keys == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
+    assert notified == {"private/1.jpg", "uploads/1.txt", "uploads/1.jpg"}
     found = cloud.client("s3").get_bucket_notification_configuration(Bucket=pipeline["bucket_name"])
     assert set(found) - {"ResponseMetadata"} == {"EventBridgeConfiguration", "QueueConfigurations"}
 

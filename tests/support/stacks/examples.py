@@ -43,12 +43,20 @@ def apply(names: Iterable[str], folder: Path, environment: dict[str, str]) -> di
     owners = {f"{name}/theirs": root / "theirs" for name, root in examples.items()}
     owners = {name: root for name, root in owners.items() if root.exists()}
     theirs = _apply(module / "theirs", owners, {}, environment)
-    # What the owner tells is what the example asks for.
-    given = {name.partition("/")[0]: outputs for name, outputs in theirs.items()}
+    outputs = {name.partition("/")[0]: outputs for name, outputs in theirs.items()}
+    # The owner's outputs are the example's variables, and what its tests need.
+    given = {
+        name: {key: values[key] for key in values if f'variable "{key}"' in _text(examples[name])}
+        for name, values in outputs.items()
+    }
     ours = _apply(module / "ours", examples, given, environment)
     second = stack.second_plan(module / "ours", environment)
     second += stack.second_plan(module / "theirs", environment)
-    return {name: Applied(ours[name], given.get(name, {}), second) for name in examples}
+    return {name: Applied(ours[name], outputs.get(name, {}), second) for name in examples}
+
+
+def _text(folder: Path) -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in folder.glob("*.tf"))
 
 
 def _apply(
