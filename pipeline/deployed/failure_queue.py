@@ -289,6 +289,3 @@ def in_flight(sqs: Any, queue_url: str) -> InFlight:
     answer = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["VisibilityTimeout"])
     timeout = int(answer["Attributes"]["VisibilityTimeout"])
     return InFlight(sqs, queue_url, max(1, min(timeout, _VISIBILITY_SECONDS)))
-
-
-# The former names.
