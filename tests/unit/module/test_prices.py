@@ -185,7 +185,7 @@ def test_lambdas_requests_are_the_first_to_end() -> None:
 @pytest.mark.parametrize(
     "figure",
     [
-        f"up to {free('lambda_requests'):,} uploads a month, which are {rate('lambda_requests')} a",
+        f"up to {free('lambda_requests'):,} uploads a month ({rate('lambda_requests')} a",
         f"{money(price('s3_puts', 1000))} per 1,000 uploads",
         f"{PRICES.region}'s prices of {PRICES.date}",
     ],
