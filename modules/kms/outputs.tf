@@ -9,7 +9,7 @@ output "arn_for_services" {
   depends_on  = [aws_kms_key_policy.this]
 }
 
-# Without a word of any key, so that a key's policy can be made of it.
+# They name no key, so that a key's policy can be made of it.
 output "statements" {
   description = "The statements that a key's policy needs for the pipeline."
   value       = jsondecode(data.aws_iam_policy_document.statements.json).Statement
