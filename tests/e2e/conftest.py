@@ -1,12 +1,11 @@
 """What end-to-end tests run on: stacks on ministack, IAM and signatures enforced.
 
-Each takes minutes to make, most of it waiting, so that all that the collected tests ask for are
-begun when the session begins, some at a time.
+Each takes minutes to make, most of it waiting, so that workers run side by side: a stack and its
+tests are one worker's, and so is a file of tests without one.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,16 @@ from tests.support.stacks import deliveries as configurations
 from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
 
+# In the order in which they are begun: what takes longest goes first.
+STACKS = ("deliveries", "switched", "cloud", "upgraded", "shown", "deployments", "adopted")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     run_last(items, "destroyed")
+    for item in items:
+        asked: list[str] = getattr(item, "fixturenames", [])
+        group = next((stack for stack in STACKS if stack in asked), item.path.stem)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)
@@ -45,9 +51,6 @@ class Cloud:
 Shown = tuple[Cloud, dict[str, examples.Applied]]
 Deliveries = tuple[Cloud, configurations.Applied]
 Owner = contextlib.ExitStack
-Labs = dict[str, kept.Kept]
-# What the collected tests ask for: names of fixtures, and the deliveries.
-Wanted = Mapping[str, Set[Any]]
 
 
 def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -63,151 +66,110 @@ def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dic
     return environment | attach, running.environment
 
 
-def _examples(work: Path, owner: Owner, _: Wanted) -> Cloud:
+@pytest.fixture(scope="session")
+def owner() -> Iterator[Owner]:
+    """What ends with the session."""
+    with Owner() as owner:
+        yield owner
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> Cloud:
+    """The examples minimal and complete."""
+    work = tmp_path_factory.mktemp("cloud")
     environment, account = _account(work, owner, "module/beside")
     return Cloud(account, apply_examples(["minimal", "complete"], work / "module", environment))
 
 
-def _shown(work: Path, owner: Owner, _: Wanted) -> Shown:
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> Shown:
+    """All other examples, in one account."""
+    work = tmp_path_factory.mktemp("shown")
     environment, account = _account(work, owner, "module")
     return Cloud(account, {}), examples.apply(examples.NAMES, work / "module", environment)
 
 
-def _deliveries(work: Path, owner: Owner, wanted: Wanted) -> Deliveries:
-    environment, account = _account(work, owner, "module")
+@pytest.fixture(scope="session")
+def deliveries(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, owner: Owner
+) -> Deliveries:
+    """The module with each delivery that the collected tests ask for."""
+    wanted = {
+        item.callspec.params.get("delivery")
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    }
     chosen = [
         each
         for each in configurations.DELIVERIES
-        if each in wanted["delivery"] or each.name in configurations.REPRESENTATIVE
+        if each in wanted or each.name in configurations.REPRESENTATIVE
     ]
-    return Cloud(account, {}), configurations.apply(chosen, work / "module", environment)
-
-
-def _switched(work: Path, owner: Owner, _: Wanted) -> switching.Report:
+    work = tmp_path_factory.mktemp("deliveries")
     environment, account = _account(work, owner, "module")
-    return switching.run(work / "module", environment, account)
-
-
-def _upgraded(work: Path, owner: Owner, _: Wanted) -> upgrading.Upgraded:
-    environment, account = _account(work, owner, "")
-    return upgrading.run(work, environment, account)
-
-
-def _adopted(work: Path, owner: Owner, _: Wanted) -> adopting.Adopted:
-    environment, account = _account(work, owner, "adopted/beside")
-    return adopting.run(work, environment, account)
-
-
-def _faulty(work: Path, owner: Owner, _: Wanted) -> dict[str, faulty.Deployment]:
-    return owner.enter_context(faulty.deployments(work))
-
-
-def _labs(work: Path, owner: Owner, wanted: Wanted) -> dict[str, kept.Kept]:
-    """A lab for each fixture that wants one: made once, and copied while it is stopped."""
-    names = [name for name in LABS if name in wanted["fixture"]]
-    for name in names:
-        owner.callback(kept.down, work / name)
-    return kept.copies(work, names)
-
-
-# In the order in which they are begun: what takes longest, or is asked for first.
-LABS = ("lab", "embedded", "staying")
-MADE: dict[str, Callable[[Path, Owner, Wanted], Any]] = {
-    "labs": _labs,
-    "adopted": _adopted,
-    "switched": _switched,
-    "upgraded": _upgraded,
-    "shown": _shown,
-    "deliveries": _deliveries,
-    "deployments": _faulty,
-    "cloud": _examples,
-}
-# Each mostly waits, but a provider that starts takes a core.
-_AT_ONCE = 4
-
-
-@pytest.fixture(scope="session", autouse=True)
-def made(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mapping[str, Future[Any]]]:
-    """What the collected tests ask for, by the fixture's name, begun at once."""
-    asked = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    if asked.intersection(LABS):
-        asked.add("labs")
-    parameters = [
-        item.callspec.params
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    ]
-    wanted = {"fixture": asked, "delivery": {p["delivery"] for p in parameters if "delivery" in p}}
-    with contextlib.ExitStack() as owner, ThreadPoolExecutor(_AT_ONCE) as pool:
-        yield {
-            name: pool.submit(make, tmp_path_factory.mktemp(name), owner, wanted)
-            for name, make in MADE.items()
-            if name in asked
-        }
-
-
-@pytest.fixture(scope="session")
-def cloud(made: Mapping[str, Future[Cloud]]) -> Cloud:
-    """The examples minimal and complete."""
-    return made["cloud"].result()
-
-
-@pytest.fixture(scope="session")
-def shown(made: Mapping[str, Future[Shown]]) -> Shown:
-    """All other examples, in one account."""
-    return made["shown"].result()
-
-
-@pytest.fixture(scope="session")
-def deliveries(made: Mapping[str, Future[Deliveries]]) -> Deliveries:
-    """The module with each delivery."""
-    return made["deliveries"].result()
+    return Cloud(account, {}), configurations.apply(chosen, work / "module", environment)
 
 
 @pytest.fixture(scope="session")
 def deployments(
-    made: Mapping[str, Future[dict[str, faulty.Deployment]]],
+    tmp_path_factory: pytest.TempPathFactory, owner: Owner
 ) -> dict[str, faulty.Deployment]:
     """The module in each delivery, with a fault proxy before each table."""
-    return made["deployments"].result()
+    return owner.enter_context(faulty.deployments(tmp_path_factory.mktemp("deployments")))
 
 
 @pytest.fixture(scope="session")
-def switched(made: Mapping[str, Future[switching.Report]]) -> switching.Report:
+def switched(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> switching.Report:
     """What became of uploads while delivery changed."""
-    return made["switched"].result()
+    work = tmp_path_factory.mktemp("switched")
+    environment, account = _account(work, owner, "module")
+    return switching.run(work / "module", environment, account)
 
 
 @pytest.fixture(scope="session")
-def upgraded(made: Mapping[str, Future[upgrading.Upgraded]]) -> upgrading.Upgraded:
+def upgraded(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> upgrading.Upgraded:
     """What an upgrade from 1.0.0 did to each delivery."""
-    return made["upgraded"].result()
+    work = tmp_path_factory.mktemp("upgraded")
+    environment, account = _account(work, owner, "")
+    return upgrading.run(work, environment, account)
 
 
 @pytest.fixture(scope="session")
-def adopted(made: Mapping[str, Future[adopting.Adopted]]) -> adopting.Adopted:
+def adopted(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> adopting.Adopted:
     """What became of a lab that was built by hand."""
-    return made["adopted"].result()
+    work = tmp_path_factory.mktemp("adopted")
+    environment, account = _account(work, owner, "adopted/beside")
+    return adopting.run(work, environment, account)
 
 
 @pytest.fixture(scope="session")
-def embedded(made: Mapping[str, Future[Labs]]) -> kept.Kept:
+def labs(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> Callable[[str], kept.Kept]:
+    """A lab by name: made once for all workers, stopped, and copied."""
+    made = kept.Original(tmp_path_factory.getbasetemp())
+    place = tmp_path_factory.mktemp("labs")
+
+    def named(name: str) -> kept.Kept:
+        owner.callback(kept.down, place / name)
+        return made.copy(place / name)
+
+    return named
+
+
+@pytest.fixture(scope="session")
+def embedded(labs: Callable[[str], kept.Kept]) -> kept.Kept:
     """The embedded lab, as `up` makes it."""
-    return made["labs"].result()["embedded"]
+    return labs("embedded")
 
 
 @pytest.fixture(scope="session")
-def staying(made: Mapping[str, Future[Labs]]) -> Path:
+def staying(labs: Callable[[str], kept.Kept]) -> Path:
     """The folder of another one, which is stopped and killed, and gone in the end."""
-    return made["labs"].result()["staying"].folder
+    return labs("staying").folder
 
 
 @pytest.fixture(scope="session")
-def lab(made: Mapping[str, Future[Labs]]) -> Lab:
+def lab(labs: Callable[[str], kept.Kept]) -> Lab:
     """Another lab, for the tests of its page."""
-    return Lab(made["labs"].result()["lab"].folder)
+    return Lab(labs("lab").folder)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from tests.support.terraform.plans import diagnostics, plan_without_deprecations
 
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"
+# Two at a time, and some more: small enough to be quick, large enough to be worth a start.
+_ROOTS = 4
 OUTPUTS = re.findall(r'^output "(\w+)"', (ROOT / "outputs.tf").read_text(), flags=re.MULTILINE)
 
 
@@ -102,28 +105,39 @@ def every_plan(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Planned]:
     folder = tmp_path_factory.mktemp("scenarios")
-    scenarios = _scenarios(request.session, "variables")
+    scenarios = list(_scenarios(request.session, "variables").items())
+    # What Terraform does for a root grows faster than the root does.
+    roots = [dict(scenarios[first::_ROOTS]) for first in range(min(_ROOTS, len(scenarios)))]
+    with ThreadPoolExecutor(2) as pool:
+        plans = pool.map(lambda root: _plan(folder / next(iter(root)), root, reattached), roots)
+        return {key: plan for root in plans for key, plan in root.items()}
+
+
+def _plan(
+    folder: Path, scenarios: Mapping[str, dict[str, Any]], environment: Mapping[str, str]
+) -> dict[str, Planned]:
+    folder.mkdir()
     terraform.write_root(
         folder,
         {
-            "resource": {"terraform_data": {"later": {"input": "later"}}},
-            "module": {name: _module(folder, values) for name, values in scenarios.items()},
-            # One by one: Terraform tells nothing of an object that has one unknown attribute.
-            "output": {
-                f"{name}_{output}": {"value": f"${{module.{name}.{output}}}"}
-                for name in scenarios
-                for output in OUTPUTS
+            "resource": {
+                # One for all outputs: an output is a node of Terraform's graph, and an object with
+                # one unknown attribute would be unknown whole.
+                "terraform_data": {"later": {"input": "later"}}
+                | {name: {"input": f"${{module.{name}}}"} for name in scenarios}
             },
+            "module": {name: _module(folder, values) for name, values in scenarios.items()},
         },
     )
-    terraform.init(folder, reattached)
-    planned = plan_without_deprecations(folder, reattached)
+    terraform.init(folder, environment)
+    changes = plan_without_deprecations(folder, environment).resource_changes
     return {
         _key(values): Planned(
-            resources=_part(planned.resource_changes, name, "after"),
-            unknown=_part(planned.resource_changes, name, "after_unknown"),
-            outputs={output: planned.outputs.get(f"{name}_{output}") for output in OUTPUTS},
-            documents=_part(planned.resource_changes, name, "after", mode="data"),
+            resources=_part(changes, name, "after"),
+            unknown=_part(changes, name, "after_unknown"),
+            outputs=dict.fromkeys(OUTPUTS)
+            | changes[f"terraform_data.{name}"]["change"]["after"]["input"],
+            documents=_part(changes, name, "after", mode="data"),
         )
         for name, values in scenarios.items()
     }

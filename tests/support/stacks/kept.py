@@ -1,10 +1,11 @@
 """The embedded lab that stays, as `pipeline lab up` makes it, and commands run against it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,17 +61,24 @@ def up(folder: Path, *arguments: str) -> Kept:
     return Kept(folder, client_environment(kept.endpoint), root.needed(folder)[0])
 
 
-def copies(place: Path, names: Sequence[str]) -> dict[str, Kept]:
-    """Labs in folders of `place` of these names: one is made, the others come back as it was."""
-    first, *others = (place / name for name in names)
-    lab = up(first)
-    if not others:
-        return {first.name: lab}
-    _run("down", first, "--keep-state")
-    for other in others:
-        shutil.copytree(first, other, symlinks=True)
-    # Each on a port of its own.
-    return {each.name: up(each, "--port", str(free_port())) for each in (first, *others)}
+class Original:
+    """A lab that is made once for all workers, by the first that wants a copy, and stopped."""
+
+    def __init__(self, base: Path) -> None:
+        """`base` is the folder of this worker's temporary files."""
+        # A worker's folder lies in the session's; without workers there is the session's alone.
+        self._folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "original"
+
+    def copy(self, folder: Path) -> Kept:
+        """A lab in `folder` as this one was, on a port of its own."""
+        with Path(f"{self._folder}.made").open("a+") as made:
+            fcntl.flock(made, fcntl.LOCK_EX)
+            if not made.tell():
+                up(self._folder)
+                _run("down", self._folder, "--keep-state")
+                made.write("whole")
+        shutil.copytree(self._folder, folder, symlinks=True)
+        return up(folder, "--port", str(free_port()))
 
 
 def _run(command: str, folder: Path, *arguments: str) -> None:
