@@ -20,7 +20,7 @@ module "bucket" {
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
-  kms  = local.kms
+  kms  = local.kms_for_services
   tags = local.tags
 }
 
@@ -57,7 +57,7 @@ module "queues" {
     max_receive_count          = try(local.buffer.max_receive_count, 5)
   }
   sources = local.sources
-  kms     = local.kms
+  kms     = local.kms_for_services
   tags    = local.tags
 }
 
@@ -107,10 +107,7 @@ module "function" {
       : min(var.function.reserved_concurrency, 1000)
     )
   }
-  # CloudWatch Logs refuses a key whose policy does not let it in.
-  kms = merge(local.kms, {
-    key_arn = var.encryption.mode == "create" ? module.key.arn_for_services : var.encryption.kms_key_arn
-  })
+  kms  = local.kms_for_services
   tags = local.tags
 }
 
