@@ -28,4 +28,11 @@ locals {
     enabled = var.encryption.mode != "service"
     key_arn = var.encryption.mode == "create" ? module.key.arn : var.encryption.kms_key_arn
   }
+
+  # For what other services use the key through, once its policy lets them: CloudWatch Logs refuses
+  # such a key, S3 and EventBridge would lose events. The table acts with its caller's rights. The topic
+  # can't wait, since the policy names the function, whose environment may well name the topic.
+  kms_for_services = merge(local.kms, {
+    key_arn = var.encryption.mode == "create" ? module.key.arn_for_services : var.encryption.kms_key_arn
+  })
 }

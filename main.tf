@@ -20,8 +20,8 @@ module "bucket" {
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
-  kms  = local.kms
-  tags = var.tags
+  kms  = local.kms_for_services
+  tags = local.tags
 }
 
 module "rule" {
@@ -35,7 +35,7 @@ module "rule" {
   filters           = var.delivery.filters
   target_arn        = local.buffered ? module.queues.buffer_arn : local.function_arn
   failure_queue_arn = module.queues.failures_arn
-  tags              = var.tags
+  tags              = local.tags
 }
 
 module "queues" {
@@ -57,8 +57,8 @@ module "queues" {
     max_receive_count          = try(local.buffer.max_receive_count, 5)
   }
   sources = local.sources
-  kms     = local.kms
-  tags    = var.tags
+  kms     = local.kms_for_services
+  tags    = local.tags
 }
 
 module "function" {
@@ -107,11 +107,8 @@ module "function" {
       : min(var.function.reserved_concurrency, 1000)
     )
   }
-  # CloudWatch Logs refuses a key whose policy does not let it in.
-  kms = merge(local.kms, {
-    key_arn = var.encryption.mode == "create" ? module.key.arn_for_services : var.encryption.kms_key_arn
-  })
-  tags = var.tags
+  kms  = local.kms_for_services
+  tags = local.tags
 }
 
 module "role" {
@@ -133,7 +130,7 @@ module "role" {
   })
   tracing = var.function.tracing == "Active"
   vpc     = var.function.vpc != null
-  tags    = var.tags
+  tags    = local.tags
 }
 
 module "table" {
@@ -141,7 +138,7 @@ module "table" {
 
   table = merge(var.table, { name = local.table_name })
   kms   = local.kms
-  tags  = var.tags
+  tags  = local.tags
 }
 
 module "alarms" {
@@ -160,7 +157,7 @@ module "alarms" {
   max_event_age_seconds = var.delivery.max_event_age_seconds
   failure_queue_name    = module.queues.failures_name
   delivery              = local.delivery
-  tags                  = var.tags
+  tags                  = local.tags
 }
 
 module "dashboard" {
@@ -201,7 +198,7 @@ module "topic" {
   alarm_arns   = local.alarm_arns
   account_id   = local.account_id
   kms          = local.kms
-  tags         = var.tags
+  tags         = local.tags
 }
 
 module "key" {
@@ -222,5 +219,5 @@ module "key" {
     log_group_arn        = local.log_group_arn
     alarm_arns           = local.alarm_arns
   }
-  tags = var.tags
+  tags = local.tags
 }

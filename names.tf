@@ -7,6 +7,9 @@ data "aws_service_principal" "s3" {
   service_name = "s3"
 }
 
+# The provider's own setting: nothing is asked of AWS.
+data "aws_default_tags" "current" {}
+
 # ARNs are derived from names: policies are then whole at plan time, and no policy waits for the
 # resource that it protects.
 locals {
@@ -38,4 +41,11 @@ locals {
   kms_arns          = "arn:${local.partition}:kms:${local.region}:"
   log_group_arn     = "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${local.log_group_name}"
   alarm_arns        = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:*"
+}
+
+# IAM takes keys that differ only in case for the same: the default gives way to the provider's.
+locals {
+  default_tags       = data.aws_default_tags.current.tags
+  tagged_by_provider = contains([for key in keys(local.default_tags) : lower(key)], "environment")
+  tags               = var.tags != null ? var.tags : local.tagged_by_provider ? {} : { Environment = "Lab" }
 }

@@ -13,7 +13,8 @@ variable "bucket" {
     - `abort_multipart_days` (`7`): Days after which S3 deletes the parts of a multipart upload that was not completed.
     - `noncurrent_days` (`30`): Days after which S3 deletes a version that is no longer the current one.
     - `access_log` (`null`): Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money.
-      - `bucket` (required): Name of another bucket of the same account and region, whose policy lets S3 write logs.
+      - `bucket` (required): Name of another bucket of the same account and region, encrypted with SSE-S3, whose policy
+        lets `logging.s3.amazonaws.com` put objects. Otherwise S3 delivers no logs, and reports no error.
       - `prefix` (`""`): Key prefix of the log files, like `s3/`.
     - `take_over_notifications` (`false`): Whether the module owns the whole notification configuration of an existing
       bucket. `true` replaces what others configured there. Setting it back to `false`, or destroying the stack, empties
@@ -35,7 +36,8 @@ variable "bucket" {
     noncurrent_days = optional(number, 30)
     # Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money.
     access_log = optional(object({
-      # Name of another bucket of the same account and region, whose policy lets S3 write logs.
+      # Name of another bucket of the same account and region, encrypted with SSE-S3, whose policy lets `logging.s3.amazonaws.com` put objects.
+      # Otherwise S3 delivers no logs, and reports no error.
       bucket = string
       # Key prefix of the log files, like `s3/`.
       prefix = optional(string, "")

@@ -21,7 +21,7 @@ variable "function" {
       Put no secrets here.
     - `layers` (`[]`): ARNs of layer versions for your own package, 5 at most.
     - `vpc` (`null`): The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a
-      gateway endpoint.
+      gateway endpoint. Removed or destroyed, it may leave network interfaces behind: delete them by hand.
       - `subnet_ids` (required): Ids of the subnets, 1 to 16.
       - `security_group_ids` (required): Ids of the security groups, 1 to 5.
     - `tracing` (`"PassThrough"`): Whether the function sends traces to X-Ray: `PassThrough` sends none of its own,
@@ -60,6 +60,7 @@ variable "function" {
     # ARNs of layer versions for your own package, 5 at most.
     layers = optional(list(string), [])
     # The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a gateway endpoint.
+    # Removed or destroyed, it may leave network interfaces behind: delete them by hand.
     vpc = optional(object({
       # Ids of the subnets, 1 to 16.
       subnet_ids = list(string)

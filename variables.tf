@@ -31,30 +31,44 @@ variable "name_prefix" {
 }
 
 variable "tags" {
-  description = "Tags for everything that takes tags; what you set replaces the default."
+  description = "Tags for everything that takes tags; null is Environment = \"Lab\", unless the provider's default_tags have environment in any case."
   type        = map(string)
-  default     = { Environment = "Lab" }
-  nullable    = false
+  default     = null
 
   validation {
-    condition = alltrue([
+    condition = var.tags == null ? true : alltrue([
       for key, value in var.tags : can(regex(local.tag_patterns.key, key)) && !startswith(lower(key), "aws:") && can(regex(local.tag_patterns.value, value))
     ])
     error_message = format(
       "tags has %s; write keys of 1 to 128 and values of at most 256 letters, digits, blanks and _.:/=+@-, no key that starts with aws:.",
       join(", ", [
-        for key, value in var.tags : "${jsonencode(key)} = ${jsonencode(value)}"
+        for key, value in coalesce(var.tags, {}) : "${jsonencode(key)} = ${jsonencode(value)}"
         if !(can(regex(local.tag_patterns.key, key)) && !startswith(lower(key), "aws:") && can(regex(local.tag_patterns.value, value)))
       ]),
     )
   }
 
   validation {
-    condition = length(var.tags) <= 50 && length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    condition = var.tags == null ? true : length(var.tags) <= 50 && length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
     error_message = join(" ", [
-      "tags has ${length(var.tags)} keys (${join(", ", keys(var.tags))});",
+      "tags has ${length(coalesce(var.tags, {}))} keys (${join(", ", keys(coalesce(var.tags, {})))});",
       "write at most 50, none twice in capitals and small letters, which IAM takes for the same.",
     ])
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for key in keys(coalesce(var.tags, {})) : [for default in keys(local.default_tags) : key == default || lower(key) != lower(default)]
+    ]))
+    error_message = format(
+      "tags has %s, which IAM takes for the same; write the key as default_tags has it, or leave it out.",
+      join(", ", flatten([
+        for key in keys(coalesce(var.tags, {})) : [
+          for default in keys(local.default_tags) : "${jsonencode(key)} and the provider's default_tags ${jsonencode(default)}"
+          if key != default && lower(key) == lower(default)
+        ]
+      ])),
+    )
   }
 }
 

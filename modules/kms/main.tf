@@ -19,6 +19,11 @@ resource "aws_kms_key_policy" "this" {
 
   key_id = aws_kms_key.this[0].key_id
   policy = data.aws_iam_policy_document.key.json
+
+  lifecycle {
+    # Deleting it brings KMS's default policy back, which shuts out the services.
+    create_before_destroy = true
+  }
 }
 
 resource "aws_kms_alias" "this" {

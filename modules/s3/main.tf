@@ -9,7 +9,8 @@ resource "aws_s3_bucket" "this" {
   force_destroy = var.bucket.force_destroy
   tags          = var.tags
 
-  # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects.
+  # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects, and
+  # the key its policy, which lets readers in.
   depends_on = [var.kms]
 }
 

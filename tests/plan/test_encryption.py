@@ -1,6 +1,7 @@
 """One key for everything, made here or given, and what its policy must say."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,27 @@ def test_who_does_not_need_the_key_is_not_let_in(planned: Planned, absent: set[s
     }
     found = {statement["Sid"] for statement in planned.outputs["kms_policy_statements"]}
     assert found == everything - absent
+
+
+def test_what_services_use_the_key_through_comes_after_its_policy_and_goes_before_it(
+    reattached: dict[str, str], tmp_path: Path
+) -> None:
+    call = {"source": os.path.relpath(ROOT, tmp_path), "encryption": CREATE, "delivery": EVERYTHING}
+    terraform.write_root(tmp_path, {"module": {"pipeline": call}})
+    terraform.init(tmp_path, reattached)
+    graph = terraform.run(tmp_path, reattached, "graph").stdout
+    waits: dict[str, set[str]] = {}
+    for later, earlier in re.findall(r'"module\.pipeline\.module\.(\S+)" -> "(\S+)"', graph):
+        waits.setdefault(later, set()).add(earlier.removeprefix("module.pipeline.module."))
+
+    def waits_for_the_policy(address: str) -> bool:
+        return address == "key.aws_kms_key_policy.this" or any(
+            waits_for_the_policy(earlier) for earlier in waits.get(address, ())
+        )
+
+    through = ["bucket.aws_s3_bucket.this", "function.aws_cloudwatch_log_group.this"]
+    through += ["queues.aws_sqs_queue.failures", "queues.aws_sqs_queue.buffer"]
+    assert [address for address in through if not waits_for_the_policy(address)] == []
 
 
 @variables(delivery=EVERYTHING, encryption={"mode": "given", "kms_key_arn": LATER})
