@@ -5,7 +5,8 @@ variable "bucket" {
 
     - `create` (`true`): Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same
       account and region.
-    - `name` (`event-driven-lab-<account id>-<region>`): Name of the bucket. Changing it makes a new, empty bucket.
+    - `name` (`event-driven-lab-<account id>-<region>`): Name of the bucket. On a running pipeline the plan refuses
+      another name, which would make a new, empty bucket.
     - `force_destroy` (`false`): Whether `terraform destroy` deletes the objects in the bucket too. With `false` it
       stops at a bucket that is not empty.
     - `versioning` (`true`): Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned
@@ -23,7 +24,7 @@ variable "bucket" {
   type = object({
     # Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same account and region.
     create = optional(bool, true)
-    # Name of the bucket. Changing it makes a new, empty bucket.
+    # Name of the bucket. On a running pipeline the plan refuses another name, which would make a new, empty bucket.
     name = optional(string) # `event-driven-lab-<account id>-<region>`
     # Whether `terraform destroy` deletes the objects in the bucket too. With `false` it stops at a bucket that is not empty.
     force_destroy = optional(bool, false)

@@ -21,13 +21,14 @@ variable "delivery" {
     - `max_event_age_seconds` (`21600`): Seconds that an event may wait in Lambda, retries included, before it goes to
       the failure queue, 60 to 21600. Without a buffer only.
     - `failure_queue_name` (`event-driven-failures`): Name of the SQS queue that keeps, for 14 days, the events that
-      could not be recorded. Changing it makes a new, empty queue.
+      could not be recorded. On a running pipeline the plan refuses another name, which would make a new, empty queue.
     - `rule_name` (`event-driven-uploads`): Name of the EventBridge rule, which exists with `via = "eventbridge"` and
       during a handover.
     - `buffer` (`null`): An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults
       below. Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want
       to pause.
-      - `name` (`event-driven-buffer`): Name of the queue. Changing it makes a new, empty queue.
+      - `name` (`event-driven-buffer`): Name of the queue. On a running pipeline the plan refuses another name, which
+        would make a new, empty queue.
       - `batch_size` (`100`): Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or
         more.
       - `window_seconds` (`5`): Seconds that Lambda waits for a batch to fill, 0 to 300. A record comes up to that much
@@ -64,14 +65,15 @@ variable "delivery" {
     max_retries = optional(number, 2)
     # Seconds that an event may wait in Lambda, retries included, before it goes to the failure queue, 60 to 21600. Without a buffer only.
     max_event_age_seconds = optional(number, 21600)
-    # Name of the SQS queue that keeps, for 14 days, the events that could not be recorded. Changing it makes a new, empty queue.
+    # Name of the SQS queue that keeps, for 14 days, the events that could not be recorded.
+    # On a running pipeline the plan refuses another name, which would make a new, empty queue.
     failure_queue_name = optional(string) # `event-driven-failures`
     # Name of the EventBridge rule, which exists with `via = "eventbridge"` and during a handover.
     rule_name = optional(string) # `event-driven-uploads`
     # An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults below.
     # Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want to pause.
     buffer = optional(object({
-      # Name of the queue. Changing it makes a new, empty queue.
+      # Name of the queue. On a running pipeline the plan refuses another name, which would make a new, empty queue.
       name = optional(string) # `event-driven-buffer`
       # Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or more.
       batch_size = optional(number, 100)

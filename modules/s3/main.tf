@@ -5,12 +5,35 @@ resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV_AWS_145:SSE-S3 encrypts at no cost; a customer-managed key costs a dollar a month.
   count = var.bucket.create ? 1 : 0
 
-  bucket        = var.bucket.name
+  bucket        = terraform_data.kept_name[0].input
   force_destroy = var.bucket.force_destroy
   tags          = var.tags
 
   # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects.
   depends_on = [var.kms]
+}
+
+# The bucket's name is the one it was made with, also where a plan does not know the name yet: another
+# name would replace it, which S3 refuses half-way while objects are in it. `-replace` takes the new one.
+resource "terraform_data" "kept_name" {
+  count = var.bucket.create ? 1 : 0
+
+  input = var.bucket.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition = self.input == var.bucket.name
+      error_message = join(" ", [
+        "The bucket \"${self.input}\" would be deleted and an empty one made as \"${var.bucket.name}\",",
+        "and S3 deletes no bucket that holds objects.",
+        "To keep it, write bucket.name = \"${self.input}\".",
+        "To give it up, copy its objects, empty it with all versions, then run",
+        "terraform apply -replace='….module.bucket.terraform_data.kept_name[0]' (terraform state list shows the whole address).",
+      ])
+    }
+  }
 }
 
 locals {
