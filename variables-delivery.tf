@@ -112,13 +112,26 @@ variable "delivery" {
   }
 
   validation {
-    condition = length(var.delivery.filters) <= 100 && alltrue([
-      for filter in var.delivery.filters : try(length(filter.prefix) <= 1024 && length(filter.suffix) <= 1024, true)
-    ])
-    error_message = join(" ", [
-      "delivery.filters has ${length(var.delivery.filters)} filters;",
-      "S3 takes 100 at most, with prefixes and suffixes of at most 1024 characters.",
-    ])
+    condition     = length(var.delivery.filters) <= 100
+    error_message = "delivery.filters has ${length(var.delivery.filters)} filters; S3 takes 100 at most."
+  }
+
+  # Encoded, since AWS does not say what it counts; a key has 1024 bytes, and each becomes a character or three.
+  validation {
+    condition = alltrue(flatten([
+      for filter in var.delivery.filters : [
+        for text in try([filter.prefix, filter.suffix], []) : try(length(replace(urlencode(text), local.unencoded_marks, "-")) <= 1024, true)
+      ]
+    ]))
+    error_message = format(
+      "delivery.filters has prefixes or suffixes of %s characters once they are encoded for S3; it takes 1024.",
+      join(", ", flatten([
+        for filter in var.delivery.filters : [
+          for text in try([filter.prefix, filter.suffix], []) : try(length(replace(urlencode(text), local.unencoded_marks, "-")), 0)
+          if try(length(replace(urlencode(text), local.unencoded_marks, "-")) > 1024, false)
+        ]
+      ])),
+    )
   }
 
   validation {
