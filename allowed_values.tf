@@ -74,6 +74,31 @@ locals {
     0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
   ]
 
+  # What urlencode() encodes and S3's guide does not, with the slash.
+  unencoded_marks = "/%(2F|21|27|28|29|2A)/"
+
+  # The statements of modules/iam/policy.tf and modules/s3/policy.tf.
+  own_sids = {
+    role = [
+      "WriteRecords", "WriteLogs", "HandOverFailures", "ReadBuffer", "OpenTableAndQueues", "SealMessages", "SendTraces",
+      "ManageNetworkInterfaces", "NoNetworkInterfacesFromCode",
+    ]
+    bucket = ["TlsOnly"]
+  }
+
+  # The rules of modules/s3/main.tf.
+  own_lifecycle_rules = ["abort-multipart-uploads", "expire-old-versions"]
+  # The fewest days after which S3 moves an object there.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html
+  storage_classes = {
+    DEEP_ARCHIVE = 0, GLACIER = 0, GLACIER_IR = 0, INTELLIGENT_TIERING = 0, ONEZONE_IA = 30, STANDARD_IA = 30,
+  }
+
+  notification_target_pattern = join("|", [
+    "^arn:[^:]+:(sqs|sns):[^:]+:[0-9]{12}:[A-Za-z0-9_-]+$",
+    "^arn:[^:]+:lambda:[^:]+:[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9$_-]+)?$",
+  ])
+
   layer_pattern = "^arn:[^:]+:lambda:[^:]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+$"
 
   tag_patterns = {

@@ -25,6 +25,11 @@ locals {
       free   = local.amounts.free["dynamodb_${name}"]
     }
   }
+  # Why S3 sends events to EventBridge.
+  emits = (
+    var.delivery.via == "eventbridge" ? "delivery.via is eventbridge"
+    : var.delivery.handover ? "delivery.handover is true" : "bucket.eventbridge is true"
+  )
   alarms_beyond = max(0, module.alarms.metrics - local.items.cloudwatch_alarms.free)
   by_sms        = [for key, subscription in var.topic.subscriptions : key if subscription.protocol == "sms"]
   traced_rate   = format("%.3f", local.items.xray_traces.free / local.price_list.seconds_a_month)
@@ -64,9 +69,9 @@ locals {
         ])
       },
       {
-        applies = local.has_rule
+        applies = local.has_rule || var.bucket.eventbridge == true
         sentence = join(" ", [
-          "delivery.${var.delivery.via == "eventbridge" ? "via is eventbridge" : "handover is true"}:",
+          "${local.emits}:",
           "S3 sends every event of the bucket to EventBridge, whatever the filters, of which nothing is free:",
           "${local.money.eventbridge_events} per ${local.amounts.per.eventbridge_events}.",
         ])

@@ -10,13 +10,17 @@ module "bucket" {
     abort_multipart_days = var.bucket.abort_multipart_days
     noncurrent_days      = var.bucket.noncurrent_days
     access_log           = var.bucket.access_log
+    policy_json          = var.bucket.policy_json
+    lifecycle_rules      = var.bucket.lifecycle_rules
+    notifications        = var.bucket.notifications
 
     take_over_notifications = var.bucket.take_over_notifications
   }
-  filters = var.delivery.filters
+  filters = local.filters
   delivery = {
-    notify       = !local.notifies ? "nobody" : local.buffered ? "buffer" : "function"
-    eventbridge  = module.rule.created
+    notify = !local.notifies ? "nobody" : local.buffered ? "buffer" : "function"
+    # Both: the first also waits for the rule's target.
+    eventbridge  = module.rule.created || var.bucket.eventbridge == true
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
@@ -32,7 +36,7 @@ module "rule" {
     name        = local.rule_name
     bucket_name = local.bucket_name
   }
-  filters           = var.delivery.filters
+  filters           = local.filters
   target_arn        = local.buffered ? module.queues.buffer_arn : local.function_arn
   failure_queue_arn = module.queues.failures_arn
   tags              = local.tags

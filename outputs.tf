@@ -87,13 +87,24 @@ output "delivery" {
   description = "How events reach the function: where from, which ones, and whether a queue stands between."
   value = {
     via      = var.delivery.via
-    filters  = var.delivery.filters
+    filters  = local.filters
     buffered = local.buffered
   }
 
   precondition {
-    condition     = length(local.overlaps) == 0
-    error_message = "delivery.filters overlap, which S3 refuses: ${join("; ", local.overlaps)}. Make their prefixes, suffixes or events exclude each other."
+    condition = length(local.overlaps) == 0
+    error_message = join(" ", [
+      "S3 refuses notifications that could match one event: ${join("; ", local.overlaps)}.",
+      "Make their prefixes, suffixes or events exclude each other${length(var.bucket.notifications) > 0 ? ", or deliver by EventBridge" : ""}.",
+    ])
+  }
+
+  precondition {
+    condition = length(var.bucket.notifications) + (local.notifies ? length(var.delivery.filters) : 0) <= 100
+    error_message = join(" ", [
+      "delivery.filters and bucket.notifications are ${length(var.delivery.filters)} and ${length(var.bucket.notifications)};",
+      "S3 takes 100 in a bucket's notification configuration: write fewer, or deliver by EventBridge.",
+    ])
   }
 
   precondition {

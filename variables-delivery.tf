@@ -21,13 +21,14 @@ variable "delivery" {
     - `max_event_age_seconds` (`21600`): Seconds that an event may wait in Lambda, retries included, before it goes to
       the failure queue, 60 to 21600. Without a buffer only.
     - `failure_queue_name` (`event-driven-failures`): Name of the SQS queue that keeps, for 14 days, the events that
-      could not be recorded. Changing it makes a new, empty queue.
+      could not be recorded. On a running pipeline the plan refuses another name, which would make a new, empty queue.
     - `rule_name` (`event-driven-uploads`): Name of the EventBridge rule, which exists with `via = "eventbridge"` and
       during a handover.
     - `buffer` (`null`): An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults
       below. Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want
       to pause.
-      - `name` (`event-driven-buffer`): Name of the queue. Changing it makes a new, empty queue.
+      - `name` (`event-driven-buffer`): Name of the queue. On a running pipeline the plan refuses another name, which
+        would make a new, empty queue.
       - `batch_size` (`100`): Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or
         more.
       - `window_seconds` (`5`): Seconds that Lambda waits for a batch to fill, 0 to 300. A record comes up to that much
@@ -64,14 +65,15 @@ variable "delivery" {
     max_retries = optional(number, 2)
     # Seconds that an event may wait in Lambda, retries included, before it goes to the failure queue, 60 to 21600. Without a buffer only.
     max_event_age_seconds = optional(number, 21600)
-    # Name of the SQS queue that keeps, for 14 days, the events that could not be recorded. Changing it makes a new, empty queue.
+    # Name of the SQS queue that keeps, for 14 days, the events that could not be recorded.
+    # On a running pipeline the plan refuses another name, which would make a new, empty queue.
     failure_queue_name = optional(string) # `event-driven-failures`
     # Name of the EventBridge rule, which exists with `via = "eventbridge"` and during a handover.
     rule_name = optional(string) # `event-driven-uploads`
     # An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults below.
     # Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want to pause.
     buffer = optional(object({
-      # Name of the queue. Changing it makes a new, empty queue.
+      # Name of the queue. On a running pipeline the plan refuses another name, which would make a new, empty queue.
       name = optional(string) # `event-driven-buffer`
       # Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or more.
       batch_size = optional(number, 100)
@@ -110,13 +112,26 @@ variable "delivery" {
   }
 
   validation {
-    condition = length(var.delivery.filters) <= 100 && alltrue([
-      for filter in var.delivery.filters : try(length(filter.prefix) <= 1024 && length(filter.suffix) <= 1024, true)
-    ])
-    error_message = join(" ", [
-      "delivery.filters has ${length(var.delivery.filters)} filters;",
-      "S3 takes 100 at most, with prefixes and suffixes of at most 1024 characters.",
-    ])
+    condition     = length(var.delivery.filters) <= 100
+    error_message = "delivery.filters has ${length(var.delivery.filters)} filters; S3 takes 100 at most."
+  }
+
+  # Encoded, since AWS does not say what it counts; a key has 1024 bytes, and each becomes a character or three.
+  validation {
+    condition = alltrue(flatten([
+      for filter in var.delivery.filters : [
+        for text in try([filter.prefix, filter.suffix], []) : try(length(replace(urlencode(text), local.unencoded_marks, "-")) <= 1024, true)
+      ]
+    ]))
+    error_message = format(
+      "delivery.filters has prefixes or suffixes of %s characters once they are encoded for S3; it takes 1024.",
+      join(", ", flatten([
+        for filter in var.delivery.filters : [
+          for text in try([filter.prefix, filter.suffix], []) : try(length(replace(urlencode(text), local.unencoded_marks, "-")), 0)
+          if try(length(replace(urlencode(text), local.unencoded_marks, "-")) > 1024, false)
+        ]
+      ])),
+    )
   }
 
   validation {

@@ -145,9 +145,13 @@ variable "function" {
   }
 
   validation {
-    condition = alltrue([for value in values(var.function.environment) : value != null]) && length(jsonencode(var.function.environment)) <= 3800
+    # In bytes, of which base64 makes four characters of three.
+    condition = (
+      alltrue([for value in values(var.function.environment) : value != null])
+      && floor(length(trim(base64encode(jsonencode(var.function.environment)), "=")) * 3 / 4) <= 3800
+    )
     error_message = join(" ", [
-      "function.environment has ${length(jsonencode(var.function.environment))} bytes or a null in it;",
+      "function.environment has ${floor(length(trim(base64encode(jsonencode(var.function.environment)), "=")) * 3 / 4)} bytes or a null in it;",
       "Lambda takes 4 KB with this module's own, and no nulls.",
     ])
   }
@@ -220,13 +224,37 @@ variable "function" {
   }
 
   validation {
-    condition = var.function.policy_json == null ? true : (
-      length(var.function.policy_json) <= 8192 && can(length(jsondecode(var.function.policy_json).Statement))
-    )
+    condition = var.function.policy_json == null ? true : length(var.function.policy_json) <= 8192
     error_message = join(" ", [
-      "function.policy_json is no IAM policy document of at most 8192 characters;",
-      "write JSON that has a Statement, such as data.aws_iam_policy_document.….json.",
+      "function.policy_json has ${length(coalesce(var.function.policy_json, "-"))} characters; write at most 8192,",
+      "since IAM takes 10240 in all of a role's inline policies.",
     ])
+  }
+
+  validation {
+    condition = var.function.policy_json == null ? true : alltrue([
+      for statement in try(flatten([jsondecode(var.function.policy_json).Statement]), [null]) : can(regex("^(Allow|Deny)$", statement.Effect))
+    ])
+    error_message = join(" ", [
+      "function.policy_json is no IAM policy document;",
+      "write JSON whose Statement is one or several objects with an Effect, such as data.aws_iam_policy_document.….json.",
+    ])
+  }
+
+  # The one of two statements with one Sid would be lost.
+  validation {
+    condition = alltrue([
+      for sids in [compact([for statement in try(flatten([jsondecode(var.function.policy_json).Statement]), []) : try(statement.Sid, "")])] :
+      length(distinct(concat(local.own_sids.role, sids))) == length(local.own_sids.role) + length(sids)
+    ])
+    error_message = format(
+      "function.policy_json has the Sid %s, which is the module's own or stands there twice; give each statement a Sid of its own.",
+      join(", ", flatten([
+        for sids in [compact([for statement in try(flatten([jsondecode(var.function.policy_json).Statement]), []) : try(statement.Sid, "")])] : [
+          for sid in distinct(sids) : "\"${sid}\"" if contains(local.own_sids.role, sid) || length([for other in sids : other if other == sid]) > 1
+        ]
+      ])),
+    )
   }
 
   # Here and not with delivery: table and topic wait for that variable, and so would for this one, in

@@ -3,7 +3,8 @@ variable "table" {
   description = <<-EOT
     The DynamoDB table that holds one record per event.
 
-    - `name` (`S3ObjectEvents`): Name of the table. Changing it makes a new, empty table.
+    - `name` (`S3ObjectEvents`): Name of the table. On a running pipeline the plan refuses another name, which would
+      make a new, empty table.
     - `billing_mode` (`"PROVISIONED"`): How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`,
       `PAY_PER_REQUEST` takes any load and bills each request.
     - `write_units` (`5`): Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are
@@ -23,7 +24,7 @@ variable "table" {
   EOT
   # END description
   type = object({
-    # Name of the table. Changing it makes a new, empty table.
+    # Name of the table. On a running pipeline the plan refuses another name, which would make a new, empty table.
     name = optional(string) # `S3ObjectEvents`
     # How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`, `PAY_PER_REQUEST` takes any load and bills each request.
     billing_mode = optional(string, "PROVISIONED")

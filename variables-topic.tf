@@ -6,8 +6,8 @@ variable "topic" {
     - `create` (`true`): Whether the module makes the topic. With `false`, `arn` names an existing one.
     - `arn` (`null`): ARN of an existing topic of the same account and region, whose policy lets CloudWatch alarms
       publish. Only with `create = false`.
-    - `name` (`event-driven-alerts`): Name of the topic that the module makes. Changing it makes a new topic; addresses
-      then have to confirm again.
+    - `name` (`event-driven-alerts`): Name of the topic that the module makes. On a running pipeline the plan refuses
+      another name: addresses would have to confirm again.
     - `subscriptions`: Subscriptions by a key of your choice. An address for e-mail belongs here or into `alarm_emails`,
       not both.
       - `protocol` (required): How SNS delivers: `email`, `email-json`, `https`, `lambda`, `sms` (which costs money) or
@@ -25,7 +25,7 @@ variable "topic" {
     create = optional(bool, true)
     # ARN of an existing topic of the same account and region, whose policy lets CloudWatch alarms publish. Only with `create = false`.
     arn = optional(string)
-    # Name of the topic that the module makes. Changing it makes a new topic; addresses then have to confirm again.
+    # Name of the topic that the module makes. On a running pipeline the plan refuses another name: addresses would have to confirm again.
     name = optional(string) # `event-driven-alerts`
     # Subscriptions by a key of your choice. An address for e-mail belongs here or into `alarm_emails`, not both.
     subscriptions = optional(map(object({

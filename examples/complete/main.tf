@@ -38,9 +38,16 @@ module "pipeline" {
   alarm_emails = ["ops@example.com"]
 
   bucket = {
+    name                 = local.bucket_name
     force_destroy        = true
     abort_multipart_days = 3
     noncurrent_days      = 7
+
+    # For others: a rule of theirs, a queue, readers, and a rule for what they keep here.
+    eventbridge     = true
+    notifications   = [{ arn = aws_sqs_queue.previews.arn, prefix = "images/" }]
+    policy_json     = data.aws_iam_policy_document.readers.json
+    lifecycle_rules = [{ id = "old-images", prefix = "images/", transitions = [{ days = 30, storage_class = "STANDARD_IA" }] }]
   }
 
   delivery = {

@@ -80,8 +80,9 @@ resource "aws_cloudwatch_metric_alarm" "this" {
     }
 
     precondition {
-      condition     = local.given[each.key].name == null ? true : length(local.given[each.key].name) <= 255
-      error_message = "alarms.${each.key}.name has ${length(coalesce(local.given[each.key].name, "-"))} characters; write at most 255."
+      # By code points: length() takes a letter and its accents for one.
+      condition     = local.given[each.key].name == null ? true : length(regexall("(?s).", local.given[each.key].name)) <= 255
+      error_message = "alarms.${each.key}.name has ${length(regexall("(?s).", coalesce(local.given[each.key].name, "-")))} characters; write at most 255."
     }
   }
 }

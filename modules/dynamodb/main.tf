@@ -8,7 +8,7 @@ resource "aws_dynamodb_table" "this" {
   # checkov:skip=CKV_AWS_28:Point-in-time recovery costs money; table.point_in_time_recovery switches it on.
   # checkov:skip=CKV_AWS_119:The AWS-owned key encrypts at no cost; a customer-managed key costs a dollar a month.
   # checkov:skip=CKV2_AWS_16:Autoscaling would leave the always-free 25 units.
-  name                        = var.table.name
+  name                        = terraform_data.kept_name.input
   billing_mode                = var.table.billing_mode
   write_capacity              = local.write_units
   read_capacity               = local.read_units
@@ -59,5 +59,25 @@ resource "aws_dynamodb_table" "this" {
 
   point_in_time_recovery {
     enabled = var.table.point_in_time_recovery
+  }
+}
+
+# The table's name is the one it was made with, also where a plan does not know the name yet: another
+# name would replace it, and its records go with it. `-replace` takes the new one.
+resource "terraform_data" "kept_name" {
+  input = var.table.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition = self.input == var.table.name
+      error_message = join(" ", [
+        "The table \"${self.input}\" would be deleted with its records and an empty one made as \"${var.table.name}\".",
+        "To keep it, write table.name = \"${self.input}\".",
+        "To give it up, copy its records, switch table.deletion_protection off, then run",
+        "terraform apply -replace='….module.table.terraform_data.kept_name' (terraform state list shows the whole address).",
+      ])
+    }
   }
 }

@@ -12,9 +12,9 @@ resource "aws_cloudwatch_event_rule" "this" {
     create_before_destroy = true
 
     precondition {
-      condition = length(local.pattern) <= 2048
+      condition = local.pattern_bytes <= 2048
       error_message = join(" ", [
-        "delivery.filters make an event pattern of ${length(local.pattern)} characters;",
+        "delivery.filters make an event pattern of ${local.pattern_bytes} bytes;",
         "EventBridge takes 2048: write fewer or shorter filters, or deliver by notification.",
       ])
     }

@@ -75,6 +75,9 @@ locals {
 
   bucket = { bucket = { name = [var.rule.bucket_name] } }
 
+  # AWS says characters, and not how it counts those that take several bytes. base64 makes four
+  # characters of three bytes.
+  pattern_bytes = floor(length(trim(base64encode(local.pattern), "=")) * 3 / 4)
   pattern = (
     length(local.clauses) == 1
     ? jsonencode({

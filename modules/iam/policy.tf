@@ -2,7 +2,10 @@ data "aws_iam_policy_document" "pipeline" {
   # checkov:skip=CKV_AWS_111:X-Ray and the network interfaces of a VPC function know no narrower resource, and both are off by default.
   # checkov:skip=CKV_AWS_356:X-Ray and the network interfaces of a VPC function know no narrower resource, and both are off by default.
   # Merged, not a policy of its own: whether there is one may be known only at apply.
-  source_policy_documents = var.role.policy_json == null ? [] : [var.role.policy_json]
+  # It takes a list of statements only, IAM also one by itself.
+  source_policy_documents = var.role.policy_json == null ? [] : [
+    jsonencode(merge(jsondecode(var.role.policy_json), { Statement = flatten([jsondecode(var.role.policy_json).Statement]) }))
+  ]
 
   statement {
     sid       = "WriteRecords"

@@ -5,13 +5,36 @@ resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV_AWS_145:SSE-S3 encrypts at no cost; a customer-managed key costs a dollar a month.
   count = var.bucket.create ? 1 : 0
 
-  bucket        = var.bucket.name
+  bucket        = terraform_data.kept_name[0].input
   force_destroy = var.bucket.force_destroy
   tags          = var.tags
 
   # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects, and
   # the key its policy, which lets readers in.
   depends_on = [var.kms]
+}
+
+# The bucket's name is the one it was made with, also where a plan does not know the name yet: another
+# name would replace it, which S3 refuses half-way while objects are in it. `-replace` takes the new one.
+resource "terraform_data" "kept_name" {
+  count = var.bucket.create ? 1 : 0
+
+  input = var.bucket.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition = self.input == var.bucket.name
+      error_message = join(" ", [
+        "The bucket \"${self.input}\" would be deleted and an empty one made as \"${var.bucket.name}\",",
+        "and S3 deletes no bucket that holds objects.",
+        "To keep it, write bucket.name = \"${self.input}\".",
+        "To give it up, copy its objects, empty it with all versions, then run",
+        "terraform apply -replace='….module.bucket.terraform_data.kept_name[0]' (terraform state list shows the whole address).",
+      ])
+    }
+  }
 }
 
 locals {
@@ -61,6 +84,44 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
     }
   }
 
+  dynamic "rule" {
+    for_each = var.bucket.lifecycle_rules
+
+    content {
+      id     = rule.value.id
+      status = "Enabled"
+
+      filter {
+        prefix = rule.value.prefix == "" ? null : rule.value.prefix
+      }
+
+      dynamic "expiration" {
+        for_each = rule.value.expiration_days == null ? [] : [rule.value.expiration_days]
+
+        content {
+          days = expiration.value
+        }
+      }
+
+      dynamic "noncurrent_version_expiration" {
+        for_each = rule.value.noncurrent_days == null ? [] : [rule.value.noncurrent_days]
+
+        content {
+          noncurrent_days = noncurrent_version_expiration.value
+        }
+      }
+
+      dynamic "transition" {
+        for_each = rule.value.transitions
+
+        content {
+          days          = transition.value.days
+          storage_class = transition.value.storage_class
+        }
+      }
+    }
+  }
+
   # S3 refuses two configuration changes of one bucket at a time.
   depends_on = [aws_s3_bucket_versioning.this]
 }
@@ -91,39 +152,65 @@ resource "aws_s3_bucket_notification" "this" {
   eventbridge = var.delivery.eventbridge
 
   dynamic "lambda_function" {
-    for_each = var.delivery.notify == "function" ? var.filters : []
+    for_each = [for each in local.notifications : each if each.service == "lambda"]
 
     content {
-      id                  = "filter-${lambda_function.key}"
-      lambda_function_arn = var.delivery.function_arn
+      id                  = lambda_function.value.id
+      lambda_function_arn = lambda_function.value.arn
       events              = lambda_function.value.events
-      filter_prefix       = local.encoded[lambda_function.key].prefix
-      filter_suffix       = local.encoded[lambda_function.key].suffix
+      filter_prefix       = lambda_function.value.prefix
+      filter_suffix       = lambda_function.value.suffix
     }
   }
 
   dynamic "queue" {
-    for_each = var.delivery.notify == "buffer" ? var.filters : []
+    for_each = [for each in local.notifications : each if each.service == "sqs"]
 
     content {
-      id            = "filter-${queue.key}"
-      queue_arn     = var.delivery.buffer_arn
+      id            = queue.value.id
+      queue_arn     = queue.value.arn
       events        = queue.value.events
-      filter_prefix = local.encoded[queue.key].prefix
-      filter_suffix = local.encoded[queue.key].suffix
+      filter_prefix = queue.value.prefix
+      filter_suffix = queue.value.suffix
+    }
+  }
+
+  dynamic "topic" {
+    for_each = [for each in local.notifications : each if each.service == "sns"]
+
+    content {
+      id            = topic.value.id
+      topic_arn     = topic.value.arn
+      events        = topic.value.events
+      filter_prefix = topic.value.prefix
+      filter_suffix = topic.value.suffix
     }
   }
 
   depends_on = [aws_s3_bucket_versioning.this, aws_s3_bucket_policy.this]
 }
 
-# S3 wants values encoded: a space as "+", other special characters by percent signs, and a few marks
-# and the slash as they are.
-# https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
 locals {
-  encoded = [for filter in var.filters : {
-    for part in ["prefix", "suffix"] : part => filter[part] == "" ? null : replace(replace(replace(replace(replace(
-      replace(urlencode(filter[part]), "%2F", "/"), "%21", "!"), "%27", "'"), "%28", "("), "%29", ")"), "%2A", "*"
-    )
-  }]
+  # One configuration holds the pipeline's own filters and the notifications of others. An ARN of the
+  # pipeline's own may be known only after apply, and a plan has to know which kind it is.
+  own_service = var.delivery.notify == "buffer" ? "sqs" : "lambda"
+  own_arn     = var.delivery.notify == "buffer" ? var.delivery.buffer_arn : var.delivery.function_arn
+  filters = concat(
+    [
+      for number, filter in var.filters : merge(filter, { id = "filter-${number}", service = local.own_service, arn = local.own_arn })
+      if var.delivery.notify != "nobody"
+    ],
+    [for number, other in var.bucket.notifications : merge(other, { id = "other-${number}", service = split(":", other.arn)[2] })],
+  )
+
+  # S3 wants values encoded: a space as "+", other special characters by percent signs, and a few marks
+  # and the slash as they are.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-filtering.html
+  notifications = [
+    for filter in local.filters : merge(filter, {
+      for part in ["prefix", "suffix"] : part => filter[part] == "" ? null : replace(replace(replace(replace(replace(
+        replace(urlencode(filter[part]), "%2F", "/"), "%21", "!"), "%27", "'"), "%28", "("), "%29", ")"), "%2A", "*"
+      )
+    })
+  ]
 }

@@ -35,6 +35,8 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 }
 
 data "aws_iam_policy_document" "bucket" {
+  source_policy_documents = local.given_policies
+
   statement {
     sid       = "TlsOnly"
     effect    = "Deny"
@@ -54,11 +56,26 @@ data "aws_iam_policy_document" "bucket" {
   }
 }
 
+locals {
+  # The document takes a list of statements only, IAM also one by itself.
+  given_policies = var.bucket.policy_json == null ? [] : [
+    jsonencode(merge(jsondecode(var.bucket.policy_json), { Statement = flatten([jsondecode(var.bucket.policy_json).Statement]) }))
+  ]
+}
+
 resource "aws_s3_bucket_policy" "this" {
   count = var.bucket.create ? 1 : 0
 
   bucket = aws_s3_bucket.this[0].id
   policy = data.aws_iam_policy_document.bucket.json
+
+  lifecycle {
+    precondition {
+      # In bytes, of which base64 makes four characters of three; without blanks, as it is sent.
+      condition     = floor(length(trim(base64encode(jsonencode(jsondecode(data.aws_iam_policy_document.bucket.json))), "=")) * 3 / 4) <= 20480
+      error_message = "bucket.policy_json is too long: S3 takes a bucket policy of 20480 bytes with this module's own statement."
+    }
+  }
 
   # S3 refuses a policy while it changes the block.
   depends_on = [aws_s3_bucket_public_access_block.this]

@@ -1,5 +1,5 @@
 variable "bucket" {
-  description = "Bucket: name, ARN, safeguards, and after how many days leftovers go."
+  description = "Bucket: name, ARN, safeguards, after how many days leftovers go, and what others need of it."
   type = object({
     create               = bool
     name                 = string
@@ -12,6 +12,23 @@ variable "bucket" {
       bucket = string
       prefix = string
     })
+    policy_json = string
+    lifecycle_rules = list(object({
+      id              = string
+      prefix          = string
+      expiration_days = number
+      noncurrent_days = number
+      transitions = list(object({
+        days          = number
+        storage_class = string
+      }))
+    }))
+    notifications = list(object({
+      arn    = string
+      prefix = string
+      suffix = string
+      events = list(string)
+    }))
     take_over_notifications = bool
   })
   nullable = false

@@ -2,9 +2,32 @@ resource "aws_sns_topic" "this" {
   # checkov:skip=CKV_AWS_26:CloudWatch can't publish through the AWS-managed key, and a customer-managed key costs a dollar a month.
   count = var.topic.create ? 1 : 0
 
-  name              = var.topic.name
+  name              = terraform_data.kept_name[0].input
   kms_master_key_id = var.kms.key_arn
   tags              = var.tags
+}
+
+# The topic's name is the one it was made with, also where a plan does not know the name yet: another
+# name would replace it, and its subscriptions go with it. `-replace` takes the new one.
+resource "terraform_data" "kept_name" {
+  count = var.topic.create ? 1 : 0
+
+  input = var.topic.name
+
+  lifecycle {
+    ignore_changes = [input]
+
+    postcondition {
+      condition = self.input == var.topic.name
+      error_message = join(" ", [
+        "The topic \"${self.input}\" would be deleted with its subscriptions and a new one made as \"${var.topic.name}\":",
+        "every e-mail and HTTPS address would have to confirm again, and no alarm reaches it before.",
+        "To keep it, write topic.name = \"${self.input}\".",
+        "To give it up, run",
+        "terraform apply -replace='….module.topic.terraform_data.kept_name[0]' (terraform state list shows the whole address).",
+      ])
+    }
+  }
 }
 
 data "aws_iam_policy_document" "topic" {

@@ -120,8 +120,15 @@ class Pipeline:
     def _deliveries(self) -> tuple[int, int]:
         notification = self._first("aws_s3_bucket_notification")
         target = self._first("aws_cloudwatch_event_target")
-        direct = int(bool(notification.blocks("lambda_function")))
-        buffered = int(bool(notification.blocks("queue")))
+        direct, buffered = (
+            int(
+                any(
+                    str(block.get("id")).startswith("filter-")
+                    for block in notification.blocks(kind)
+                )
+            )
+            for kind in ("lambda_function", "queue")
+        )
         if target.type:
             arn = target.values.get("arn")
             queue = ":sqs:" in str(arn) if arn else bool(self.mapping.type)

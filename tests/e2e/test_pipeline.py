@@ -249,6 +249,27 @@ def test_filters_let_in_what_they_name_and_nothing_else(cloud: Cloud) -> None:
     assert names("invoices/1.txt") == names("elsewhere/1.pdf") == []
 
 
+def test_others_are_notified_and_admitted_beside_the_pipeline(cloud: Cloud) -> None:
+    bucket = cloud.stacks["complete"].outputs["bucket_name"]
+    s3, sqs = cloud.client("s3"), cloud.client("sqs")
+    url = sqs.get_queue_url(QueueName="acme-previews")["QueueUrl"]
+    s3.put_object(Bucket=bucket, Key="images/a.png", Body=b"x")
+
+    def notified() -> list[str]:
+        # S3 also sends a test event, which has no records.
+        messages = sqs.receive_message(QueueUrl=url).get("Messages", [])
+        events = [json.loads(message["Body"]) for message in messages]
+        return [r["s3"]["object"]["key"] for event in events for r in event.get("Records", [])]
+
+    assert until(notified) == ["images/a.png"]
+    assert records(cloud, "images/a.png", "complete") == []
+    configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
+    assert "EventBridgeConfiguration" in configuration
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+    sids = [statement["Sid"] for statement in policy["Statement"]]
+    assert sids == ["AccountReadsImages", "TlsOnly"]
+
+
 @pytest.mark.parametrize("example", ["minimal", "complete"])
 def test_a_second_plan_changes_nothing(cloud: Cloud, example: str) -> None:
     applied = cloud.stacks[example]

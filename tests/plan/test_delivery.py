@@ -469,6 +469,26 @@ def test_a_prefix_or_a_suffix_alone_spends_no_wildcard(planned: Planned) -> None
     assert keys == [[{"prefix": "a*/"}], [{"suffix": ".x"}]]
 
 
+# A pattern of 2,048 bytes, of which 30 letters take two.
+_REST = 2048 - len(
+    '{"detail":{"bucket":{"name":["' + BUCKET + '"]},"object":{"key":[{"wildcard":"*"}]}},'
+    '"detail-type":["Object Created"],"source":["aws.s3"]}'
+)
+LONGEST = {"prefix": "x" * 1000, "suffix": "ü" * 30 + "y" * (_REST - 1060)}
+
+
+@variables(delivery=BY_RULE | {"filters": [LONGEST]})
+def test_a_pattern_of_2048_bytes_is_taken(planned: Planned) -> None:
+    assert len(planned.resources[RULE]["event_pattern"].encode()) == 2048
+
+
+@pytest.mark.refused(
+    delivery=BY_RULE | {"filters": [LONGEST | {"suffix": LONGEST["suffix"] + "y"}]}
+)
+def test_a_pattern_of_one_byte_more_is_refused(refusal: str) -> None:
+    assert "delivery.filters make an event pattern of 2049 bytes" in refusal
+
+
 def one_event(name: str) -> ParameterSet:
     delivery = BY_RULE | {"filters": [{"prefix": "", "suffix": "", "events": [name]}]}
     return pytest.param(name, marks=variables(delivery=delivery), id=name)

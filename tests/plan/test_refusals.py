@@ -1,5 +1,6 @@
 """What cannot work is refused before anything is made, naming the thing and the fix."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,54 @@ from pipeline.paths import ROOT
 EVERYTHING = {"prefix": "", "suffix": ""}
 KEYS = "arn:aws:kms:us-east-1:123456789012:"
 LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:x:1"
+
+PARTNER = "arn:aws:sqs:us-east-1:123456789012:partner"
+
+
+def policy(*sids: str) -> str:
+    statements = [{"Sid": sid, "Effect": "Allow", "Action": "*", "Resource": "*"} for sid in sids]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+# In one scenario, since each takes a second.
+OTHERS_WRONG: dict[str, Any] = {
+    "bucket": {
+        "eventbridge": False,
+        "policy_json": policy("TlsOnly", "Twice", "Twice", "Own"),
+        "notifications": [
+            {"arn": f"{PARTNER}.fifo", "events": ["s3:ObjectMade"], "prefix": "ü" * 200},
+            {"arn": None, "events": []},
+        ],
+        "lifecycle_rules": [
+            {"id": "expire-old-versions", "expiration_days": 0},
+            {"id": "x", "transitions": [{"days": 7, "storage_class": "STANDARD_IA"}]},
+        ],
+    },
+    "function": {
+        "policy_json": policy("WriteLogs", "Own", "WriteRecords"),
+        "environment": {"AB": "ä" * 3000},
+    },
+}
+THEIRS_WRONG: dict[str, Any] = {
+    "bucket": {
+        "create": False,
+        "name": "theirs",
+        "notifications": [{"arn": PARTNER}],
+        "policy_json": '{"Statement"',
+        "lifecycle_rules": [{"id": "x"}],
+    },
+    "function": {"policy_json": '{"Statement": [{"Action": "*"}]}'},
+    "delivery": {"via": "eventbridge"},
+}
+# What only resources and outputs refuse.
+TOGETHER_WRONG: dict[str, Any] = {
+    "bucket": {
+        "name": "together",
+        "policy_json": policy(*(f"{number}{'x' * 200}" for number in range(80))),
+        "notifications": [{"arn": PARTNER, "prefix": "in/"}] * 2,
+    },
+    "alarms": {"errors": {"name": "e\N{COMBINING ACUTE ACCENT}" * 128}},
+}
 
 
 def case(message: str, **values: Any) -> ParameterSet:
@@ -346,8 +395,8 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             delivery={"filters": [EVERYTHING | {"events": [None]}]},
         ),
         case(
-            "delivery.filters has 1 filters; S3 takes 100 at most",
-            delivery={"filters": [{"prefix": "x" * 1025, "suffix": ""}]},
+            "delivery.filters has 101 filters; S3 takes 100 at most",
+            delivery={"filters": [{"prefix": str(n), "suffix": "/"} for n in range(101)]},
         ),
         case('function.package is ".", and no such file', function={"package": "."}),
         case('README.md", which is no zip file', function={"package": str(ROOT / "README.md")}),
@@ -370,7 +419,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         ),
         case('function.role_path is "/a!b/"', function={"role_path": "/a!b/"}),
         case(
-            "function.policy_json is no IAM policy document of",
+            "function.policy_json is no IAM policy document;",
             function={"policy_json": '{"Statement":7}'},
         ),
         case("table.write_units is 100000000000000000000; write", table={"write_units": 1e20}),
@@ -401,6 +450,35 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             'alarms.errors.name is "LambdaThrottlesAlert", and so is',
             alarms={"errors": {"name": "LambdaThrottlesAlert"}},
         ),
+        case('bucket.policy_json has the Sid "TlsOnly", "Twice", which', **OTHERS_WRONG),
+        case('function.policy_json has the Sid "WriteLogs", "WriteRecords", which', **OTHERS_WRONG),
+        case("bucket.eventbridge is false; write true, or leave it out", **OTHERS_WRONG),
+        case(
+            f'bucket.notifications has the arn "{PARTNER}.fifo", null; write that of an',
+            **OTHERS_WRONG,
+        ),
+        case(
+            'bucket.notifications has the arn "arn:aws:sns:eu-west-1:123456789012:far"; S3 notifies',
+            bucket={"notifications": [{"arn": "arn:aws:sns:eu-west-1:123456789012:far"}]},
+        ),
+        case('bucket.notifications[].events holds "s3:ObjectMade", nothing', **OTHERS_WRONG),
+        case("bucket.notifications has a prefix or suffix that is null, or has", **OTHERS_WRONG),
+        case('bucket.lifecycle_rules has the id "expire-old-versions"', **OTHERS_WRONG),
+        case("bucket.lifecycle_rules has a rule that does nothing", **OTHERS_WRONG),
+        case("one of DEEP_ARCHIVE (0 days or more)", **OTHERS_WRONG),
+        case("function.environment has 6009 bytes or a null", **OTHERS_WRONG),
+        case(
+            "prefixes or suffixes of 1200 characters once they are encoded",
+            delivery={"filters": [{"prefix": "ü" * 200, "suffix": ""}]},
+        ),
+        case("bucket.policy_json is no IAM policy document", **THEIRS_WRONG),
+        case("function.policy_json is no IAM policy document", **THEIRS_WRONG),
+        case("bucket.policy_json or bucket.lifecycle_rules is set", **THEIRS_WRONG),
+        case("bucket.notifications or bucket.eventbridge is set", **THEIRS_WRONG),
+        case("bucket.policy_json is too long: S3 takes", **TOGETHER_WRONG),
+        case("alarms.errors.name has 256 characters", **TOGETHER_WRONG),
+        case('delivery.filters[0] (prefix "", suffix "", events', **TOGETHER_WRONG),
+        case('and bucket.notifications[1] (prefix "in/", suffix "", ev', **TOGETHER_WRONG),
     ],
 )
 def test_it_is_refused_with(message: str, refusal: str) -> None:
@@ -430,7 +508,7 @@ def overlap(first: dict[str, Any], second: dict[str, Any], name: str) -> Paramet
 def test_overlapping_filters_are_refused_with_both_named(
     filters: list[dict[str, str]], refusal: str
 ) -> None:
-    assert "delivery.filters overlap, which S3 refuses" in refusal
+    assert "S3 refuses notifications that could match one event" in refusal
     for number, found in enumerate(filters):
         named = f'filters[{number}] (prefix "{found["prefix"]}", suffix "{found["suffix"]}"'
         assert named in refusal

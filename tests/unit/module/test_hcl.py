@@ -70,10 +70,10 @@ def test_the_aws_provider_is_the_only_one_and_in_the_same_range(folder: Path) ->
 
 
 @pytest.mark.parametrize("folder", EVERYWHERE, ids=named)
-def test_every_resource_is_of_the_aws_provider(folder: Path) -> None:
+def test_every_resource_is_of_the_aws_provider_or_built_in(folder: Path) -> None:
     for kind in ("resource", "data"):
         for block in all_blocks(folder, kind):
-            assert all(name.startswith("aws_") for name in block), block
+            assert all(name.startswith("aws_") or name == "terraform_data" for name in block), block
 
 
 def test_the_root_only_composes() -> None:
