@@ -9,11 +9,12 @@ locals {
 
   # What there is to watch. A buffer that drains is there, though events go direct.
   delivery = {
-    direct      = !local.buffered
-    buffer      = local.buffer != null
-    buffer_name = local.buffer_name
-    rule        = local.has_rule
-    rule_name   = local.rule_name
+    direct                = !local.buffered
+    buffer                = local.buffer != null
+    buffer_name           = local.buffer_name
+    buffer_window_seconds = try(local.buffer.window_seconds, 0)
+    rule                  = local.has_rule
+    rule_name             = local.rule_name
   }
 
   # Null where a source never sends. A bucket whose notifications are ours may have sent them until

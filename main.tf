@@ -150,12 +150,13 @@ module "alarms" {
 
   alarms = {
     for key, alarm in var.alarms : key => merge(alarm, { enabled = alarm.enabled && var.alarms.create })
-    if !contains(["create", "extra_actions"], key)
+    if !contains(["create", "extra_actions", "backlog_age"], key)
   }
   prefix                = local.prefix
   actions               = concat([module.topic.arn], var.alarms.extra_actions)
   table_name            = module.table.name
   write_units           = var.table.write_units
+  on_demand             = var.table.billing_mode == "PAY_PER_REQUEST"
   function_name         = module.function.name
   timeout_seconds       = var.function.timeout_seconds
   max_event_age_seconds = var.delivery.max_event_age_seconds

@@ -5,8 +5,8 @@ variable "alarms" {
 
     - `create` (`true`): Whether the module makes any alarm.
     - `extra_actions` (`[]`): ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
-    - `write_activity`: The table takes nearly as many writes as its write units allow; with `PAY_PER_REQUEST` too, the
-      threshold follows `table.write_units`.
+    - `write_activity`: The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made
+      only where `threshold` is given, known at plan.
     - `write_throttle`: The table refused writes because its capacity was used up.
     - `failures`: Events that could not be recorded are in the failure queue.
     - `errors`: Invokes of the function failed.
@@ -14,15 +14,18 @@ variable "alarms" {
     - `duration`: The longest invoke came close to the timeout.
     - `event_age`: Events wait long in Lambda before the function gets them. Made only where events reach the function
       without a buffer, or past one that drains.
+    - `dropped`: Lambda gave events up. They are in the failure queue, unless Lambda lost them. Made where `event_age`
+      is.
     - `delivery_failures`: Events that failed could not be sent to the failure queue and are lost. Made where
       `event_age` is.
-    - `backlog_age`: Events wait long in the buffer. Made only with a buffer.
-    - `rule_failures`: EventBridge could not deliver events to the function or the buffer. Made only with a rule; it
-      counts as two of the metrics that are billed.
+    - `backlog`: Events stay in the buffer, waiting or in flight. Made only with a buffer; it counts as two of the
+      metrics that are billed.
+    - `backlog_age` (`null`): Refused since 2.0.0: write `backlog`, whose threshold is in messages.
+    - `rule_failures`: EventBridge could not deliver events to the function or the buffer. Made only with a rule.
     - `silence`: No event came. Set `enabled` where uploads are regular, with a period longer than their longest pause.
 
-    `write_activity`, `write_throttle`, `failures`, `errors`, `throttles`, `duration`, `event_age`, `delivery_failures`,
-    `backlog_age`, `rule_failures` and `silence` have these attributes:
+    `write_activity`, `write_throttle`, `failures`, `errors`, `throttles`, `duration`, `event_age`, `dropped`,
+    `delivery_failures`, `backlog`, `rule_failures` and `silence` have these attributes:
 
     - `name`: Name of the alarm, 255 characters at most.
     - `enabled`: Whether the module makes the alarm.
@@ -39,7 +42,7 @@ variable "alarms" {
     create = optional(bool, true)
     # ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
     extra_actions = optional(list(string), [])
-    # The table takes nearly as many writes as its write units allow; with `PAY_PER_REQUEST` too, the threshold follows `table.write_units`.
+    # The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made only where `threshold` is given, known at plan.
     write_activity = optional(object({
       # Name of the alarm, 255 characters at most.
       name = optional(string) # `DynamoDBWriteActivityAlert`
@@ -108,6 +111,15 @@ variable "alarms" {
       evaluation_periods = optional(number, 1)
       notify_ok          = optional(bool, false)
     }), {})
+    # Lambda gave events up. They are in the failure queue, unless Lambda lost them. Made where `event_age` is.
+    dropped = optional(object({
+      name               = optional(string) # `LambdaEventsDroppedAlert`
+      enabled            = optional(bool, true)
+      threshold          = optional(number) # 1 event
+      period_seconds     = optional(number, 300)
+      evaluation_periods = optional(number, 1)
+      notify_ok          = optional(bool, false)
+    }), {})
     # Events that failed could not be sent to the failure queue and are lost. Made where `event_age` is.
     delivery_failures = optional(object({
       name               = optional(string) # `LambdaDeliveryFailuresAlert`
@@ -117,16 +129,18 @@ variable "alarms" {
       evaluation_periods = optional(number, 1)
       notify_ok          = optional(bool, false)
     }), {})
-    # Events wait long in the buffer. Made only with a buffer.
-    backlog_age = optional(object({
+    # Events stay in the buffer, waiting or in flight. Made only with a buffer; it counts as two of the metrics that are billed.
+    backlog = optional(object({
       name               = optional(string) # `BufferBacklogAlert`
       enabled            = optional(bool, true)
-      threshold          = optional(number) # 600 seconds
-      period_seconds     = optional(number, 300)
-      evaluation_periods = optional(number, 1)
+      threshold          = optional(number) # messages: `table.write_units` times `buffer.window_seconds` and one, or 100 with `PAY_PER_REQUEST`
+      period_seconds     = optional(number, 60)
+      evaluation_periods = optional(number, 5)
       notify_ok          = optional(bool, true)
     }), {})
-    # EventBridge could not deliver events to the function or the buffer. Made only with a rule; it counts as two of the metrics that are billed.
+    # Refused since 2.0.0: write `backlog`, whose threshold is in messages.
+    backlog_age = optional(object({}))
+    # EventBridge could not deliver events to the function or the buffer. Made only with a rule.
     rule_failures = optional(object({
       name               = optional(string) # `RuleFailuresAlert`
       enabled            = optional(bool, true)
@@ -147,6 +161,14 @@ variable "alarms" {
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition = var.alarms.backlog_age == null
+    error_message = join(" ", [
+      "alarms.backlog_age is alarms.backlog since 2.0.0: write that one instead.",
+      "Its threshold is in messages, waiting and in flight, and was in seconds; its periods are of 60 seconds, 5 in a row.",
+    ])
+  }
 
   validation {
     condition = length(var.alarms.extra_actions) <= 4

@@ -17,7 +17,9 @@ class Item:
     """What AWS bills: `price` dollars for every `per` of its `unit`.
 
     `free` is every account's free amount a month, None without one; items of one `pool` share it.
-    Where `price` is None the `note` says it; an `hourly` price is for each unit and hour.
+    Where `price` is None the `note` says it; an `hourly` price is for each unit and hour. `source`
+    is AWS's page, `offer` the service in AWS's price list where the price was found there, and
+    `date` the day of the list or page that it was last compared with.
     """
 
     service: str
@@ -26,6 +28,8 @@ class Item:
     price: Decimal | None
     per: Decimal
     source: str
+    date: str
+    offer: str = ""
     hourly: bool = False
     pool: str = ""
     note: str = ""
@@ -64,11 +68,13 @@ def money(dollars: Decimal) -> str:
 
 def table(prices: Prices) -> str:
     """The prices as a Markdown table."""
-    rows = ["| Service | What | Always free each month | Beyond |", "|---|---|---|---|"]
+    columns = "| Service | What | Always free each month | Beyond | Price of |"
+    rows = [columns, "|---|---|---|---|---|"]
     for item in prices.items.values():
         in_all = " in all" if item.pool else ""
         free = "nothing" if item.free is None else f"{item.free:,}{in_all}"
-        rows.append(f"| [{item.service}]({item.source}) | {item.unit} | {free} | {_beyond(item)} |")
+        service = f"[{item.service}]({item.source})"
+        rows.append(f"| {service} | {item.unit} | {free} | {_beyond(item)} | {item.date} |")
     return "\n".join(rows)
 
 

@@ -15,8 +15,8 @@ module "pipeline" {
     }
   }
 
-  # How long the oldest file may wait, in seconds, before somebody is told.
-  alarms = { backlog_age = { threshold = 1800 } }
+  # How many files may wait, for half an hour, before somebody is told.
+  alarms = { backlog = { threshold = 1000, evaluation_periods = 30 } }
 }
 
 output "pipeline" {

@@ -12,10 +12,10 @@ variable "team" {
   }
 }
 
-variable "longest_wait_minutes" {
-  description = "How long a file may wait, in minutes, before somebody is told."
+variable "most_waiting" {
+  description = "How many files may wait before somebody is told."
   type        = number
-  default     = 15
+  default     = 50
   nullable    = false
 }
 
@@ -29,7 +29,7 @@ module "pipeline" {
     filters = [{ prefix = "inbox/", suffix = ".json" }]
   }
 
-  alarms = { backlog_age = { threshold = 60 * var.longest_wait_minutes } }
+  alarms = { backlog = { threshold = var.most_waiting } }
 }
 
 output "pipeline" {

@@ -20,9 +20,11 @@ locals {
   }
 
   in_use = concat(
-    ["write_activity", "write_throttle", "failures", "errors", "throttles", "duration", "silence"],
-    var.delivery.direct ? ["event_age", "delivery_failures"] : [],
-    var.delivery.buffer ? ["backlog_age"] : [],
+    ["write_throttle", "failures", "errors", "throttles", "duration", "silence"],
+    # A table that takes what comes has no capacity to come near to.
+    !var.on_demand || var.alarms["write_activity"].threshold != null ? ["write_activity"] : [],
+    var.delivery.direct ? ["event_age", "dropped", "delivery_failures"] : [],
+    var.delivery.buffer ? ["backlog"] : [],
     var.delivery.rule ? ["rule_failures"] : [],
   )
 
@@ -42,19 +44,27 @@ locals {
 
   definitions = {
     write_activity = {
-      name        = "DynamoDBWriteActivityAlert"
-      description = "The event table takes nearly as many writes as its capacity allows: raise table.write_units or find out who uploads so much."
-      namespace   = "AWS/DynamoDB"
-      metric      = "ConsumedWriteCapacityUnits"
-      dimensions  = local.of_table
-      threshold   = 0.8 * var.write_units * var.alarms["write_activity"].period_seconds
+      name = "DynamoDBWriteActivityAlert"
+      description = (
+        !var.on_demand
+        ? "The event table takes nearly as many writes as its capacity allows: raise table.write_units or find out who uploads so much."
+        : "The event table takes as many writes as the threshold that was given: find out who uploads so much."
+      )
+      namespace  = "AWS/DynamoDB"
+      metric     = "ConsumedWriteCapacityUnits"
+      dimensions = local.of_table
+      threshold  = 0.8 * var.write_units * var.alarms["write_activity"].period_seconds
     }
     write_throttle = {
-      name        = "DynamoDBWriteThrottleAlert"
-      description = "The event table refused writes for want of capacity: they are retried; raise table.write_units if this stays."
-      namespace   = "AWS/DynamoDB"
-      metric      = "WriteThrottleEvents"
-      dimensions  = local.of_table
+      name = "DynamoDBWriteThrottleAlert"
+      description = (
+        !var.on_demand
+        ? "The event table refused writes for want of capacity: they are retried; raise table.write_units if this stays."
+        : "The event table refused writes beyond what it takes on demand: they are retried."
+      )
+      namespace  = "AWS/DynamoDB"
+      metric     = "WriteThrottleEvents"
+      dimensions = local.of_table
     }
     failures = {
       name        = "FailureQueueAlert"
@@ -96,6 +106,16 @@ locals {
       statistic   = "Maximum"
       threshold   = min(600, 0.8 * var.max_event_age_seconds) * 1000
     }
+    dropped = {
+      name = "LambdaEventsDroppedAlert"
+      description = join(" ", [
+        "Lambda gave events up: they are in the failure queue, or lost where Lambda dropped them without a trace.",
+        "Find the cause in the function's log, replay, then run pipeline reconcile.",
+      ])
+      namespace  = "AWS/Lambda"
+      metric     = "AsyncEventsDropped"
+      dimensions = local.of_function
+    }
     delivery_failures = {
       name        = "LambdaDeliveryFailuresAlert"
       description = "A failed event could not be handed to the failure queue and is lost: check the role's policy and the queue."
@@ -103,14 +123,16 @@ locals {
       metric      = "DestinationDeliveryFailures"
       dimensions  = local.of_function
     }
-    backlog_age = {
+    backlog = {
       name        = "BufferBacklogAlert"
-      description = "Events wait long in the buffer (threshold in seconds): the function fails, is paused, or can't keep up."
+      description = "Events stay in the buffer, waiting or in flight (threshold in messages): the function fails, is paused, or can't keep up."
       namespace   = "AWS/SQS"
-      metric      = "ApproximateAgeOfOldestMessage"
-      dimensions  = local.of_buffer
-      statistic   = "Maximum"
-      threshold   = 600
+      # A message that fails is in flight most of the time, and SQS no longer counts its age after three receives.
+      sum        = ["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"]
+      dimensions = local.of_buffer
+      statistic  = "Maximum"
+      # More than the table takes while Lambda gathers a batch, and a second for the function.
+      threshold = var.on_demand ? 100 : var.write_units * (var.delivery.buffer_window_seconds + 1)
     }
     rule_failures = {
       name = "RuleFailuresAlert"
@@ -118,8 +140,9 @@ locals {
         "EventBridge could not hand events over: they are in the failure queue, or lost where even that failed.",
         "Check what the function and the queues admit.",
       ])
-      namespace  = "AWS/Events"
-      sum        = ["FailedInvocations", "InvocationsFailedToBeSentToDlq"]
+      namespace = "AWS/Events"
+      # What could not even be sent to the failure queue has failed too, and each metric more is billed.
+      metric     = "FailedInvocations"
       dimensions = local.of_rule
     }
     silence = {

@@ -1,3 +1,9 @@
+# Its key until 2.0.0.
+moved {
+  from = aws_cloudwatch_metric_alarm.this["backlog_age"]
+  to   = aws_cloudwatch_metric_alarm.this["backlog"]
+}
+
 resource "aws_cloudwatch_metric_alarm" "this" {
   for_each = local.wanted
 
@@ -22,8 +28,8 @@ resource "aws_cloudwatch_metric_alarm" "this" {
     content {
       id    = "total"
       label = join(" + ", metric_query.value)
-      # SUM takes what there is, should one of them have no data at all.
-      expression  = format("SUM([%s])", join(", ", [for number, metric in metric_query.value : "FILL(m${number}, 0)"]))
+      # SUM takes what there is, should one of them have no data. FILL would make up datapoints for those that come late.
+      expression  = format("SUM([%s])", join(", ", [for number, metric in metric_query.value : "m${number}"]))
       return_data = true
     }
   }

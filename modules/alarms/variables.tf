@@ -35,6 +35,12 @@ variable "write_units" {
   nullable    = false
 }
 
+variable "on_demand" {
+  description = "Whether the table takes what comes, whatever its write capacity."
+  type        = bool
+  nullable    = false
+}
+
 variable "function_name" {
   description = "Function that is watched."
   type        = string
@@ -56,11 +62,12 @@ variable "max_event_age_seconds" {
 variable "delivery" {
   description = "How events come: whether bucket or rule invoke the function themselves, whether there is a buffer and a rule, and their names."
   type = object({
-    direct      = bool
-    buffer      = bool
-    buffer_name = string
-    rule        = bool
-    rule_name   = string
+    direct                = bool
+    buffer                = bool
+    buffer_name           = string
+    buffer_window_seconds = number
+    rule                  = bool
+    rule_name             = string
   })
   nullable = false
 }

@@ -53,8 +53,8 @@ locals {
       left   = "seconds"
       right  = "messages"
       lines = [
-        { label = "alarm", value = try(var.alarms["event_age"].threshold / 1000, null) },
-        { label = "alarm (buffer)", value = try(var.alarms["backlog_age"].threshold, null) },
+        { label = "alarm", value = try(var.alarms["event_age"].threshold / 1000, null), axis = "left" },
+        { label = "alarm: waiting + in flight", value = try(var.alarms["backlog"].threshold, null), axis = "right" },
       ]
       metrics = [
         merge(local.direct, { name = "AsyncEventAge", label = "age of events, s", stat = "Maximum", formula = "%s / 1000" }),
@@ -98,8 +98,8 @@ locals {
       left   = "milliseconds"
       right  = null
       lines = [
-        { label = "timeout", value = var.function.timeout_seconds * 1000 },
-        { label = "alarm", value = try(var.alarms["duration"].threshold, null) },
+        { label = "timeout", value = var.function.timeout_seconds * 1000, axis = "left" },
+        { label = "alarm", value = try(var.alarms["duration"].threshold, null), axis = "left" },
       ]
       metrics = [
         merge(local.common, { of = local.of_function, name = "Duration", label = "p50", stat = "p50" }),
@@ -115,8 +115,12 @@ locals {
       left   = "units a second"
       right  = null
       lines = [
-        { label = "capacity", value = var.table.write_units },
-        { label = "alarm", value = try(var.alarms["write_activity"].threshold / var.alarms["write_activity"].period_seconds, null) },
+        { label = "capacity", value = var.table.write_units, axis = "left" },
+        {
+          label = "alarm"
+          value = try(var.alarms["write_activity"].threshold / var.alarms["write_activity"].period_seconds, null)
+          axis  = "left"
+        },
       ]
       metrics = [
         merge(local.common, { of = local.of_table, name = "ConsumedWriteCapacityUnits", label = "consumed", formula = "%[1]s / PERIOD(%[1]s)" }),

@@ -77,7 +77,7 @@ locals {
         for side, label in { left = graph.left, right = graph.right } : side => { min = 0, label = label, showUnits = false }
         if label != null
       }
-      lines = [for line in graph.lines : { label = line.label, value = line.value } if line.value != null]
+      lines = [for line in graph.lines : { label = line.label, value = line.value, yAxis = line.axis } if line.value != null]
       metrics = [
         for number, metric in graph.metrics : [
           metric.of.namespace, metric.name, metric.of.dimension, metric.of.value,

@@ -17,8 +17,10 @@ _SECTIONS = {
     "Throttles": "LambdaThrottlesAlert",
     "Duration": "LambdaDurationAlert",
     "AsyncEventAge": "LambdaEventAgeAlert",
+    "AsyncEventsDropped": "LambdaEventsDroppedAlert",
     "DestinationDeliveryFailures": "LambdaDeliveryFailuresAlert",
-    "ApproximateAgeOfOldestMessage": "BufferBacklogAlert",
+    "ApproximateNumberOfMessagesNotVisible": "BufferBacklogAlert",
+    "FailedInvocations": "RuleFailuresAlert",
     "AsyncEventsReceived": "UploadSilenceAlert",
     "NumberOfMessagesSent": "UploadSilenceAlert",
     "MatchedEvents": "UploadSilenceAlert",
@@ -39,9 +41,16 @@ class Piece(NamedTuple):
 
 def section(alarm: Mapping[str, Any]) -> str:
     """The heading of the section on an alarm of DescribeAlarms."""
-    metric = alarm.get("MetricName")
-    # One of the module's alarms is on an expression.
-    return "RuleFailuresAlert" if metric is None else _SECTIONS.get(str(metric), "")
+    # Of an expression the last metric tells: the first may have an alarm of its own.
+    return _SECTIONS.get(metrics(alarm)[-1], "") if metrics(alarm) else ""
+
+
+def metrics(alarm: Mapping[str, Any]) -> list[str]:
+    """The metric of an alarm of DescribeAlarms, or those of its expression in their order."""
+    if alarm.get("MetricName"):
+        return [str(alarm["MetricName"])]
+    parts = (part.get("MetricStat") for part in alarm.get("Metrics") or [])
+    return [str(part["Metric"]["MetricName"]) for part in parts if part]
 
 
 @functools.cache

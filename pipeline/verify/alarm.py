@@ -1,4 +1,4 @@
-"""Test the write alarm, and wait for its notification as a subscriber of the topic."""
+"""Test a write alarm, and wait for its notification as a subscriber of the topic."""
 
 import contextlib
 import json
@@ -25,9 +25,15 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
     """
     cloudwatch = session.client("cloudwatch")
     found = alerting.described(session).values()
-    watchers = (each for each in found if each.get("MetricName") == "ConsumedWriteCapacityUnits")
+    # A table on demand has the second one only.
+    watchers = (
+        alarm
+        for metric in alerting.TABLE_METRICS
+        for alarm in found
+        if alarm.get("MetricName") == metric
+    )
     if (alarm := next(watchers, None)) is None:
-        raise NotCheckedError("no alarm watches ConsumedWriteCapacityUnits")
+        raise NotCheckedError(f"no alarm watches {' or '.join(alerting.TABLE_METRICS)}")
     name = alarm["AlarmName"]
 
     def set_state(state: str) -> None:

@@ -15,7 +15,7 @@ from pipeline.deployed.session import DriftError, FailingError, NotCheckedError,
 from pipeline.terminal import printable
 
 # The table's metrics that the module's alarms watch, whatever the alarms' names.
-_TABLE_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
+TABLE_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
 
 
 def described(session: Session) -> dict[str, Mapping[str, Any]]:
@@ -45,7 +45,7 @@ def alarms(session: Session) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
     on = ", ".join(sorted(name for name in found if found[name]["StateValue"] == "ALARM"))
     watched = {(alarm.get("MetricName"), alarm.get("Namespace")) for alarm in found.values()}
-    absent = [name for name in _TABLE_METRICS if (name, "AWS/DynamoDB") not in watched]
+    absent = [name for name in TABLE_METRICS if (name, "AWS/DynamoDB") not in watched]
     return (
         f"{len(found)} alarms notify the topic ({counts}{': ' + on if on else ''})"
         f"{f'; none watches {" or ".join(absent)}' if absent else ''}"

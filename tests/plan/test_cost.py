@@ -132,7 +132,7 @@ def test_fixed_costs_are_those_of_the_sentences(name: str, raw: dict[str, Any]) 
 
 @pytest.mark.parametrize(
     ("name", "metrics"),
-    [("default", 8), ("buffered", 7), ("eventbridge", 11), ("handover", 11)],
+    [("default", 9), ("buffered", 8), ("eventbridge", 11), ("handover", 12), ("on-demand", 8)],
 )
 def test_alarms_count_as_many_metrics_as_the_page_says(
     name: str, metrics: int, raw: dict[str, Any]
@@ -160,7 +160,7 @@ def test_pipelines_of_one_root_share_what_is_free(raw: dict[str, Any]) -> None:
     alone = costs(only(raw, "default"))["cloudwatch_alarms"]
     together = costs(plan)["cloudwatch_alarms"]
     assert alone.billed == 0
-    assert [together.quantity, together.free, together.billed] == [15, 10, 5]
+    assert [together.quantity, together.free, together.billed] == [17, 10, 7]
 
 
 def test_every_attribute_that_counts_is_known_at_plan(raw: dict[str, Any]) -> None:

@@ -177,6 +177,16 @@ def test_only_this_bucket_of_this_account_may_invoke_the_function(planned: Plann
             False,
         ),
         (
+            "dropped",
+            "LambdaEventsDroppedAlert",
+            "AWS/Lambda AsyncEventsDropped",
+            {"FunctionName": "S3ToDynamoProcessor"},
+            "Sum",
+            1,
+            300,
+            False,
+        ),
+        (
             "delivery_failures",
             "LambdaDeliveryFailuresAlert",
             "AWS/Lambda DestinationDeliveryFailures",
@@ -214,9 +224,9 @@ def test_the_alarm_watches_and_tells(
     assert bool(planned.unknown[address].get("ok_actions")) is tells_ok
 
 
-def test_there_are_eight_alarms_and_none_for_silence(planned: Planned) -> None:
+def test_there_are_nine_alarms_and_none_for_silence(planned: Planned) -> None:
     alarms = [address for address in planned.resources if "metric_alarm" in address]
-    assert len(alarms) == 8
+    assert len(alarms) == 9
     assert not any("silence" in address for address in alarms)
 
 
@@ -323,7 +333,7 @@ def test_everything_that_takes_tags_carries_the_labs(planned: Planned) -> None:
     tagged = {
         address: values["tags"] for address, values in planned.resources.items() if "tags" in values
     }
-    assert len(tagged) == 8 + len(
+    assert len(tagged) == 9 + len(
         {"topic", "table", "function", "log group", "role", "bucket", "queue"}
     )
     assert all(tags == {"Environment": "Lab"} for tags in tagged.values()), tagged

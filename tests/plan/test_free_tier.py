@@ -55,7 +55,7 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
                 "access_log": {"bucket": "logs"},
             },
         ),
-        case("ten-metrics", table={"object_index": True}, delivery=DRAINING, alarms=SILENCE),
+        case("ten-metrics", table={"object_index": True}, alarms=SILENCE),
         case(
             "direct",
             "table.write_units is 30: 5 units beyond the 25 that are free cost $2.37 a month.",
@@ -101,7 +101,8 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
             f"encryption.mode is given: the key is its owner's to pay; {REQUESTS}",
             table={"billing_mode": "PAY_PER_REQUEST", "write_units": 30},
             delivery=EVENTBRIDGE,
-            alarms=SILENCE,
+            # With a threshold of one's own, writes are watched on demand too.
+            alarms=SILENCE | {"write_activity": {"threshold": 100}},
             encryption={"mode": "given", "kms_key_arn": KEY},
         ),
         case(

@@ -366,6 +366,10 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             "alarms.errors.name has 256 characters; write at most 255", alarms=alarm(name="x" * 256)
         ),
         case('alarms.extra_actions holds "pager"; write ARNs', alarms={"extra_actions": ["pager"]}),
+        case(
+            "alarms.backlog_age is alarms.backlog since 2.0.0",
+            alarms={"backlog_age": {"threshold": 1800, "notify_ok": False}},
+        ),
         case('bucket.name is "", which S3 refuses', bucket={"name": ""}),
         case(
             'bucket.access_log.bucket is "My Bucket"; write the name',

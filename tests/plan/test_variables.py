@@ -404,6 +404,25 @@ def test_the_alarm_on_age_comes_before_events_are_given_up(planned: Planned) -> 
     assert planned.resources[alarm("event_age")]["threshold"] == 240_000
 
 
+@variables(table={"billing_mode": "PAY_PER_REQUEST", "object_index": True})
+def test_a_table_on_demand_has_no_alarm_on_a_capacity_that_it_has_not(planned: Planned) -> None:
+    assert alarm("write_activity") not in planned.resources
+    throttled = planned.resources[alarm("write_throttle")]
+    assert "table.write_units" not in throttled["alarm_description"]
+
+
+@variables(
+    table={"billing_mode": "PAY_PER_REQUEST"},
+    delivery={"buffer": {}},
+    alarms={"write_activity": {"threshold": 30_000}},
+)
+def test_a_table_on_demand_is_watched_with_thresholds_of_its_own(planned: Planned) -> None:
+    activity = planned.resources[alarm("write_activity")]
+    assert activity["threshold"] == 30_000
+    assert "table.write_units" not in activity["alarm_description"]
+    assert planned.resources[alarm("backlog")]["threshold"] == 100
+
+
 @variables(alarms={"throttles": {"enabled": False}})
 def test_one_alarm_can_be_switched_off(planned: Planned) -> None:
     assert alarm("throttles") not in planned.resources

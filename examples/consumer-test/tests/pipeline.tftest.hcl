@@ -27,16 +27,16 @@ run "the_pipeline_is_the_teams_and_costs_nothing" {
   }
 }
 
-run "somebody_is_told_after_as_long_as_was_asked" {
+run "somebody_is_told_when_as_many_wait_as_was_asked" {
   command = plan
 
   variables {
-    longest_wait_minutes = 30
+    most_waiting = 200
   }
 
   assert {
-    condition     = module.pipeline.alarms["backlog_age"].threshold == 1800
-    error_message = "The alarm's threshold is ${module.pipeline.alarms["backlog_age"].threshold} seconds."
+    condition     = module.pipeline.alarms["backlog"].threshold == 200
+    error_message = "The alarm's threshold is ${module.pipeline.alarms["backlog"].threshold} messages."
   }
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.console.board.board import WINDOW_SECONDS
 from pipeline.console.board.parsing import json_object
-from pipeline.console.runbook import section
+from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 from pipeline.errors import PipelineError
@@ -122,13 +122,15 @@ def _describe(session: ReadSession) -> dict[str, Mapping[str, Any]]:
 
 
 def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
+    parts = (part["MetricStat"] for part in alarm.get("Metrics") or [] if "MetricStat" in part)
+    part = next(parts, {})
     return {
         "name": alarm["AlarmName"],
         "state": alarm["StateValue"],
         "reason": str(alarm.get("StateReason") or "")[:_MAX_REASON],
-        "metric": str(alarm.get("MetricName") or "an expression"),
-        "statistic": str(alarm.get("Statistic") or ""),
-        "period": alarm.get("Period"),
+        "metric": " + ".join(metrics(alarm)) or "an expression",
+        "statistic": str(alarm.get("Statistic") or part.get("Stat") or ""),
+        "period": alarm.get("Period") or part.get("Period"),
         "threshold": alarm.get("Threshold"),
         "section": section(alarm),
     }

@@ -22,8 +22,11 @@ def made() -> dict[str, dict[str, Any]]:
     for key, alarm in local["definitions"].items():
         if key == "silence":
             continue
-        metrics = [{"Id": "total"}] if "sum" in alarm else None
-        found[alarm["name"]] = {"Metrics": metrics} if metrics else {"MetricName": alarm["metric"]}
+        if "sum" in alarm:
+            stats = [{"MetricStat": {"Metric": {"MetricName": name}}} for name in alarm["sum"]]
+            found[alarm["name"]] = {"Metrics": [{"Id": "total", "Expression": "SUM"}, *stats]}
+        else:
+            found[alarm["name"]] = {"MetricName": alarm["metric"]}
     # Which metric it has depends on where events come from.
     for metric in SILENT:
         assert f'"{metric}"' in local["received"]
@@ -37,7 +40,7 @@ def headings() -> list[str]:
 
 def test_every_alarm_of_the_module_has_a_section_and_every_section_an_alarm() -> None:
     alarms = made()
-    assert len(alarms) == 13
+    assert len(alarms) == 14
     for name, found in alarms.items():
         assert section({"AlarmName": "theirs", **found}) == name.split()[0]
         words = [piece.text for part in paragraphs(name.split()[0]) for piece in part]
@@ -48,6 +51,7 @@ def test_every_alarm_of_the_module_has_a_section_and_every_section_an_alarm() ->
 def test_an_alarm_that_is_not_the_modules_has_no_section() -> None:
     assert section({"MetricName": "CPUUtilization"}) == ""
     assert section({"MetricName": 5}) == ""
+    assert section({}) == section({"Metrics": [{"Id": "e", "Expression": "5"}]}) == ""
     assert paragraphs("") == []
     assert paragraphs("What verify looks") == []
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -57,9 +58,14 @@ def test_every_item_is_whole_and_has_its_source(key: str) -> None:
     assert "/pricing/" in item.source or item.source.endswith("-pricing/")
     assert item.service
     assert item.unit
+    assert date.fromisoformat(item.date) <= date.fromisoformat(PRICES.date)
     assert item.per > 0
     assert item.free is None or item.free > 0
     assert item.price > 0 if item.price is not None else item.note
+
+
+def test_only_these_prices_were_not_found_in_awss_price_list() -> None:
+    assert {key for key, item in ITEMS.items() if not item.offer} == {"sns_sms", "xray_traces"}
 
 
 def test_items_of_one_pool_share_one_amount() -> None:
@@ -99,7 +105,8 @@ def test_a_changed_price_changes_the_table(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     file.write_text(json.dumps(read))
     row = (
-        "| [SQS](https://aws.amazon.com/sqs/pricing/) | requests | nothing | $0.50 per 1,000,000 |"
+        "| [SQS](https://aws.amazon.com/sqs/pricing/) | requests | nothing | $0.50 per 1,000,000 "
+        f"| {ITEMS['sqs_requests'].date} |"
     )
     assert row in prices.table(prices.load(file)).splitlines()
     assert row not in prices.table(PRICES).splitlines()
