@@ -27,12 +27,22 @@ _DETAIL_TYPES = {
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 
 
+class Replication(NamedTuple):
+    """Which replication of an object an event is about; named as S3 names it."""
+
+    replicationRuleId: str = ""  # noqa: N815
+    destinationBucket: str = ""  # noqa: N815
+    s3Operation: str = ""  # noqa: N815
+    requestTime: str = ""  # noqa: N815
+
+
 class ObjectEvent(NamedTuple):
     """One thing that happened to one object, spelled alike whichever way it came.
 
     `key` is decoded, `name` is S3's own without `s3:` (`ObjectCreated:Put`), `time` is UTC in whole
-    seconds (`2026-11-22T09:40:00Z`), `timestamp` the same in epoch seconds, `size` is in bytes.
-    What an event lacks is empty; a size, None.
+    seconds (`2026-11-22T09:40:00Z`), `timestamp` the same in epoch seconds, `size` is in bytes,
+    `request_id` what S3 answered the request with that caused the event. What an event lacks is
+    empty; a size, None.
     """
 
     bucket: str
@@ -44,6 +54,8 @@ class ObjectEvent(NamedTuple):
     version_id: str = ""
     etag: str = ""
     size: int | None = None
+    request_id: str = ""
+    replication: Replication = Replication()
 
 
 class Failure(NamedTuple):
@@ -146,7 +158,10 @@ def _of_notification(record: Any) -> ObjectEvent:
     item = _field(s3, "object", dict)
     name = _field(record, "eventName", str).removeprefix("s3:")
     key = _decoded(_field(item, "key", str))
-    return _event(name, _field(record, "eventTime", str), s3, key, item)
+    request_id = _text(record.get("responseElements"), "x-amz-request-id")
+    about = record.get("replicationEventData")
+    replication = (_text(about, each) for each in Replication._fields)
+    return _event(name, _field(record, "eventTime", str), s3, key, item, request_id, *replication)
 
 
 def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
@@ -159,7 +174,8 @@ def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
     name = _eventbridge_name(_field(envelope, "detail-type", str), detail)
     # Not encoded here, unlike in notifications.
     key = _field(item, "key", str)
-    return _event(name, _field(envelope, "time", str), detail, key, item)
+    request_id = _text(detail, "request-id")
+    return _event(name, _field(envelope, "time", str), detail, key, item, request_id)
 
 
 def _check_version(version: Any, major: str) -> None:
@@ -182,7 +198,13 @@ def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:
 
 
 def _event(
-    name: str, time: str, place: dict[str, Any], key: str, item: dict[str, Any]
+    name: str,
+    time: str,
+    place: dict[str, Any],
+    key: str,
+    item: dict[str, Any],
+    request_id: str,
+    *replication: str,
 ) -> ObjectEvent:
     bucket = _field(_field(place, "bucket", dict), "name", str)
     # Hexadecimal, so case says nothing. Zeros do: AWS compares them padded on the right.
@@ -190,11 +212,21 @@ def _event(
     version = _optional(item, "versionId")
     version = "" if version == "null" else version
     etag = _optional(item, "eTag").strip('"')
+    texts = sequencer, version, etag
     try:
-        "".join((bucket, key, name, sequencer, version, etag)).encode()
+        "".join((bucket, key, name, *texts, request_id, *replication)).encode()
     except UnicodeEncodeError as error:
         raise _UnreadableError("a lone surrogate, which no UTF-8 name of S3's holds") from error
-    return ObjectEvent(bucket, key, name, *_moment(time), sequencer, version, etag, _size(item))
+    return ObjectEvent(
+        bucket,
+        key,
+        name,
+        *_moment(time),
+        *texts,
+        _size(item),
+        request_id,
+        Replication(*replication),
+    )
 
 
 def _moment(time: str) -> tuple[str, int]:
@@ -244,3 +276,9 @@ def _field(parent: dict[str, Any], name: str, kind: type) -> Any:
 def _optional(parent: dict[str, Any], name: str) -> str:
     """`parent`'s text of that name; empty if there is none."""
     return "" if parent.get(name) in (None, "") else str(_field(parent, name, str))
+
+
+def _text(parent: Any, name: str) -> str:
+    """The same of what no upload is refused for: empty whatever is wrong with it."""
+    value = parent.get(name) if isinstance(parent, dict) else None
+    return value if isinstance(value, str) else ""

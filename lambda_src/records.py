@@ -19,6 +19,16 @@ NAMESPACE = bytes.fromhex("5b9aca6c30a94133b9ca5ff848fd892d")
 # With other events, a restore's say, S3 sends the sequencer of the object's creation, or none.
 _SEQUENCED = {"ObjectCreated", "ObjectRemoved", "LifecycleExpiration"}
 
+# S3 does these itself, a version at a time and never twice in a second. What a request causes can
+# come twice: its id is the one that S3 answered it with, in notifications as in EventBridge events.
+_UNREQUESTED = {
+    "ObjectRestore:Completed",
+    "ObjectRestore:Delete",
+    "IntelligentTiering",
+    "LifecycleTransition",
+    "ReducedRedundancyLostObject",
+}
+
 
 def build(
     events: Iterable[ObjectEvent], now: int, retention: int
@@ -47,7 +57,8 @@ def object_id(event: ObjectEvent) -> str:
     `["bucket","key","version","ObjectCreated"]` for a created version, otherwise
     `["bucket","key","version","family","sequencer"]` for what is created, removed or expires, and
     `["bucket","key","version","family:action","time","eTag"]` for the rest and what has no
-    sequencer. What an event lacks is `""`.
+    sequencer, with `"request id"`, or the replication's rule, destination, operation and time of
+    its request, after these where only that tells two apart. What an event lacks is `""`.
     """
     family = event.name.partition(":")[0]
     parts = [event.bucket, event.key, event.version_id]
@@ -57,13 +68,22 @@ def object_id(event: ObjectEvent) -> str:
         parts += [family, event.sequencer]
     else:
         # The whole name: tags put and deleted within one second are two events.
-        parts += [event.name, event.time, event.etag]
+        parts += [event.name, event.time, event.etag, *_apart(event).values()]
     name = _encode(parts).encode()
     digest = bytearray(hashlib.sha1(NAMESPACE + name, usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
     text = digest.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _apart(event: ObjectEvent) -> dict[str, str]:
+    """What tells apart events that are alike in all else, by the names of its attributes."""
+    if event.name in _UNREQUESTED or event.name.partition(":")[0] in _SEQUENCED:
+        return {}
+    if any(event.replication):
+        return event.replication._asdict()
+    return {"requestId": event.request_id} if event.request_id else {}
 
 
 def _item(identity: str, event: ObjectEvent, now: int, retention: int) -> Item:
@@ -81,6 +101,7 @@ def _item(identity: str, event: ObjectEvent, now: int, retention: int) -> Item:
         "eventTime": {"S": event.time},
     }
     rest = {"sequencer": event.sequencer, "versionId": event.version_id, "eTag": event.etag}
+    rest |= _apart(event)
     item |= {name: {"S": value} for name, value in rest.items() if value}
     if event.size is not None:
         item["size"] = {"N": str(event.size)}

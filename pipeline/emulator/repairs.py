@@ -20,14 +20,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 Response = tuple[int, dict[str, str], bytes]
-_S3_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _STOP_SECONDS = 20.0
-# A carriage return is taken, and read back as a line feed.
-_NO_XML = [code for code in range(0x20) if code not in b"\t\n"]
 
 
 def stand_behind_tls() -> None:
@@ -97,34 +93,6 @@ def describe_alarms_in_full() -> None:
         return original(params, data, is_cbor, is_json)
 
     cloudwatch._describe_alarms = describe
-
-
-def list_versions_as_asked() -> None:
-    """ListObjectVersions honours `encoding-type=url`, which the provider and boto3 always send.
-
-    Without it both decode keys that were never encoded, so that `a+b` and `100%` can't be deleted
-    and `force_destroy` never ends. Keys may have what no XML takes, which is why S3 encodes them.
-    """
-    from ministack.services import s3
-
-    original = s3._list_object_versions
-
-    def list_versions(bucket_name: str, query_params: Any) -> Response:
-        status, headers, body = original(bucket_name, query_params)
-        if status != 200 or s3._qp(query_params, "encoding-type", "") != "url":
-            return status, headers, body
-        ElementTree.register_namespace("", _S3_NAMESPACE)
-        # Out of the way of the parser, in characters that have no meaning of their own.
-        text = body.decode().translate({code: 0xE000 + code for code in _NO_XML})
-        root = ElementTree.fromstring(text)  # noqa: S314 - ministack's own answer
-        for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker", "Key"):
-            for element in root.iter(f"{{{_S3_NAMESPACE}}}{name}"):
-                key = (element.text or "").translate({0xE000 + code: code for code in _NO_XML})
-                element.text = s3._url_encode(key)
-        ElementTree.SubElement(root, f"{{{_S3_NAMESPACE}}}EncodingType").text = "url"
-        return status, headers, ElementTree.tostring(root, "utf-8", xml_declaration=True)
-
-    s3._list_object_versions = list_versions
 
 
 def alarms_evaluate_as_in_aws() -> None:
@@ -274,7 +242,6 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     take_a_proxys_requests,
     describe_alarms_in_full,
-    list_versions_as_asked,
     alarms_evaluate_as_in_aws,
     alarms_keep_their_metrics,
     rules_invoke_as_notifications_do,
@@ -345,13 +312,14 @@ def main(arguments: list[str]) -> None:
     private_tmp, *options = arguments
     if "--tied" in options:
         threading.Thread(target=_end_when_orphaned, daemon=True).start()
-    if "--unrepaired" not in options:
-        for repair in REPAIRS:
-            repair()
     # Isolated, this file does not find its neighbours; last, so that they hide nothing.
     sys.path.append(str(Path(__file__).resolve().parents[2]))
+    from pipeline.emulator import s3_answers
     from pipeline.emulator.saves import keep_saving
 
+    if "--unrepaired" not in options:
+        for repair in (*REPAIRS, *s3_answers.REPAIRS):
+            repair()
     keep_saving()
     from ministack import app
 

@@ -29,6 +29,7 @@ from tools.faults import deployment as faulty
 STACKS = ("deliveries", "switched", "cloud", "upgraded", "shown", "deployments", "adopted")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     run_last(items, "destroyed")
     for item in items:

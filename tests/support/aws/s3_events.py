@@ -6,10 +6,19 @@ from typing import Any
 from urllib.parse import quote_plus
 
 TIME = "2026-11-22T09:40:00.123Z"
+REQUEST_ID = "N4N7GDK58NMKJ12R"
 
 
-def record(path: str = "a/b.txt", *, name: str = "ObjectCreated:Put", **thing: Any) -> Any:
+def record(
+    path: str = "a/b.txt",
+    *,
+    name: str = "ObjectCreated:Put",
+    request_id: str = REQUEST_ID,
+    replication: Any = None,
+    **thing: Any,
+) -> Any:
     """A record of a notification for the object at `path`; keyword None leaves a field out."""
+    about = {} if replication is None else {"replicationEventData": replication}
     fields = {
         "key": quote_plus(path, safe="/"),
         "size": 3,
@@ -23,6 +32,8 @@ def record(path: str = "a/b.txt", *, name: str = "ObjectCreated:Put", **thing: A
         "awsRegion": "eu-central-1",
         "eventTime": TIME,
         "eventName": name,
+        "responseElements": {"x-amz-request-id": request_id, "x-amz-id-2": "Example"},
+        **about,
         "s3": {
             "s3SchemaVersion": "1.0",
             "configurationId": "all",
@@ -43,6 +54,7 @@ def eventbridge(
     detail_type: str = "Object Created",
     reason: str | None = "PutObject",
     deletion_type: str | None = None,
+    request_id: str = REQUEST_ID,
     **thing: Any,
 ) -> dict[str, Any]:
     """What S3 sends through EventBridge for the same upload as `record`'s."""
@@ -57,7 +69,7 @@ def eventbridge(
         "version": "0",
         "bucket": {"name": "uploads"},
         "object": {name: value for name, value in fields.items() if value is not None},
-        "request-id": "N4N7GDK58NMKJ12R",
+        "request-id": request_id,
         "requester": "123456789012",
     }
     if reason is not None:

@@ -21,6 +21,7 @@ UPLOAD = events.ObjectEvent(
     version_id="v1",
     etag="49f68a5c8493ec2c0bf489821c21fc3b",
     size=3,
+    request_id=s3.REQUEST_ID,
 )
 NOTIFIED = s3.notification(s3.record("a b/ü+1.txt", versionId="v1"))
 BRIDGED = s3.eventbridge("a b/ü+1.txt", version_id="v1")
@@ -200,4 +201,7 @@ def test_the_events_of_the_aws_documentation_are_read(path: Path) -> None:
     case = json.loads(path.read_text())
     delivery = events.read(case["event"])
     assert not delivery.refusals
-    assert [event._asdict() for _, event in delivery.events] == case["read_as"]
+    read_as = [
+        event._asdict() | {"replication": [*event.replication]} for _, event in delivery.events
+    ]
+    assert read_as == case["read_as"]

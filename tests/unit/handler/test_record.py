@@ -1,6 +1,7 @@
 """The record is a pure function of its event."""
 
 import json
+import re
 import string
 import uuid
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import events
 import records
+from pipeline.paths import ROOT
 from tests.support.aws import s3_events as s3
 from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
 from tests.unit.handler.conftest import Handle
@@ -20,6 +22,47 @@ NOW = 1795340460
 DAY = 86400
 # Every string that UTF-8 has a spelling for, control characters too.
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200)
+
+REPLICATION = {
+    "replicationRuleId": "eu",
+    "destinationBucket": "arn:aws:s3:::eu",
+    "s3Operation": "OBJECT_PUT",
+    "requestTime": "2026-11-22T09:39:58.000Z",
+    "failureReason": "AssumeRoleNotPermitted",
+}
+# Every event type of S3, by what tells two of its events apart.
+REQUESTED = (
+    "ObjectTagging:Put",
+    "ObjectTagging:Delete",
+    "ObjectAcl:Put",
+    "ObjectRestore:Post",
+    "ObjectAnnotation:Put",
+    "ObjectAnnotation:Delete",
+    "ObjectRetention:Put",
+)
+UNREQUESTED = (
+    "ObjectRestore:Completed",
+    "ObjectRestore:Delete",
+    "LifecycleTransition",
+    "IntelligentTiering",
+    "ReducedRedundancyLostObject",
+)
+SEQUENCED = (
+    "ObjectCreated:Put",
+    "ObjectCreated:Post",
+    "ObjectCreated:Copy",
+    "ObjectCreated:CompleteMultipartUpload",
+    "ObjectRemoved:Delete",
+    "ObjectRemoved:DeleteMarkerCreated",
+    "LifecycleExpiration:Delete",
+    "LifecycleExpiration:DeleteMarkerCreated",
+)
+REPLICATED = (
+    "Replication:OperationFailedReplication",
+    "Replication:OperationMissedThreshold",
+    "Replication:OperationNotTracked",
+    "Replication:OperationReplicatedAfterThreshold",
+)
 
 
 def build(*found: Any, now: int = NOW) -> dict[str, records.Item]:
@@ -94,14 +137,122 @@ def test_an_empty_object_has_size_zero() -> None:
             {"sequencer": None, "eTag": None},
             '["uploads","a/ü\\"","","ObjectCreated:Put","2026-11-22T09:40:00Z",""]',
         ),
+        (
+            {"name": "ObjectTagging:Put", "versionId": "v1"},
+            '["uploads","a/ü\\"","v1","ObjectTagging:Put","2026-11-22T09:40:00Z",'
+            '"49f68a5c8493ec2c0bf489821c21fc3b","N4N7GDK58NMKJ12R"]',
+        ),
+        (
+            {"name": "ObjectTagging:Put", "versionId": "v1", "request_id": ""},
+            '["uploads","a/ü\\"","v1","ObjectTagging:Put","2026-11-22T09:40:00Z",'
+            '"49f68a5c8493ec2c0bf489821c21fc3b"]',
+        ),
+        (
+            {"name": "Replication:OperationFailedReplication", "replication": REPLICATION},
+            '["uploads","a/ü\\"","","Replication:OperationFailedReplication",'
+            '"2026-11-22T09:40:00Z","49f68a5c8493ec2c0bf489821c21fc3b","eu","arn:aws:s3:::eu",'
+            '"OBJECT_PUT","2026-11-22T09:39:58.000Z"]',
+        ),
     ],
-    ids=["version", "created", "time and eTag", "removed", "expired", "restored", "time"],
+    ids=[
+        "version",
+        "created",
+        "time and eTag",
+        "removed",
+        "expired",
+        "restored",
+        "time",
+        "tagged",
+        "tagged by nobody knows which request",
+        "replicated",
+    ],
 )
 def test_the_identity_is_the_documented_uuid(thing: dict[str, Any], name: str) -> None:
     # Written out, not computed: tables out there hold these.
     namespace = uuid.UUID("5b9aca6c-30a9-4133-b9ca-5ff848fd892d")
     expected = str(uuid.uuid5(namespace, name))
     assert list(build(s3.notification(s3.record('a/ü"', **thing)))) == [expected]
+
+
+@pytest.mark.parametrize("name", REPLICATED)
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"replicationRuleId": "us"},
+        {"destinationBucket": "arn:aws:s3:::us"},
+        {"s3Operation": "OBJECT_TAGGING"},
+        {"requestTime": "2026-11-22T09:39:58.500Z"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_replications_that_differ_leave_a_record_each(name: str, other: dict[str, str]) -> None:
+    first, second = (
+        s3.record("a", name=name, versionId="v1", replication=REPLICATION | changed)
+        for changed in ({}, other)
+    )
+    found = build(s3.notification(first), s3.notification(second)).values()
+    assert len(found) == 2
+    for item, changed in zip(found, ({}, other), strict=True):
+        expected = {name: {"S": value} for name, value in (REPLICATION | changed).items()}
+        del expected["failureReason"]
+        assert item.items() >= expected.items()
+
+
+@pytest.mark.parametrize("name", REQUESTED)
+def test_two_requests_of_one_second_are_two_events(name: str) -> None:
+    first, again, second = (
+        s3.notification(s3.record("a", name=name, versionId="v1", request_id=request))
+        for request in ("A", "A", "B")
+    )
+    found = build(first, again, second).values()
+    assert [item["requestId"] for item in found] == [{"S": "A"}, {"S": "B"}]
+
+
+@pytest.mark.parametrize("name", UNREQUESTED)
+def test_what_s3_does_itself_is_one_event_whatever_request_id_it_bears(name: str) -> None:
+    first, second = (
+        s3.notification(s3.record("a", name=name, versionId="v1", request_id=request))
+        for request in ("A", "B")
+    )
+    assert build(first) == build(second)
+
+
+@pytest.mark.parametrize("name", SEQUENCED)
+def test_what_has_a_sequencer_is_told_apart_by_that(name: str) -> None:
+    first, again, second = (
+        s3.notification(s3.record("a", name=name, sequencer=sequencer, request_id=request))
+        for sequencer, request in (("01", "A"), ("01", "B"), ("02", "B"))
+    )
+    assert build(first) == build(again)
+    assert len(build(first, second)) == 2
+
+
+def test_every_event_type_that_the_module_takes_is_told_apart_here() -> None:
+    text = (ROOT / "allowed_values.tf").read_text()
+    types = {name for name in re.findall(r'"s3:([^"]+)"', text) if not name.endswith("*")}
+    assert types == {*REQUESTED, *UNREQUESTED, *SEQUENCED, *REPLICATED}
+
+
+@pytest.mark.parametrize(
+    ("name", "detail_type"),
+    [
+        ("ObjectRestore:Post", "Object Restore Initiated"),
+        ("ObjectRestore:Completed", "Object Restore Completed"),
+        ("ObjectRestore:Delete", "Object Restore Expired"),
+        ("LifecycleTransition", "Object Storage Class Changed"),
+        ("IntelligentTiering", "Object Access Tier Changed"),
+        ("ObjectTagging:Put", "Object Tags Added"),
+        ("ObjectTagging:Delete", "Object Tags Deleted"),
+        ("ObjectAcl:Put", "Object ACL Updated"),
+    ],
+)
+def test_an_event_without_a_sequencer_of_its_own_has_one_record_in_either_envelope(
+    name: str, detail_type: str
+) -> None:
+    # As S3 sends them: the upload's sequencer in a notification, none in an EventBridge event.
+    notified = s3.notification(s3.record("a", name=name, versionId="v1"))
+    bridged = s3.eventbridge("a", detail_type=detail_type, version_id="v1", sequencer=None)
+    assert list(build(notified)) == list(build(bridged))
 
 
 def test_a_deleted_version_is_another_event_than_its_creation() -> None:
@@ -135,12 +286,6 @@ def test_events_without_sequencer_of_one_second_stay_apart_by_name() -> None:
 )
 def test_events_that_bear_the_sequencer_of_the_upload_stay_apart(names: tuple[str, ...]) -> None:
     assert len(build(*(s3.notification(s3.record("a", name=name)) for name in names))) == len(names)
-
-
-def test_a_restore_has_one_identity_in_either_envelope() -> None:
-    notified = s3.notification(s3.record("a", name="ObjectRestore:Completed"))
-    bridged = s3.eventbridge("a", detail_type="Object Restore Completed", sequencer=None)
-    assert list(build(notified)) == list(build(bridged))
 
 
 def test_overwrites_of_an_unversioned_object_are_events_of_their_own() -> None:
