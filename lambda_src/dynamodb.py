@@ -234,7 +234,8 @@ class Table:
                 # What killed it has killed those that slept as long: don't wait for each.
                 self._idle.clear()
             if isinstance(error, ssl.SSLCertVerificationError):
-                raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
+                hint = "if this is your endpoint, name its authority's file in AWS_CA_BUNDLE"
+                raise WriteError(f"{error}; {hint}") from error
             # A kept connection may have died in its sleep: no fault of the server's.
             again = "at once" if reused and not isinstance(error, TimeoutError) else "later"
             raise WriteError(f"{type(error).__name__}: {error}", again=again) from error

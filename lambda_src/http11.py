@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import select
 import socket
@@ -15,13 +14,15 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from trust import Trust
+
 _URL = re.compile(r"(https?)://(\[[0-9A-Fa-f:.]+\]|[^/:@]+)(?::([0-9]{1,5}))?/?")
 
 
 class Endpoint(NamedTuple):
-    """Where to connect. `authority` is what the Host header says."""
+    """Where to connect, over TLS if there is a `trust`. `authority` is what Host says."""
 
-    tls: ssl.SSLContext | None
+    trust: Trust | None
     host: str
     port: int
     authority: str
@@ -38,8 +39,8 @@ def parse(url: str) -> Endpoint:
         raise ValueError(f"{url!r} is no endpoint; write http(s)://host[:port]")
     secure = match[1] == "https"
     port = int(match[3] or (443 if secure else 80))
-    tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE")) if secure else None
-    return Endpoint(tls, match[2].strip("[]"), port, url.partition("://")[2].rstrip("/"))
+    authority = url.partition("://")[2].rstrip("/")
+    return Endpoint(Trust() if secure else None, match[2].strip("[]"), port, authority)
 
 
 class Connection:
@@ -48,11 +49,12 @@ class Connection:
     def __init__(self, endpoint: Endpoint, seconds: float, deadline: float) -> None:
         """Connect in so many `seconds` and by `deadline` (`time.monotonic()`). Raises OSError."""
         self.reusable = True
-        plain = _connected(endpoint, seconds, deadline)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = plain
-        if endpoint.tls:
-            self._socket = endpoint.tls.wrap_socket(plain, server_hostname=endpoint.host)
+        addresses = _addresses(endpoint, deadline)
+        end = min(deadline, time.monotonic() + seconds)
+        trust = endpoint.trust
+        self._socket = (
+            _secured(trust, endpoint.host, addresses, end) if trust else _connected(addresses, end)
+        )
 
     def post(self, headers: dict[str, str], body: bytes, deadline: float) -> Answer:
         """Send to `/` and read the whole answer by `deadline`. Raises OSError.
@@ -98,7 +100,7 @@ class Connection:
         return data
 
 
-def _connected(endpoint: Endpoint, seconds: float, deadline: float) -> socket.socket:
+def _addresses(endpoint: Endpoint, deadline: float) -> list[Any]:
     found: list[Any] = []
 
     def resolve() -> None:
@@ -109,21 +111,39 @@ def _connected(endpoint: Endpoint, seconds: float, deadline: float) -> socket.so
     resolver = threading.Thread(target=resolve, daemon=True)
     resolver.start()
     resolver.join(_left(deadline))
-    end = min(deadline, time.monotonic() + seconds)
-    while found:
-        family, kind, protocol, _, address = found.pop(0)
-        plain = socket.socket(family, kind, protocol)
-        try:
-            # A share for each: `create_connection` gives each the whole time.
-            plain.settimeout(_left(end) / (len(found) + 1))
-            plain.connect(address)
-            plain.settimeout(_left(end))
-            return plain
-        except OSError:
-            plain.close()
-            if not found:
-                raise
-    raise ConnectionError(f"no name server told an address of {endpoint.host} in time")
+    if not found:
+        raise ConnectionError(f"no name server told an address of {endpoint.host} in time")
+    return found
+
+
+def _connected(addresses: list[Any], end: float) -> socket.socket:
+    (family, kind, protocol, _, address), *others = addresses
+    plain = socket.socket(family, kind, protocol)
+    try:
+        # A share for each: `create_connection` gives each the whole time.
+        plain.settimeout(_left(end) / len(addresses))
+        plain.connect(address)
+        plain.settimeout(_left(end))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return plain
+    except OSError:
+        plain.close()
+        if not others:
+            raise
+    return _connected(others, end)
+
+
+def _secured(trust: Trust, host: str, addresses: list[Any], end: float) -> socket.socket:
+    # As this handshake finds it: another thread may widen it meanwhile.
+    whole = trust.whole
+    try:
+        plain = _connected(addresses, end)
+        return trust.context.wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError:
+        if whole:
+            raise
+    trust.widen()
+    return trust.context.wrap_socket(_connected(addresses, end), server_hostname=host)
 
 
 def _head(text: str) -> tuple[int, dict[str, str]]:

@@ -679,16 +679,6 @@ class TestTls:
             assert lambda_function.lambda_handler(event, Context()) == SUCCESS
         assert len(secure.items) == 2
 
-    def test_a_certificate_of_nobody_we_trust_is_refused_for_good(
-        self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delenv("AWS_CA_BUNDLE")
-        context = Context()
-        with pytest.raises(answer.NotStoredError, match="CERTIFICATE_VERIFY_FAILED"):
-            lambda_function.lambda_handler(ONE, context)
-        assert context.get_remaining_time_in_millis() > 20_000
-        assert not secure.requests
-
     def test_a_handshake_that_stays_silent_is_bounded(
         self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
     ) -> None:
