@@ -30,8 +30,8 @@ cold_start = True
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Read the event, write its records, answer.
 
-    `event`: an S3 notification, an EventBridge S3 event, either of them in SQS messages (also
-    through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
+    `event`: an S3 notification, an EventBridge S3 event, either of them from SNS or in SQS messages
+    (also through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
     Raises `answer.NotStoredError`, which names each record that is not in the table.
     """
     global cold_start
