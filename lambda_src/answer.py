@@ -45,4 +45,4 @@ def _text(failures: list[Failure]) -> str:
     text = f"{len(failures)} of the records not stored: {' '.join(texts)}"
     # Lambda's runtime sends it as UTF-8, which has no lone surrogates.
     text = text.encode(errors="backslashreplace").decode()
-    return text if len(text) < _LONGEST else f"{text[:_LONGEST]}... (the log has them all)"
+    return text if len(text) < _LONGEST else f"{text[:_LONGEST]}... (the log has more)"

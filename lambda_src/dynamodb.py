@@ -165,8 +165,10 @@ class Table:
             return {}
         answer = self._call("BatchWriteItem", {"RequestItems": {self._name: puts}}, deadline)
         try:
-            # Whatever it calls the table: one named by ARN comes back by its name.
-            left = [put for puts in answer["UnprocessedItems"].values() for put in puts]
+            # AWS always says what is left; others answer `{}` when nothing is. Whatever it calls
+            # the table: one named by ARN comes back by its name.
+            unprocessed = answer["UnprocessedItems"] if answer else {}
+            left = [put for puts in unprocessed.values() for put in puts]
             ids = [put["PutRequest"]["Item"]["objectId"]["S"] for put in left]
             return {key: items[key] for key in ids}
         except (KeyError, TypeError, AttributeError) as error:
@@ -177,7 +179,8 @@ class Table:
             raise WriteError("out of time", again="later")
         credentials = _credentials()
         body = json.dumps(payload, separators=(",", ":")).encode()
-        now = time.gmtime(time.time() + self._clock_offset)
+        offset = self._clock_offset
+        now = time.gmtime(time.time() + offset)
         headers = {
             "content-type": "application/x-amz-json-1.0",
             "host": self._endpoint.authority,
@@ -190,6 +193,14 @@ class Table:
             headers, body, credentials, self._region, "dynamodb"
         )
         status, answer_headers, answer = self._exchange(headers, body, deadline)
+        if 300 <= status < 400:
+            place = answer_headers.get("location", "nowhere")
+            raise WriteError(
+                f"HTTP {status} to {place}: redirects are not followed, correct AWS_ENDPOINT_URL"
+            )
+        coding = answer_headers.get("content-encoding", "identity")
+        if coding.lower() != "identity":
+            raise WriteError(f"HTTP {status} in {coding}, though identity was asked for")
         # Even a 200 may be damaged on the way.
         if answer_headers.get("x-amz-crc32", "") not in ("", str(crc32(answer))):
             raise WriteError("the answer does not match its checksum", again="later")
@@ -209,7 +220,7 @@ class Table:
             raise WriteError(reason, code, "throttled")
         if status >= 500 or not code:
             raise WriteError(reason, code, "later")
-        fixed = code in _CLOCK and self._clock_corrected(answer_headers.get("date", ""))
+        fixed = code in _CLOCK and self._clock_corrected(answer_headers.get("date", ""), offset)
         fixed = fixed or (code in _TOKEN and credentials != _credentials())
         raise WriteError(reason, code, "at once" if fixed else "")
 
@@ -234,7 +245,8 @@ class Table:
                 # What killed it has killed those that slept as long: don't wait for each.
                 self._idle.clear()
             if isinstance(error, ssl.SSLCertVerificationError):
-                raise WriteError(f"{error}; see AWS_CA_BUNDLE") from error
+                hint = "if this is your endpoint, name its authority's file in AWS_CA_BUNDLE"
+                raise WriteError(f"{error}; {hint}") from error
             # A kept connection may have died in its sleep: no fault of the server's.
             again = "at once" if reused and not isinstance(error, TimeoutError) else "later"
             raise WriteError(f"{type(error).__name__}: {error}", again=again) from error
@@ -242,12 +254,15 @@ class Table:
             if connection and not connection.reusable:
                 connection.close()
 
-    def _clock_corrected(self, date: str) -> bool:
-        """Set our clock to the server's `Date`. False if that is no news."""
+    def _clock_corrected(self, date: str, signed_with: float) -> bool:
+        """Set our clock to the server's `Date`. False if the request was signed by that already.
+
+        Not what the clock says by now: of requests side by side another one may have set it.
+        """
         with suppress(ValueError):
-            server = datetime.strptime(f"{date}+0000", "%a, %d %b %Y %H:%M:%S gmt%z")
+            server = datetime.strptime(f"{date}+0000", "%a, %d %b %Y %H:%M:%S GMT%z")
             offset = server.timestamp() - time.time()
-            if abs(offset - self._clock_offset) >= 60:
+            if abs(offset - signed_with) >= 60:
                 self._clock_offset = offset
                 return True
         return False

@@ -24,6 +24,7 @@ _DETAIL_TYPES = {
     "Object Tags Deleted": "ObjectTagging:Delete",
     "Object ACL Updated": "ObjectAcl:Put",
 }
+_SQS, _SNS = "aws:sqs", "aws:sns"
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})?")
 
 
@@ -92,9 +93,11 @@ def read(event: Any) -> Delivery:
     """Everything in `event`, good and bad side by side; raises nothing, whatever that is."""
     records = event.get("Records") if isinstance(event, dict) else None
     records = records if isinstance(records, list) else []
-    buffered = any(isinstance(r, dict) and r.get("eventSource") == "aws:sqs" for r in records)
-    if buffered:
-        found = [_in_message(record) for record in records]
+    sources = set(map(_source, records))
+    buffered = _SQS in sources
+    if buffered or _SNS in sources:
+        source = _SQS if buffered else _SNS
+        found = [_in_message(record, source) for record in records]
     else:
         found = [(None, _in_envelope(event))]
     delivery = Delivery(buffered, [], [], sum(not readings for _, readings in found))
@@ -107,16 +110,28 @@ def read(event: Any) -> Delivery:
     return delivery
 
 
-def _in_message(message: Any) -> tuple[str | None, list[ObjectEvent | Failure]]:
-    message = message if isinstance(message, dict) else {}
+def _source(record: Any) -> str | None:
+    """The service that made a record; SNS alone writes the name with a capital."""
+    source = isinstance(record, dict) and (record.get("eventSource") or record.get("EventSource"))
+    return source if isinstance(source, str) else None
+
+
+def _in_message(message: Any, source: str) -> tuple[str | None, list[ObjectEvent | Failure]]:
+    """A message of SQS with its id, or of SNS, which has none that anybody asks for."""
+    if (other := _source(message)) != source:
+        reason = f"a record of {other or 'no source'!s:.40} among messages of {source}"
+        return None, [Failure(reason, *_identity(message))]
     name = message.get("messageId")
     message_id = name if isinstance(name, str) and name else None
     try:
-        envelope = json.loads(message["body"])
+        envelope = json.loads(message["body"]) if source == _SQS else message["Sns"]
         if isinstance(envelope, dict) and envelope.get("Type") == "Notification":
             envelope = json.loads(envelope["Message"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        return message_id, [Failure(f"the SQS message holds no JSON document: {error!r:.200}")]
+        service = "SQS" if source == _SQS else "SNS"
+        return message_id, [
+            Failure(f"the {service} message holds no JSON document: {error!r:.200}")
+        ]
     return message_id, _in_envelope(envelope)
 
 

@@ -30,15 +30,16 @@ cold_start = True
 def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Read the event, write its records, answer.
 
-    `event`: an S3 notification, an EventBridge S3 event, either of them in SQS messages (also
-    through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
+    `event`: an S3 notification, an EventBridge S3 event, either of them from SNS or in SQS messages
+    (also through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
     Raises `answer.NotStoredError`, which names each record that is not in the table.
     """
     global cold_start
     started = time.monotonic()
-    # A part is left for logging and answering.
-    left = context.get_remaining_time_in_millis() / 1000 * 0.95 - 0.25 if context else 30.0
-    deadline = started + max(0.0, left)
+    seconds = context.get_remaining_time_in_millis() / 1000 if context else 30.0
+    # A part is left for logging, and half of that for answering.
+    deadline = started + max(0.0, seconds * 0.95 - 0.25)
+    log_end = (deadline + started + seconds) / 2
 
     delivery = events.read(event)
     items, ids = records.build((new for _, new in delivery.events), int(time.time()), _retention())
@@ -46,11 +47,11 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     reasons = table().write(items, deadline, patience) if items else {}
     failures = answer.match(delivery, ids, reasons)
 
-    for failure in failures:
-        logs.write("ERROR", "Record not stored", **failure._asdict())
+    lines = [failure._asdict() for failure in failures]
+    logs.write_each("ERROR", "Record not stored", lines, log_end)
     if logs.enabled("DEBUG"):
-        for object_id, item in items.items():
-            logs.write("DEBUG", "Record", objectId=object_id, key=item["objectKey"]["S"])
+        lines = [{"objectId": id_, "key": item["objectKey"]["S"]} for id_, item in items.items()]
+        logs.write_each("DEBUG", "Record", lines, log_end)
     stored = [object_id for object_id in items if object_id not in reasons]
     read = len(delivery.events) + len(delivery.refusals)
     figures = {

@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
@@ -22,6 +24,18 @@ def write(level: str, message: str, **fields: object) -> None:
     """Write one line, at once, so that lines of threads and processes never mix."""
     if enabled(level):
         _write(level, {"message": message, **fields})
+
+
+def write_each(level: str, message: str, lines: Sequence[Mapping[str, Any]], end: float) -> None:
+    """Write a line for each of `lines` until `end`, the first in any case; then how many are left.
+
+    `end` is `time.monotonic()` seconds: a log must not keep the answer from getting out in time.
+    """
+    for written, fields in enumerate(lines, 1):
+        write(level, message, **fields)
+        if written < len(lines) and time.monotonic() >= end:
+            write(level, f"{message}: no time for more lines", unlogged=len(lines) - written)
+            return
 
 
 def metrics(values: dict[str, float]) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tools.faults.endpoint import Fault as Fault
-from tools.faults.endpoint import FaultyEndpoint, Hangup, serving
+from tools.faults.endpoint import FaultyEndpoint, serving
+from tools.faults.endpoint import Hangup as Hangup
 from tools.faults.endpoint import Item as Item
 from tools.faults.endpoint import Request as Request
 from tools.faults.endpoint import error as error

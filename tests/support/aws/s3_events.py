@@ -119,6 +119,21 @@ def sns(message: Any) -> dict[str, Any]:
     }
 
 
+def from_sns(*messages: Any) -> dict[str, Any]:
+    """What SNS invokes a function with; in one invoke it brings one message."""
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": f"arn:aws:sns:eu-central-1:123456789012:uploads:{number}",
+                "Sns": sns(message) | {"MessageAttributes": {}, "SignatureVersion": "1"},
+            }
+            for number, message in enumerate(messages)
+        ]
+    }
+
+
 TEST_EVENT = {
     "Service": "Amazon S3",
     "Event": "s3:TestEvent",

@@ -38,12 +38,18 @@ def table(ministack: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
     )
 
 
-def test_the_same_upload_through_all_four_envelopes_leaves_one_item(table: Any) -> None:
+def test_the_same_upload_through_all_five_envelopes_leaves_one_item(table: Any) -> None:
     key, version = "a b/ü+1 %.txt", "3sL4kqtJlcpXroDTDmJ"
     notified = s3.notification(s3.record(key, versionId=version))
     bridged = s3.eventbridge(key, version_id=version)
     first = None
-    for envelope in (notified, bridged, s3.sqs(notified, bridged), s3.sqs(s3.sns(notified))):
+    for envelope in (
+        notified,
+        bridged,
+        s3.sqs(notified, bridged),
+        s3.sqs(s3.sns(notified)),
+        s3.from_sns(bridged),
+    ):
         lambda_function.lambda_handler(envelope, Context())
         (item,) = table.scan()["Items"]
         first = first or item

@@ -73,7 +73,7 @@ def test_an_endpoint_is_taken_apart(
     aws = "dynamodb.eu-central-1.amazonaws.com"
     parsed = http11.parse(url)
     assert (parsed.host, parsed.port, parsed.authority) == (host or aws, port, authority or aws)
-    assert (parsed.tls is not None) == url.startswith("https")
+    assert (parsed.trust is not None) == url.startswith("https")
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,9 @@ def only(event: Any) -> events.ObjectEvent:
         lambda event: event,
         lambda event: s3.sqs(event),
         lambda event: s3.sqs(s3.sns(event)),
+        lambda event: s3.from_sns(event),
     ],
-    ids=["direct", "sqs", "sns-in-sqs"],
+    ids=["direct", "sqs", "sns-in-sqs", "sns"],
 )
 def test_the_same_upload_reads_alike_in_every_envelope(upload: Any, envelope: Any) -> None:
     assert only(envelope(upload)) == UPLOAD
@@ -176,8 +177,13 @@ def test_what_an_event_lacks_is_empty() -> None:
 
 @pytest.mark.parametrize(
     ("event", "buffered"),
-    [(s3.TEST_EVENT, False), (s3.sqs(s3.TEST_EVENT), True), (s3.sqs(s3.sns(s3.TEST_EVENT)), True)],
-    ids=["direct", "sqs", "sns-in-sqs"],
+    [
+        (s3.TEST_EVENT, False),
+        (s3.sqs(s3.TEST_EVENT), True),
+        (s3.sqs(s3.sns(s3.TEST_EVENT)), True),
+        (s3.from_sns(s3.TEST_EVENT), False),
+    ],
+    ids=["direct", "sqs", "sns-in-sqs", "sns"],
 )
 def test_a_test_event_is_ignored(event: Any, buffered: bool) -> None:
     assert events.read(event) == events.Delivery(buffered, [], [], ignored=1)

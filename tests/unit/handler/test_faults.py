@@ -1,11 +1,14 @@
 """Whatever DynamoDB and the network do, nothing is reported as stored that is not."""
 
+import calendar
 import contextlib
+import gzip
 import json
 import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +45,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "LONGEST_PAUSE_SECONDS", 0.05)
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 PASSING: dict[str, list[Fault]] = {
     **{code: [faults.error(400, code)] * 4 for code in THROTTLES},
     "written in another region": [faults.error(400, "ReplicatedWriteConflictException")],
@@ -64,11 +68,17 @@ PASSING: dict[str, list[Fault]] = {
     "checksum of something else": [
         faults.raw(faults.message(200, b'{"UnprocessedItems":{}}', {"x-amz-crc32": "1"}))
     ],
-    "no length": [faults.raw(b"HTTP/1.1 200 OK\r\n\r\n{}", then_hang_up=True)],
     "not http": [faults.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", then_hang_up=True)],
-    "http 1.0": [faults.raw(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\n{}")],
+    "nothing after continue": [
+        faults.raw(b"HTTP/1.1 100 Continue\r\n\r\n", then_hang_up=True),
+    ],
+    "no length, cut short": [faults.raw(b"HTTP/1.1 200 OK\r\n\r\n{", then_hang_up=True)],
+    "chunks cut short": [faults.raw(CHUNKED + b"1\r\n{\r\n", then_hang_up=True)],
+    "chunks without size": [faults.raw(CHUNKED + b"\r\n{}\r\n0\r\n\r\n")],
+    "chunk of a negative size": [faults.raw(CHUNKED + b"-2\r\n{}\r\n0\r\n\r\n")],
+    "a length of a gigabyte": [faults.raw(b"HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n")],
+    "http 2": [faults.raw(b"HTTP/2 200\r\ncontent-length: 2\r\n\r\n{}")],
     "endless head": [faults.raw(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 20_000)],
-    "continue": [faults.raw(b"HTTP/1.1 100 Continue\r\n\r\n")],
 }
 
 
@@ -88,6 +98,70 @@ def test_a_batch_survives_a_passing_fault(
     dynamodb.script.extend(script)
     assert handle(many()) == {"batchItemFailures": []}
     assert len(dynamodb.items) == 60
+
+
+# Each the whole answer of a body, and whether the connection can go on.
+FRAMES: dict[str, tuple[Any, bool]] = {
+    "continue": (lambda body: b"HTTP/1.1 100 Continue\r\n\r\n" + faults.message(200, body), True),
+    "chunked": (
+        lambda body: (
+            CHUNKED
+            + b"1;x=y\r\n{\r\n%X \r\n%b\r\n" % (len(body) - 1, body[1:])
+            # What a trailer says is of no use.
+            + b"0\r\nx: y\r\n\r\n"
+        ),
+        True,
+    ),
+    "http 1.0": (
+        lambda body: b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body),
+        False,
+    ),
+    "http 1.0 without length": (lambda body: b"HTTP/1.0 200 OK\r\n\r\n" + body, False),
+    "no length": (lambda body: b"HTTP/1.1 200 OK\r\n\r\n" + body, False),
+    "no word of unprocessed items": (lambda body: faults.message(200, b"{}"), True),
+}
+
+
+@pytest.mark.parametrize("event", [ONE, many(20)], ids=["one", "batch"])
+@pytest.mark.parametrize(("frame", "kept"), FRAMES.values(), ids=FRAMES)
+def test_what_was_written_is_not_written_again_however_the_answer_is_framed(
+    frame: Any, kept: bool, event: Any, handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    def answered(endpoint: Any, client: socket.socket, request: faults.Request) -> None:
+        data = frame(endpoint.answer(request).partition(b"\r\n\r\n")[2])
+        client.sendall(data)
+        if not kept and b"Length" not in data:
+            raise faults.Hangup
+
+    dynamodb.rule = lambda request: answered
+    for _ in range(2):
+        assert handle(event) in (SUCCESS, {"batchItemFailures": []})
+    assert [request.connection for request in dynamodb.requests] == [0, 0 if kept else 1]
+    assert all(request.headers["accept-encoding"] == "identity" for request in dynamodb.requests)
+
+
+REFUSED = {
+    "redirect": (
+        faults.message(307, b"", {"Location": "https://else.where/Path"}),
+        "HTTP 307 to https://else.where/Path: redirects are not followed, correct AWS_ENDPOINT_URL",
+    ),
+    "gzip": (
+        faults.message(
+            200, gzip.compress(b'{"UnprocessedItems":{}}'), {"content-encoding": "gzip"}
+        ),
+        "HTTP 200 in gzip, though identity was asked for",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_no_other_attempt_changes_is_one_clear_refusal(
+    data: bytes, reason: str, handle: Handle, dynamodb: FaultyDynamoDB, lines: Any
+) -> None:
+    dynamodb.rule = lambda request: faults.raw(data)
+    assert len(handle(many(20))["batchItemFailures"]) == 20
+    assert len(dynamodb.requests) == 1
+    assert {line["reason"] for line in lines("ERROR")} == {reason}
 
 
 LASTING: dict[str, Fault] = {
@@ -313,6 +387,37 @@ def test_a_wrong_clock_is_set_by_the_server_s(
     assert wrong != right
     expected = time.strftime("%Y%m%dT%H", time.strptime(date, "%a, %d %b %Y %H:%M:%S GMT"))
     assert {right[:11], later[:11]} <= {expected, f"{expected[:9]}{int(expected[9:]) + 1:02}"}
+
+
+def test_a_clock_that_is_an_hour_off_costs_each_of_40_batches_one_request_and_no_record(
+    handle: Handle, dynamodb: FaultyDynamoDB
+) -> None:
+    together = threading.Barrier(writer.CONNECTIONS)
+
+    def skewed(request: faults.Request) -> Fault | None:
+        signed = calendar.timegm(time.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
+        if abs(server_time() - signed) < 300:
+            return None
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(server_time()))
+        said = faults.error(400, "InvalidSignatureException", "Signature expired", {"date": date})
+
+        def answered(endpoint: Any, client: socket.socket, request: faults.Request) -> None:
+            # All that are under way learn of it before the first of them comes again.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(2)
+            said(endpoint, client, request)
+
+        return answered
+
+    def server_time() -> float:
+        return time.time() + 3600
+
+    dynamodb.rule = skewed
+    assert handle(many(1000)) == {"batchItemFailures": []}
+    assert len(dynamodb.items) == 1000
+    tries = Counter(min(request.keys) for request in dynamodb.requests)
+    assert len(tries) == 40
+    assert max(tries.values()) == 2
 
 
 def test_servers_whose_clocks_disagree_can_not_hold_an_invoke(
@@ -678,16 +783,6 @@ class TestTls:
             event = s3.notification(s3.record(key))
             assert lambda_function.lambda_handler(event, Context()) == SUCCESS
         assert len(secure.items) == 2
-
-    def test_a_certificate_of_nobody_we_trust_is_refused_for_good(
-        self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.delenv("AWS_CA_BUNDLE")
-        context = Context()
-        with pytest.raises(answer.NotStoredError, match="CERTIFICATE_VERIFY_FAILED"):
-            lambda_function.lambda_handler(ONE, context)
-        assert context.get_remaining_time_in_millis() > 20_000
-        assert not secure.requests
 
     def test_a_handshake_that_stays_silent_is_bounded(
         self, secure: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch

@@ -197,6 +197,31 @@ def test_a_line_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [data[-1:] for data in raw.written] == [b"\n", b"\n"]
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_a_slow_log_leaves_time_to_answer_and_says_how_many_lines_it_left_out(
+    level: str, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(io.StringIO):
+        def write(self, text: str) -> int:
+            threading.Event().wait(0.005)
+            return super().write(text)
+
+    slow = Slow()
+    monkeypatch.setattr(sys, "stdout", slow)
+    monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", level)
+    bad = [s3.notification(s3.record(f"bad-{number}", size=-1)) for number in range(300)]
+    good = [s3.notification(s3.record(f"good-{number}")) for number in range(300)]
+    context = Context(1000)
+    answered = lambda_function.lambda_handler(s3.sqs(*good, *bad), context)
+    assert context.get_remaining_time_in_millis() > 0
+    assert len(answered["batchItemFailures"]) == 300
+    lines = [json.loads(line) for line in slow.getvalue().splitlines()]
+    each = [line for line in lines if line["message"] == "Record not stored"]
+    (rest,) = [line for line in lines if line["message"].startswith("Record not stored: no time")]
+    assert 0 < len(each) == 300 - rest["unlogged"]
+    assert (lines[-1]["message"], lines[-1]["failed"]) == ("Invoke done", 300)
+
+
 def test_metrics_are_off_unless_asked_for(handle: Handle, capsys: Any) -> None:
     handle(s3.notification(s3.record("a")))
     assert "_aws" not in capsys.readouterr().out

@@ -160,14 +160,59 @@ def test_records_that_only_look_like_messages_fail_the_invoke_aloud(handle: Hand
         handle(batch)
 
 
-def test_a_stray_record_among_messages_fails_the_batch(
-    handle: Handle, dynamodb: FaultyDynamoDB
+SQS, SNS = (
+    wrapped(s3.notification(s3.record("good")))["Records"] for wrapped in (s3.sqs, s3.from_sns)
+)
+STRAY = {
+    "s3 among sqs": (SQS, s3.record("stray"), "a record of aws:s3 among messages of aws:sqs"),
+    "sns among sqs": (SQS, SNS[0], "a record of aws:sns among messages of aws:sqs"),
+    "s3 among sns": (SNS, s3.record("stray"), "a record of aws:s3 among messages of aws:sns"),
+    "nothing among sns": (SNS, None, "a record of no source among messages of aws:sns"),
+    "odd among sqs": (SQS, {"eventSource": 5}, "a record of no source among messages of aws:sqs"),
+    "dynamodb among s3": (
+        [s3.record("good")],
+        {"eventSource": "aws:dynamodb", "dynamodb": {}},
+        "s3 is missing or empty",
+    ),
+}
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "last"])
+@pytest.mark.parametrize(("records", "stray", "reason"), STRAY.values(), ids=STRAY)
+def test_a_record_of_another_source_is_refused_alone_and_fails_the_invoke(
+    records: Any,
+    stray: Any,
+    reason: str,
+    first: bool,
+    handle: Handle,
+    dynamodb: FaultyDynamoDB,
+    lines: Any,
 ) -> None:
-    batch = s3.sqs(s3.notification(s3.record("good")))
-    batch["Records"].append(s3.record("stray"))
-    with pytest.raises(answer.NotStoredError):
-        handle(batch)
+    with pytest.raises(answer.NotStoredError, match=r"^1 of the records not stored"):
+        handle({"Records": [stray, *records] if first else [*records, stray]})
     assert [item["objectKey"]["S"] for item in dynamodb.writes] == ["good"]
+    (line,) = lines("ERROR")
+    assert line["reason"] == reason
+    assert line["key"] == ("stray" if "aws:s3" in reason else None)
+
+
+@pytest.mark.parametrize("message", ["{", "5", "[]", '"text"'])
+def test_a_message_of_sns_that_holds_no_event_fails_the_invoke(
+    message: str, handle: Handle, lines: Any
+) -> None:
+    with pytest.raises(answer.NotStoredError):
+        handle(s3.from_sns(message))
+    assert len(lines("ERROR")) == 1
+
+
+@pytest.mark.parametrize("sns", [..., None, 5, [], {}, {"Type": "Notification"}], ids=repr)
+def test_a_record_of_sns_without_its_message_fails_the_invoke(sns: Any, handle: Handle) -> None:
+    event = s3.from_sns(s3.notification(s3.record("a")))
+    event["Records"][0]["Sns"] = sns
+    if sns is ...:
+        del event["Records"][0]["Sns"]
+    with pytest.raises(answer.NotStoredError):
+        handle(event)
 
 
 def test_a_batch_of_test_events_succeeds(handle: Handle, dynamodb: FaultyDynamoDB) -> None:
@@ -197,7 +242,7 @@ def test_a_refusal_says_which_object_it_is_about(handle: Handle, lines: Any) -> 
 
 
 def test_the_error_of_a_thousand_bad_records_fits_a_message(handle: Handle, lines: Any) -> None:
-    with pytest.raises(answer.NotStoredError, match=r"\(the log has them all\)$") as raised:
+    with pytest.raises(answer.NotStoredError, match=r"\(the log has more\)$") as raised:
         handle(s3.notification(*(s3.record(f"bad-{n}", size=-1) for n in range(1000))))
     assert len(str(raised.value)) < 5000
     assert len(lines("ERROR")) == 1000

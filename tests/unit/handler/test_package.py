@@ -5,21 +5,25 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 import lambda_function
+from tools.package import PACKAGE
 
 SOURCE = Path(lambda_function.__file__).parent
 
 
-def imported(environment: dict[str, str]) -> set[str]:
+def imported(environment: dict[str, str], folder: Path = SOURCE) -> set[str]:
     """The modules that importing the handler brings in, in a process of its own.
 
     "TLS" is among them if it made certificates ready to be checked.
     """
     script = (
-        f"import sys; sys.path.insert(0, {str(SOURCE)!r}); before = set(sys.modules);"
+        f"import sys; sys.path.insert(0, {str(folder)!r}); before = set(sys.modules);"
         "import lambda_function; print(*(set(sys.modules) - before));"
         "made = lambda_function.table.cache_info().currsize;"
-        "print('TLS' if made and lambda_function.table()._endpoint.tls.get_ca_certs() else '')"
+        "trust = made and lambda_function.table()._endpoint.trust;"
+        "print('TLS' if trust and trust.context.get_ca_certs() else '')"
     )
     run = subprocess.run(
         [sys.executable, "-I", "-B", "-c", script],
@@ -56,9 +60,25 @@ def test_the_handler_logs_through_stdout_not_logging() -> None:
     assert not any("import logging" in path.read_text() for path in SOURCE.glob("*.py"))
 
 
-def test_the_sources_fit_a_package_of_40_kilobytes(tmp_path: Path) -> None:
-    package = tmp_path / "lambda.zip"
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-        for path in SOURCE.glob("*.py"):
-            archive.write(path, path.name)
-    assert package.stat().st_size <= 160 * 1024
+def test_the_package_fits_160_kilobytes() -> None:
+    assert PACKAGE.stat().st_size <= 160 * 1024
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(PACKAGE) as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 12), reason="the bytecode is Python 3.12's")
+def test_python_3_12_runs_the_package_without_compiling_it(unpacked: Path) -> None:
+    for source in unpacked.glob("*.py"):
+        source.write_text("raise SystemExit('compiled')")
+    assert "TLS" in imported(IN_LAMBDA, unpacked)
+
+
+def test_a_runtime_that_ignores_the_bytecode_compiles_the_sources(unpacked: Path) -> None:
+    for bytecode in unpacked.glob("__pycache__/*.pyc"):
+        bytecode.write_bytes(b"of another version" + bytecode.read_bytes())
+    assert "TLS" in imported(IN_LAMBDA, unpacked)
