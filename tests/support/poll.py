@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-_PAUSE_SECONDS = 0.02
+# A look takes the emulator and this process some milliseconds of processor time each.
+_PAUSE_SECONDS = 0.1
 
 
 def until[T](look: Callable[[], T], seconds: float = 120.0) -> T:
