@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
@@ -25,17 +26,24 @@ from tests.support.stacks import deliveries as configurations
 from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
 
-# In the order in which they are begun: what takes longest goes first.
-STACKS = ("deliveries", "switched", "cloud", "upgraded", "shown", "deployments", "adopted")
+# Files whose tests share a stack.
+SHARE = dict.fromkeys(("test_deliveries.py", "test_permissions.py", "test_pipeline.py"), "stacks")
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A worker takes a file of tests whole, and with it those of the same stacks."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _work_of
+    return scheduler
+
+
+def _work_of(nodeid: str) -> str:
+    file = Path(nodeid.partition("::")[0]).name
+    return SHARE.get(file, file)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     run_last(items, "destroyed")
-    for item in items:
-        asked: list[str] = getattr(item, "fixturenames", [])
-        group = next((stack for stack in STACKS if stack in asked), item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 import pytest
 
+from pipeline.deployed.session import Session
+from pipeline.deployed.target import Target
+from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.verify.run import verify
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
 from tests.support.stacks.deliveries import DELIVERIES, Applied, Delivery, params
-from tests.support.stacks.switching import STEPS, Report
 
 each_delivery = pytest.mark.parametrize("delivery", params(DELIVERIES))
 
@@ -50,26 +53,22 @@ def test_the_owner_of_an_existing_bucket_keeps_its_configuration(
         assert set(found) - {"ResponseMetadata"} == {"EventBridgeConfiguration"}
 
 
-def test_while_delivery_changes_no_upload_is_lost_or_counted_twice(switched: Report) -> None:
-    assert len(switched.uploaded) > 100
-    # An upload has one record, whichever delivery took it, or both.
-    assert switched.records == dict.fromkeys(switched.uploaded, 1)
-
-
-@pytest.mark.parametrize("step", [name for name, _ in STEPS[1:]])
-def test_a_change_of_delivery_recreates_neither_table_nor_bucket_nor_function(
-    switched: Report, step: str
+@pytest.mark.parametrize(
+    "delivery",
+    params(each for each in DELIVERIES if not each.customer_key),
+)
+def test_verify_finds_nothing_failing(
+    deliveries: tuple[Cloud, Applied],
+    delivery: Delivery,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    kept = (
-        "aws_dynamodb_table.this",
-        "aws_s3_bucket.this",
-        "aws_lambda_function.this",
-        "aws_sqs_queue.failures",
-        "aws_iam_role.this",
-    )
-    ended = {
-        address: action
-        for address, action in switched.changed[step].items()
-        if action in ("delete", "replace") and any(name in address for name in kept)
-    }
-    assert ended == {}
+    cloud, applied = deliveries
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    found = Target(applied.outputs[delivery.name], "The lab", region=REGION)
+    steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
+    bad = {name: step for name, step in steps.items() if step.verdict in ("failing", "unknown")}
+    assert not bad
+    assert steps["rule"].verdict == ("ok" if delivery.via == "eventbridge" else "skipped")
+    assert steps["buffer"].verdict == ("ok" if delivery.buffered else "skipped")
+    assert {steps[name].verdict for name in ("upload", "record", "log line")} == {"ok"}

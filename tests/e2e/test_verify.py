@@ -23,7 +23,6 @@ from pipeline.verify.run import verify
 from pipeline.verify.stages import Step
 from tests.support.aws import s3_events
 from tests.support.poll import until
-from tests.support.stacks import deliveries as configurations
 from tests.support.stacks import kept
 from tests.support.stacks.kept import Kept
 from tools.package import PACKAGE
@@ -52,27 +51,6 @@ def look(embedded: Kept, monkeypatch: pytest.MonkeyPatch) -> Look:
 
 def failing(steps: dict[str, Step]) -> set[str]:
     return {name for name, step in steps.items() if step.verdict == "failing"}
-
-
-@pytest.mark.parametrize(
-    "delivery",
-    configurations.params(each for each in configurations.DELIVERIES if not each.customer_key),
-)
-def test_every_delivery_passes(
-    deliveries: tuple[Any, configurations.Applied],
-    delivery: configurations.Delivery,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    cloud, applied = deliveries
-    for name, value in cloud.environment.items():
-        monkeypatch.setenv(name, value)
-    found = Target(applied.outputs[delivery.name], "The lab", region=REGION)
-    steps = {step.name: step for step in verify(Session(found, ACCOUNT_ID), seconds=20)}
-    bad = {name: step for name, step in steps.items() if step.verdict in ("failing", "unknown")}
-    assert not bad
-    assert steps["rule"].verdict == ("ok" if delivery.via == "eventbridge" else "skipped")
-    assert steps["buffer"].verdict == ("ok" if delivery.buffered else "skipped")
-    assert {steps[name].verdict for name in PATH} == {"ok"}
 
 
 def test_a_working_lab_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> None:
