@@ -21,8 +21,8 @@ locals {
 
   in_use = concat(
     ["write_throttle", "failures", "errors", "throttles", "duration", "silence"],
-    # A table that takes what comes has no capacity to come near to.
-    !var.on_demand || var.alarms["write_activity"].threshold != null ? ["write_activity"] : [],
+    # A table that takes what comes has no capacity to come near to. Elsewhere a threshold may be unknown at plan.
+    (var.on_demand ? var.alarms["write_activity"].threshold != null : true) ? ["write_activity"] : [],
     var.delivery.direct ? ["event_age", "dropped", "delivery_failures"] : [],
     var.delivery.buffer ? ["backlog"] : [],
     var.delivery.rule ? ["rule_failures"] : [],

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline.emulator.process import ACCOUNT_ID, REGION
+from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tests.support.poll import until
 from tests.support.stacks.adopting import (
@@ -81,6 +83,14 @@ def test_every_part_of_the_lab_is_imported(adopted: Adopted) -> None:
 def test_nothing_of_the_lab_is_deleted_or_replaced(adopted: Adopted) -> None:
     assert adopted.planned
     assert ended(adopted.planned) == set()
+
+
+def test_the_plan_ends_with_the_line_that_the_page_shows(adopted: Adopted) -> None:
+    counts = Counter(action for change in adopted.planned.values() for action in change["actions"])
+    assert (
+        f"Plan: {len(imported(adopted.planned))} to import, {counts['create']} to add, "
+        f"{counts['update']} to change, {counts['delete']} to destroy."
+    ) in (ROOT / "docs/start/adopt-console-lab.md").read_text()
 
 
 def test_the_plan_names_the_full_access_policies_that_go(adopted: Adopted) -> None:

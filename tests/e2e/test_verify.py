@@ -18,7 +18,7 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.session import NotCheckedError, Session
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
-from pipeline.verify import probe, stages
+from pipeline.verify import alarm, probe, stages
 from pipeline.verify.run import verify
 from pipeline.verify.stages import Step
 from tests.support.aws import s3_events
@@ -80,6 +80,19 @@ def test_a_working_lab_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> 
     assert (objects(embedded), records(embedded)) == before
     queues = embedded.client("sqs").list_queues(QueueNamePrefix="pipeline-verify-")
     assert not queues.get("QueueUrls")
+
+
+def test_without_an_alarm_on_writes_the_one_on_throttled_writes_is_tested(
+    embedded: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a table on demand."""
+    for name, value in embedded.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    names = [name for name in embedded.outputs["alarm_names"] if "WriteActivity" not in name]
+    found = Target({**embedded.outputs, "alarm_names": names}, "The lab", region=REGION)
+    said = alarm.test(Session(found, ACCOUNT_ID), 10, lambda _: None)
+    assert said.startswith("DynamoDBWriteThrottleAlert was driven beyond its threshold")
 
 
 @pytest.fixture

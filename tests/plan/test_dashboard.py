@@ -380,7 +380,7 @@ def test_the_log_is_asked_for_failures_of_handler_runtime_and_platform(planned: 
     dashboard=ON,
     bucket={"name": LATER},
     topic={"create": False, "arn": LATER},
-    alarms={"errors": {"threshold": 3}},
+    alarms={"errors": {"threshold": 3}, "write_activity": {"threshold": LATER}},
 )
 def test_it_plans_while_names_are_still_unknown(planned: Planned) -> None:
     assert planned.unknown[DASHBOARD]["dashboard_body"] is True

@@ -123,7 +123,7 @@ def _describe(session: ReadSession) -> dict[str, Mapping[str, Any]]:
 
 def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
     parts = (part["MetricStat"] for part in alarm.get("Metrics") or [] if "MetricStat" in part)
-    part = next(parts, {})
+    part: Mapping[str, Any] = next(parts, {})
     return {
         "name": alarm["AlarmName"],
         "state": alarm["StateValue"],

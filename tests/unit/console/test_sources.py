@@ -201,6 +201,44 @@ def test_a_missing_alarm_is_named_and_the_others_are_shown(
     assert woken == ["notifications", "datapoints"]
 
 
+def test_an_alarm_on_two_metrics_is_shown_with_both_and_their_period(
+    session: ReadSession, board: Board, aws: Clients
+) -> None:
+    name = f"{session.target.bucket_name}-backlog"
+    metrics = [
+        {
+            "Id": f"m{number}",
+            "MetricStat": {
+                "Metric": {"Namespace": "AWS/SQS", "MetricName": metric, "Dimensions": []},
+                "Period": 60,
+                "Stat": "Maximum",
+            },
+            "ReturnData": False,
+        }
+        for number, metric in enumerate(
+            ("ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible")
+        )
+    ]
+    total = {"Id": "total", "Expression": "SUM([m0, m1])", "ReturnData": True}
+    aws("cloudwatch").put_metric_alarm(
+        AlarmName=name,
+        Metrics=[total, *metrics],
+        EvaluationPeriods=5,
+        Threshold=30,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    outputs = {**session.target.outputs, "alarm_names": [name]}
+    Alarms(board, False).poll(replace(session, target=replace(session.target, outputs=outputs)))
+    assert board.alarms is not None
+    (found,) = board.alarms
+    assert found["section"] == "BufferBacklogAlert"
+    assert found["metric"].split(" + ") == [
+        "ApproximateNumberOfMessagesVisible",
+        "ApproximateNumberOfMessagesNotVisible",
+    ]
+    assert (found["statistic"], found["period"]) == ("Maximum", 60)
+
+
 @pytest.mark.parametrize("missing", [None, "bucket_name", "topic_arn", "delivery", "function_name"])
 def test_a_missing_output_does_not_keep_the_rest_from_being_checked(
     session: ReadSession, board: Board, missing: str | None
