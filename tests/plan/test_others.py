@@ -33,7 +33,11 @@ BUCKET: dict[str, Any] = {
     "eventbridge": True,
     "policy_json": POLICY,
     "notifications": [
-        {"arn": PARTNER["sqs"], "prefix": "out/ü x/", "events": ["s3:ObjectRemoved:*"]},
+        {
+            "arn": PARTNER["sqs"],
+            "prefix": "out/ü x/",
+            "events": ["s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete"],
+        },
         {"arn": PARTNER["sns"], "prefix": "out/"},
         {"arn": PARTNER["lambda"], "prefix": "job/", "suffix": ".json"},
     ],

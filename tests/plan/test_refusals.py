@@ -458,7 +458,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
             **OTHERS_WRONG,
         ),
         case(
-            'bucket.notifications has the arn "arn:aws:sns:eu-west-1:123456789012:far"; S3 notifies',
+            'bucket.notifications has the arn "arn:aws:sns:eu-west-1:123456789012:far"; S3',
             bucket={"notifications": [{"arn": "arn:aws:sns:eu-west-1:123456789012:far"}]},
         ),
         case('bucket.notifications[].events holds "s3:ObjectMade", nothing', **OTHERS_WRONG),
