@@ -1,13 +1,17 @@
 locals {
   # As S3 gets them: an event type whose family stands beside it adds nothing.
-  filters = [
-    for filter in var.delivery.filters : merge(filter, {
-      events = [
-        for event in filter.events : event
-        if endswith(event, ":*") || !contains(filter.events, replace(event, "/:[^:]*$/", ":*"))
-      ]
-    })
-  ]
+  wanted = {
+    for name, list in { own = var.delivery.filters, others = var.bucket.notifications } : name => [
+      for filter in list : merge(filter, {
+        events = [
+          for event in filter.events : event
+          if endswith(event, ":*") || !contains(filter.events, replace(event, "/:[^:]*$/", ":*"))
+        ]
+      })
+    ]
+  }
+  filters       = local.wanted.own
+  notifications = local.wanted.others
 
   # Each text that S3 compares with a key's begin or end, by the attribute's name.
   filter_texts = flatten([
@@ -43,7 +47,7 @@ check "filters" {
 locals {
   own_filters = [for i, filter in local.filters : merge(filter, { name = "delivery.filters[${i}]" })]
   others_filters = [
-    for i, other in var.bucket.notifications :
+    for i, other in local.notifications :
     { name = "bucket.notifications[${i}]", prefix = other.prefix, suffix = other.suffix, events = other.events }
   ]
   filter_pairs = flatten([

@@ -12,7 +12,7 @@ module "bucket" {
     access_log           = var.bucket.access_log
     policy_json          = var.bucket.policy_json
     lifecycle_rules      = var.bucket.lifecycle_rules
-    notifications        = var.bucket.notifications
+    notifications        = local.notifications
 
     take_over_notifications = var.bucket.take_over_notifications
   }

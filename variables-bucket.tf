@@ -256,7 +256,9 @@ variable "bucket" {
   validation {
     condition = alltrue(flatten([
       for rule in var.bucket.lifecycle_rules : [
-        try(length(urlencode(rule.prefix)) <= 1024 && (rule.expiration_days != null || rule.noncurrent_days != null || length(rule.transitions) > 0), false),
+        # In bytes, of which base64 makes four characters of three.
+        try(floor(length(trim(base64encode(rule.prefix), "=")) * 3 / 4) <= 1024, false),
+        try(rule.expiration_days != null || rule.noncurrent_days != null || length(rule.transitions) > 0, false),
         [for days in [try(rule.expiration_days, null), try(rule.noncurrent_days, null)] : days == null ? true : days >= 1 && floor(days) == days],
       ]
     ]))

@@ -120,15 +120,13 @@ class Pipeline:
     def _deliveries(self) -> tuple[int, int]:
         notification = self._first("aws_s3_bucket_notification")
         target = self._first("aws_cloudwatch_event_target")
-        direct, buffered = (
-            int(
-                any(
-                    str(block.get("id")).startswith("filter-")
-                    for block in notification.blocks(kind)
-                )
-            )
-            for kind in ("lambda_function", "queue")
-        )
+
+        def notifies(kind: str) -> int:
+            # What `bucket.notifications` adds is for others, and has other ids.
+            ids = [str(block.get("id")) for block in notification.blocks(kind)]
+            return int(any(id_.startswith("filter-") for id_ in ids))
+
+        direct, buffered = notifies("lambda_function"), notifies("queue")
         if target.type:
             arn = target.values.get("arn")
             queue = ":sqs:" in str(arn) if arn else bool(self.mapping.type)

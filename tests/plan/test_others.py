@@ -33,7 +33,11 @@ BUCKET: dict[str, Any] = {
     "eventbridge": True,
     "policy_json": POLICY,
     "notifications": [
-        {"arn": PARTNER["sqs"], "prefix": "out/ü x/", "events": ["s3:ObjectRemoved:*"]},
+        {
+            "arn": PARTNER["sqs"],
+            "prefix": "out/ü x/",
+            "events": ["s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete"],
+        },
         {"arn": PARTNER["sns"], "prefix": "out/"},
         {"arn": PARTNER["lambda"], "prefix": "job/", "suffix": ".json"},
     ],
@@ -61,9 +65,10 @@ SHARED: dict[str, Any] = {
         ]
     },
 }
+shared = variables.with_args(**SHARED)
 
 
-@variables(**SHARED)
+@shared
 def test_a_partners_statement_is_merged_and_tls_stays(planned: Planned) -> None:
     address = "bucket.aws_s3_bucket_policy.this[0]"
     first, second = json.loads(planned.resources[address]["policy"])["Statement"]
@@ -71,7 +76,7 @@ def test_a_partners_statement_is_merged_and_tls_stays(planned: Planned) -> None:
     assert (second["Sid"], second["Effect"]) == ("TlsOnly", "Deny")
 
 
-@variables(**SHARED)
+@shared
 def test_a_teams_one_object_statement_is_taken(planned: Planned) -> None:
     policy = planned.resources["role.aws_iam_role_policy.pipeline"]["policy"]
     team, *ours = json.loads(policy)["Statement"]
@@ -83,7 +88,7 @@ def test_a_teams_one_object_statement_is_taken(planned: Planned) -> None:
     ]
 
 
-@variables(**SHARED)
+@shared
 def test_others_are_notified_beside_the_function(planned: Planned) -> None:
     notification = planned.resources[NOTIFICATION]
     assert notification["eventbridge"] is True
@@ -97,7 +102,7 @@ def test_others_are_notified_beside_the_function(planned: Planned) -> None:
     assert (queue["events"], topic["events"]) == (["s3:ObjectRemoved:*"], ["s3:ObjectCreated:*"])
 
 
-@variables(**SHARED)
+@shared
 def test_an_event_type_that_its_family_holds_is_sent_once(planned: Planned) -> None:
     events = ["s3:ObjectCreated:*"]
     assert planned.resources[NOTIFICATION]["lambda_function"][0]["events"] == events
@@ -105,7 +110,7 @@ def test_an_event_type_that_its_family_holds_is_sent_once(planned: Planned) -> N
     assert filter_["events"] == events
 
 
-@variables(**SHARED)
+@shared
 def test_others_lifecycle_rules_stand_behind_the_modules(planned: Planned) -> None:
     rules = planned.resources["bucket.aws_s3_bucket_lifecycle_configuration.this[0]"]["rule"]
     assert [rule["id"] for rule in rules[2:]] == ["logs", "all"]
@@ -118,7 +123,7 @@ def test_others_lifecycle_rules_stand_behind_the_modules(planned: Planned) -> No
     assert not every["filter"][0]["prefix"]
 
 
-@variables(**SHARED)
+@shared
 def test_eventbridge_for_others_has_its_price(planned: Planned) -> None:
     (sentence,) = planned.outputs["free_tier_exceptions"]
     assert sentence.startswith("bucket.eventbridge is true: S3 sends every event of the bucket")

@@ -173,6 +173,11 @@ def test_eventbridge_costs_by_every_event() -> None:
     assert found == {"eventbridge_events": "1.0000", "s3_puts": "5.0000"}
 
 
+def test_what_others_are_notified_of_costs_the_pipeline_nothing() -> None:
+    theirs = [{"id": "other-0", "queue_arn": QUEUE}]
+    assert quantities(pipeline(to_queue=theirs)) == quantities(pipeline())
+
+
 def test_during_a_handover_each_upload_is_delivered_twice() -> None:
     both = pipeline(notification={"eventbridge": True}, **RULE)
     found = quantities(both)
