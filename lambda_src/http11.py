@@ -12,9 +12,9 @@ import ssl
 import threading
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 from trust import Trust
+from typed import Any, NamedTuple
 
 # 25 items that come back, each of 400 KB at most, fit in.
 _LONGEST_ANSWER = 2**24
