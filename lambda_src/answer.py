@@ -1,8 +1,7 @@
 """Answer whoever invoked: SQS with the messages to bring again, Lambda with success or an error."""
 
-from typing import Any
-
 from events import Delivery, Failure
+from typed import Any
 
 # The text ends up in the failure queue, whose messages have a largest size.
 _LONGEST = 4000

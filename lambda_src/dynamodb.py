@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import batched
-from typing import Any, NamedTuple
 
 import http11
 import sigv4
 from records import Item
+from typed import Any, NamedTuple
 
 # 1,000 SQS messages are 40 batches: two turns.
 CONNECTIONS = 20

@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+
+from typed import Any, NamedTuple
 
 # EventBridge says in three fields what a notification says in its event name.
 _REASONS = {"PutObject": "Put", "POST Object": "Post", "CopyObject": "Copy"}

@@ -12,9 +12,9 @@ import ssl
 import threading
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
 
 from trust import Trust
+from typed import Any, NamedTuple
 
 # 25 items that come back, each of 400 KB at most, fit in.
 _LONGEST_ANSWER = 2**24
@@ -58,6 +58,7 @@ class Connection:
     def __init__(self, endpoint: Endpoint, seconds: float, deadline: float) -> None:
         """Connect in so many `seconds` and by `deadline` (`time.monotonic()`). Raises OSError."""
         self.reusable = True
+        self._data = b""
         addresses = _addresses(endpoint, deadline)
         end = min(deadline, time.monotonic() + seconds)
         trust = endpoint.trust
@@ -95,7 +96,7 @@ class Connection:
             return self._chunks(deadline), True
         length = headers.get("content-length")
         if length is not None:
-            if not length.isdecimal() or len(length) > 9:
+            if not length.isdecimal() or len(length) > 9 or int(length) > _LONGEST_ANSWER:
                 raise ConnectionError(f"the answer's length is {length!r:.40}")
             return self._exactly(int(length), deadline), True
         # Whether it was cut short shows the JSON in it.

@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import time
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 import answer
 import events
 import logs
 import records
+from typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import dynamodb

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 from functools import lru_cache
-from typing import NamedTuple
+
+from typed import NamedTuple
 
 
 class Credentials(NamedTuple):

@@ -1,25 +1,33 @@
 """The benchmark says what it measured, and by its exit code whether that is enough."""
 
-import io
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 
 from bench import handler as bench
+from tools import package
 
 
 @pytest.mark.parametrize(
     ("ours", "obvious", "holds"), [(1.0, 9.1, True), (1.0, 9.0, True), (1.0, 8.9, False)]
 )
-def test_a_promise_holds_from_its_figure_upwards(ours: float, obvious: float, holds: bool) -> None:
-    promise = bench.Promise("import", "import", 9, "less")
+def test_a_promise_holds_from_nine_tenths_of_its_figure_upwards(
+    ours: float, obvious: float, holds: bool
+) -> None:
+    promise = bench.Promise("init", "import", 10, "less")
     outcome = bench.judge(promise, [{"import": (ours, obvious, 0.5)}, {"other": (1, 1, 1)}])
     assert outcome.holds is holds
     assert outcome.ratio == pytest.approx(obvious / ours)
     assert outcome.limit == pytest.approx(obvious / 0.5)
     assert ("pass" if holds else "MISS") in bench.table([outcome], 0).splitlines()[1]
+
+
+@pytest.mark.parametrize(("floor", "holds"), [(0.91, True), (0.89, False)])
+def test_a_promise_of_the_limit_is_compared_with_raw_sockets(floor: float, holds: bool) -> None:
+    promise = bench.Promise("latency", "warm", 1, "less", of_limit=True)
+    outcome = bench.judge(promise, [{"warm": (1.0, 5.0, floor)}])
+    assert (outcome.ratio, outcome.holds) == (floor, holds)
 
 
 def test_the_interval_encloses_the_median_and_is_the_same_each_time() -> None:
@@ -29,12 +37,12 @@ def test_the_interval_encloses_the_median_and_is_the_same_each_time() -> None:
     assert bench.interval(ratios) == (low, high)
 
 
-def test_the_package_s_size_is_that_of_a_zip_file() -> None:
-    package = io.BytesIO()
-    with zipfile.ZipFile(package, "w", zipfile.ZIP_STORED) as archive:
-        for path in bench.OURS.glob("*.py"):
-            archive.write(path, path.name)
-    assert bench.package_bytes() == len(package.getvalue())
+def test_a_package_that_is_not_of_these_sources_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "PACKAGE", tmp_path / "lambda.zip")
+    with pytest.raises(bench.NotTriedError, match=r"python -m tools package.*does not exist"):
+        bench.unpacked(tmp_path, [])
 
 
 def test_a_handler_that_does_not_run_is_not_a_miss(

@@ -56,6 +56,10 @@ def test_the_import_makes_tls_ready_in_lambda_and_leaves_it_alone_elsewhere() ->
     assert not {"ssl", "socket", "http11", "TLS"} & imported({})
 
 
+def test_the_import_leaves_out_what_takes_long() -> None:
+    assert not {"typing", "logging", "dataclasses", "urllib", "http"} & imported(IN_LAMBDA)
+
+
 def test_the_handler_logs_through_stdout_not_logging() -> None:
     assert not any("import logging" in path.read_text() for path in SOURCE.glob("*.py"))
 
