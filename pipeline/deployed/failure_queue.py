@@ -20,6 +20,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline import times
+from pipeline.deployed.documents import text
 from pipeline.handler import events, records
 
 # Messages of a command that was killed come back after so long, or sooner if the queue says so.
@@ -31,6 +32,8 @@ _BATCH = 10
 # Enough to show what waits there, and little to hide from others meanwhile.
 _TAKE_AT_MOST = 50
 _PEEK_SECONDS = 60
+# What SQS lets a message hold.
+_LONGEST_REASON = 262_144
 
 How = Literal["destination", "rule", "buffer"]
 
@@ -101,8 +104,8 @@ def read(message: Mapping[str, Any]) -> Failure:
     """What a message of SQS's ReceiveMessage holds; raises nothing."""
     body = message.get("Body", "")
     message_id, handle = message.get("MessageId", ""), message.get("ReceiptHandle", "")
-    milliseconds = _parsed(int, (message.get("Attributes") or {}).get("SentTimestamp"))
-    sent_at = None if milliseconds is None else milliseconds / 1000
+    milliseconds = (message.get("Attributes") or {}).get("SentTimestamp")
+    sent_at = _parsed(lambda value: times.checked(int(value) / 1000), milliseconds)
     document = _document(body)
     if isinstance(document, str):
         return Unreadable(message_id, handle, body, document, sent_at)
@@ -166,7 +169,7 @@ def _unwrap(
 
 
 def _joined(parts: Iterable[Any]) -> str | None:
-    return ": ".join(str(part) for part in parts if part) or None
+    return ": ".join(text(part, _LONGEST_REASON) for part in parts if part) or None
 
 
 def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -4,14 +4,13 @@ import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import terminal
+from pipeline import terminal, times
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.target import Target
 from pipeline.program import command_line
@@ -203,7 +202,7 @@ def _row(message: Failure) -> dict[str, str]:
     when = message.failed_at
     return {
         "id": terminal.printable(message.message_id[:ID_LENGTH]),
-        "when": "-" if when is None else f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%MZ}",
+        "when": "-" if when is None else times.minute(when),
         "from": known.how if known else "-",
         "attempts": "-" if known is None or known.attempts is None else str(known.attempts),
         "bucket": terminal.printable(bucket),

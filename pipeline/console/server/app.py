@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -19,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline import times
 from pipeline.console import runbook
 from pipeline.console.board.board import RECORDS, invoke_json
 from pipeline.console.board.invokes import Invokes
@@ -232,11 +232,9 @@ def _reading(
 def _records(console: Console, request: Request) -> dict[str, Any]:
     text = request.query_params.get("since") or None
     try:
-        since = None if text is None else float(text)
-    except ValueError:
-        since = math.nan
-    if since is not None and not math.isfinite(since):
-        raise HTTPException(400, f"since is {text!r}, and takes epoch seconds.")
+        since = None if text is None else times.checked(float(text))
+    except ValueError as error:
+        raise HTTPException(400, f"since is {text!r:.80}, and takes epoch seconds.") from error
     session, _ = console.watch().current()
     prefix = request.query_params.get("prefix", "")
     items, complete = search_records(session, prefix, since, RECORDS)
