@@ -12,6 +12,7 @@ buffer       SQS moved it on after too many receives (or somebody put it there b
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import batched
@@ -223,9 +224,16 @@ def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
     In AWS, all need a `wait_seconds` of 1 to 20: without it SQS asks some of its servers only.
     """
     found: dict[str, Failure] = {}
-    while page := receive(sqs, queue_url, _BATCH, wait_seconds, _PEEK_SECONDS):
-        found |= {message.message_id: message for message in page}
-    _show_again(sqs, queue_url, found.values())
+    began, hidden = time.monotonic(), _PEEK_SECONDS
+    try:
+        while page := receive(sqs, queue_url, _BATCH, wait_seconds, hidden):
+            found |= {message.message_id: message for message in page}
+            # The first come back before the last are read where that takes long; as the time
+            # doubles, the queue is empty at some point.
+            passed = round(time.monotonic() - began)
+            hidden = min(max(_PEEK_SECONDS, 2 * passed), _LONGEST_VISIBILITY_SECONDS)
+    finally:
+        _show_again(sqs, queue_url, found.values())
     return list(found.values())
 
 

@@ -63,6 +63,11 @@ class Outcome:
     done: bool
     reason: str | None = None
 
+    @property
+    def records(self) -> int:
+        """How many records its event has."""
+        return len(self.message.object_ids) if isinstance(self.message, FailedEvent) else 0
+
 
 def clients(parallel: int = 5, **settings: Any) -> Clients:
     """Clients for `replay`; `settings` are boto3's. Raises PipelineError."""

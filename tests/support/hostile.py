@@ -84,7 +84,7 @@ def texts_of(documents: Any) -> Any:
 
 
 def _places(document: Any) -> Any:
-    items = document.items() if isinstance(document, dict) else ()
+    items: Any = document.items() if isinstance(document, dict) else ()
     if isinstance(document, list):
         items = enumerate(document)
     for name, value in items:

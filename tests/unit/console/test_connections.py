@@ -60,7 +60,8 @@ def test_idle_connections_beyond_the_open_files_cost_nothing_and_lock_nobody_out
                 *(word for name in NAMES for word in ("--set", name)),
             ],
             cwd=ROOT,
-            env=os.environ | {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+            env=os.environ
+            | {"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
