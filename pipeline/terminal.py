@@ -84,11 +84,6 @@ def printable(text: str, at_most: int | None = None) -> str:
     )
 
 
-def moment(epoch: float | str) -> str:
-    """Epoch seconds as people read them."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(float(epoch)))
-
-
 def heading(console: Console, text: str) -> None:
     """A line that opens a part."""
     console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
@@ -96,7 +91,7 @@ def heading(console: Console, text: str) -> None:
 
 def note(console: Console, text: str) -> None:
     """A plain sentence."""
-    console.print(f"  {escape(text)}", soft_wrap=True)
+    console.print(Text(f"  {text}"), soft_wrap=True)
 
 
 def problems(console: Console, kind: str, lines: Sequence[str], at_most: int) -> None:

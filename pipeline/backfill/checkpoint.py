@@ -32,8 +32,10 @@ class Checkpoint:
         """The place that was saved for this work, if any."""
         try:
             saved = json.loads(self.file.read_text(encoding="utf-8"))
-            return Place(**saved["place"]) if saved["about"] == self.about else None
-        except (OSError, ValueError, TypeError, KeyError):
+            place = Place(**saved["place"])
+            whole = isinstance(place.prefix, str) and isinstance(place.after, str)
+            return place if whole and saved["about"] == self.about else None
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
 
     def save(self, place: Place) -> None:

@@ -1,8 +1,8 @@
 """Serve the page on loopback until Ctrl-C."""
 
+import asyncio
 import contextlib
 import json
-import logging
 import secrets
 import socket
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from rich.console import Console as Terminal
 
 from pipeline import terminal
 from pipeline.console.server.app import make
+from pipeline.console.server.connections import Connections, configuration, refuse_quietly
 from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.deployed.target import NotYetError, Target
@@ -55,15 +56,9 @@ def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: b
     acts = "uploads and replays" if console.write else "is read-only; --write lets it act"
     terminal.note(output, f"It {acts}. Whoever has the link gets in, from this machine only.")
     terminal.note(output, "Ctrl-C ends it" + (", the lab stays." if lab is not None else "."))
-    config = uvicorn.Config(
-        make(console, port=number, token=token),
-        # The link is a secret: it must not be in any log.
-        access_log=False,
-        log_level=logging.WARNING,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        ws="none",
-    )
+    connections = Connections()
+    app = make(console, port=number, token=token, know=connections.know)
+    config = configuration(app, connections)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             _Server(console, config).run(sockets=[listening])
@@ -92,6 +87,10 @@ class _Server(uvicorn.Server):
     def __init__(self, console: Console, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._console = console
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        refuse_quietly(asyncio.get_running_loop())
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The rest is closed after the loop: a signal may come while a lock is held.

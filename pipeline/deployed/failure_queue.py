@@ -12,6 +12,7 @@ buffer       SQS moved it on after too many receives (or somebody put it there b
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import batched
@@ -20,6 +21,7 @@ from typing import Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline import times
+from pipeline.deployed.documents import text
 from pipeline.handler import events, records
 
 # Messages of a command that was killed come back after so long, or sooner if the queue says so.
@@ -31,6 +33,8 @@ _BATCH = 10
 # Enough to show what waits there, and little to hide from others meanwhile.
 _TAKE_AT_MOST = 50
 _PEEK_SECONDS = 60
+# What SQS lets a message hold.
+_LONGEST_REASON = 262_144
 
 How = Literal["destination", "rule", "buffer"]
 
@@ -101,8 +105,8 @@ def read(message: Mapping[str, Any]) -> Failure:
     """What a message of SQS's ReceiveMessage holds; raises nothing."""
     body = message.get("Body", "")
     message_id, handle = message.get("MessageId", ""), message.get("ReceiptHandle", "")
-    milliseconds = _parsed(int, (message.get("Attributes") or {}).get("SentTimestamp"))
-    sent_at = None if milliseconds is None else milliseconds / 1000
+    milliseconds = (message.get("Attributes") or {}).get("SentTimestamp")
+    sent_at = _parsed(lambda value: times.checked(int(value) / 1000), milliseconds)
     document = _document(body)
     if isinstance(document, str):
         return Unreadable(message_id, handle, body, document, sent_at)
@@ -166,7 +170,7 @@ def _unwrap(
 
 
 def _joined(parts: Iterable[Any]) -> str | None:
-    return ": ".join(str(part) for part in parts if part) or None
+    return ": ".join(text(part, _LONGEST_REASON) for part in parts if part) or None
 
 
 def _mapping(parent: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -220,9 +224,16 @@ def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
     In AWS, all need a `wait_seconds` of 1 to 20: without it SQS asks some of its servers only.
     """
     found: dict[str, Failure] = {}
-    while page := receive(sqs, queue_url, _BATCH, wait_seconds, _PEEK_SECONDS):
-        found |= {message.message_id: message for message in page}
-    _show_again(sqs, queue_url, found.values())
+    began, hidden = time.monotonic(), _PEEK_SECONDS
+    try:
+        while page := receive(sqs, queue_url, _BATCH, wait_seconds, hidden):
+            found |= {message.message_id: message for message in page}
+            # The first come back before the last are read where that takes long; as the time
+            # doubles, the queue is empty at some point.
+            passed = round(time.monotonic() - began)
+            hidden = min(max(_PEEK_SECONDS, 2 * passed), _LONGEST_VISIBILITY_SECONDS)
+    finally:
+        _show_again(sqs, queue_url, found.values())
     return list(found.values())
 
 

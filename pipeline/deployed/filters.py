@@ -8,6 +8,7 @@ from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
 _CREATED = "s3:ObjectCreated:"
+_RETENTION_DIGITS = 10
 _WHOLE = frozenset({"Put", "Post", "Copy"})
 _IN_PARTS = frozenset({"CompleteMultipartUpload"})
 
@@ -90,13 +91,14 @@ def retention_seconds(functions: Any, function_name: str) -> int:
         "take function_name from the stack's outputs, and its account and region",
     ):
         answer = functions.get_function_configuration(FunctionName=function_name)
-    try:
-        return int(answer.get("Environment", {}).get("Variables", {})["TTL_SECONDS"])
-    except (KeyError, ValueError) as error:
+    value = answer.get("Environment", {}).get("Variables", {}).get("TTL_SECONDS", "")
+    # As the function reads it.
+    if not value.isdecimal() or len(value) > _RETENTION_DIGITS:
         raise PipelineError(
             f"The function {function_name} has no number in its variable TTL_SECONDS, so that "
             "nobody knows how long records live: apply the module's function again."
-        ) from error
+        )
+    return int(value)
 
 
 def _read(given: Mapping[str, Any]) -> Filter:

@@ -1,7 +1,8 @@
 """Read the function's log group."""
 
-import json
 from typing import Any
+
+from pipeline.deployed.documents import json_object
 
 
 def events(
@@ -23,8 +24,4 @@ def events(
 
 def document(line: str) -> dict[str, Any]:
     """The JSON object that a log line is; empty for other lines."""
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return json_object(line) or {}

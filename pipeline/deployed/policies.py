@@ -4,18 +4,16 @@ This evaluates principal, action and source. Other conditions count as met: what
 is unknown here.
 """
 
-import json
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pipeline.deployed.documents import json_object
+
 
 def admits(policy: str, service: str, action: str, source_arn: str, account: str) -> bool:
     """Whether a policy (JSON) lets `service` ("s3.amazonaws.com") do `action` for that source."""
-    try:
-        statements = _list(json.loads(policy).get("Statement"))
-    except (ValueError, AttributeError):
-        return False
+    statements = _objects((json_object(policy) or {}).get("Statement"))
     effects = {
         statement.get("Effect")
         for statement in statements
@@ -40,8 +38,8 @@ def _names(statement: Mapping[str, Any], service: str) -> bool:
 def _applies(statement: Mapping[str, Any], source_arn: str, account: str) -> bool:
     source = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
     about_source = False
-    for operator, tests in (statement.get("Condition") or {}).items():
-        for key, patterns in tests.items():
+    for operator, tests in _pairs(statement.get("Condition")):
+        for key, patterns in _pairs(tests):
             value = source.get(key.lower())
             if value and not operator.startswith(("Null", "StringNot", "ArnNot")):
                 about_source = True
@@ -49,6 +47,14 @@ def _applies(statement: Mapping[str, Any], source_arn: str, account: str) -> boo
                     return False
     # A denial with other conditions is about something else (requests without TLS).
     return about_source or statement.get("Effect") == "Allow" or not statement.get("Condition")
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in _list(value) if isinstance(each, Mapping)]
+
+
+def _pairs(value: Any) -> list[tuple[str, Any]]:
+    return list(value.items()) if isinstance(value, Mapping) else []
 
 
 def _list(value: Any) -> list[Any]:

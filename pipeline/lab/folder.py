@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_type_hints
 
 from pipeline.emulator.ports import free_port, is_free
 from pipeline.emulator.process import (
@@ -138,7 +138,12 @@ def expect_answer(folder: Path, kept: Kept) -> None:
 
 def saved_at(folder: Path) -> float | None:
     """When the emulator's state was last saved, epoch seconds; None where it never was."""
-    return max((file.stat().st_mtime for file in (folder / "state").glob("*.json")), default=None)
+    found = []
+    for file in (folder / "state").glob("*.json"):
+        # The emulator replaces them.
+        with contextlib.suppress(FileNotFoundError):
+            found.append(file.stat().st_mtime)
+    return max(found, default=None)
 
 
 def forget(folder: Path) -> None:
@@ -233,13 +238,23 @@ def read_kept(folder: Path) -> Kept | None:
     """What was noted about a kept lab, whether or not it still runs. Raises PipelineError."""
     file = folder / "kept.json"
     try:
-        return Kept(**json.loads(file.read_text(encoding="utf-8")))
+        return _checked(Kept(**json.loads(file.read_text(encoding="utf-8"))))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise PipelineError(
-            f"{file} can't be read ({error}): delete it, and the lab with it."
+            f"{file} can't be read ({error!s:.200}): delete it, and the lab with it."
         ) from error
+
+
+def _checked(kept: Kept) -> Kept:
+    for name, kind in get_type_hints(Kept).items():
+        value = getattr(kept, name)
+        if not isinstance(value, int | float if kind is float else kind):
+            raise TypeError(f"{name} is {value!r:.40}")
+    if not 0 < kept.port < 2**16:
+        raise ValueError(f"port is {kept.port!r:.40}")
+    return kept
 
 
 def write_kept(folder: Path, kept: Kept) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import terminal
+from pipeline import terminal, times
 from pipeline.emulator.process import answers, client_environment, stop_detached
 from pipeline.errors import PipelineError
 from pipeline.lab import apply, root, texts
@@ -119,7 +119,7 @@ def _bring_back(
     console: Console,
     seconds: Seconds,
 ) -> lab.Kept:
-    saved = terminal.moment(lab.saved_at(folder) or 0)
+    saved = times.utc(lab.saved_at(folder) or 0)
     died = "Its emulator ended unexpectedly; the" if was == "died" else "The"
     terminal.heading(console, f"{died} lab comes back as it was saved at {saved}")
     with timed(seconds, "restore"):
@@ -162,9 +162,7 @@ def _stop(folder: Path, was: lab.State, kept: lab.Kept, console: Console) -> Non
             lab.write_kept(folder, replace(kept, pid=0))
         else:
             # Noted as if it had died, so that Terraform makes what is missing.
-            terminal.note(
-                console, f"It had to be killed: what is kept is of {terminal.moment(saved)}."
-            )
+            terminal.note(console, f"It had to be killed: what is kept is of {times.utc(saved)}.")
     terminal.note(console, f"The lab is stopped; all that it held is in {folder / 'state'}.")
     terminal.note(console, f"Bring it back with `{lab.command('lab up', folder)}`.")
     terminal.note(console, f"Delete it for good with `{lab.command('lab down', folder)}`.")

@@ -3,12 +3,12 @@
 Every function that waits raises NotSeenError once its time is over.
 """
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from pipeline.deployed import aws
+from pipeline.deployed.documents import json_object
 
 _POLL_SECONDS = 0.1
 
@@ -33,7 +33,7 @@ def record(table: str, key: str, version: str) -> dict[str, Any]:
 
     def look() -> dict[str, Any] | None:
         items = _items(dynamodb, table)
-        return next((item for item in items if item["versionId"]["S"] == version), None)
+        return next((item for item in items if item.get("versionId", {}).get("S") == version), None)
 
     return wait_for(look, f"the record of {key!r}")
 
@@ -93,9 +93,9 @@ def notification(queue_url: str, alarm_name: str, state: str) -> dict[str, Any]:
         answer = sqs.receive_message(QueueUrl=queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=1)
         for message in answer.get("Messages", []):
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-            envelope: dict[str, Any] = json.loads(message["Body"])
-            change = json.loads(envelope["Message"])
-            if (change["AlarmName"], change["NewStateValue"]) == (alarm_name, state):
+            envelope = json_object(message["Body"]) or {}
+            change = json_object(envelope.get("Message")) or {}
+            if (change.get("AlarmName"), change.get("NewStateValue")) == (alarm_name, state):
                 return envelope
         return None
 

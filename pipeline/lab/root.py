@@ -38,10 +38,10 @@ def outputs(folder: Path) -> dict[str, Any]:
         return {name: output["value"] for name, output in state["outputs"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise PipelineError(
-            f"Terraform's state {file} can't be read ({error}): put terraform.tfstate.backup in "
-            "its place, or end the lab and make a new one."
+            f"Terraform's state {file} can't be read ({error!s:.200}): put "
+            "terraform.tfstate.backup in its place, or end the lab and make a new one."
         ) from error
 
 
@@ -61,7 +61,13 @@ def needed(folder: Path) -> tuple[dict[str, Any], str]:
             f"{folder / 'root' / 'main.tf'} has no output {' and '.join(sorted(absent))}: put it "
             "back, and apply."
         )
-    return found["pipeline"], found["subscriber_queue_url"]
+    pipeline, subscriber = found["pipeline"], found["subscriber_queue_url"]
+    if not isinstance(pipeline, dict) or not isinstance(subscriber, str):
+        raise PipelineError(
+            f"The outputs in {folder / 'root'} are not the lab's: take main.tf as "
+            "`pipeline lab up` wrote it, and apply."
+        )
+    return pipeline, subscriber
 
 
 def move(folder: Path, port: int) -> None:

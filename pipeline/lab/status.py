@@ -1,7 +1,6 @@
 """What the lab that stays is doing: whether it runs, and what is in it."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from pipeline import terminal
+from pipeline import terminal, times
 from pipeline.deployed import aws, failure_queue
+from pipeline.deployed.target import Target
 from pipeline.emulator.process import client_environment, point_this_process_at
 from pipeline.lab import folder as lab
 from pipeline.lab import root
@@ -65,15 +65,13 @@ def look(folder: Path) -> Status:
     point_this_process_at(client_environment(kept.endpoint))
     # Not `up`, which looks for changes of the module only.
     again = f"run `terraform apply` in {folder / 'root'}, after `. {folder / 'env'}`"
-    contents = _contents(root.needed(folder)[0], again)
+    contents = _contents(Target(root.needed(folder)[0], f"The lab in {folder}"), again)
     env = str(folder / "env")
     return Status(state, str(folder), kept.endpoint, kept.since, saved, module, env, contents)
 
 
-def _contents(outputs: Mapping[str, Any], again: str) -> dict[str, Any]:
-    bucket, table, queue = (
-        outputs[name] for name in ("bucket_name", "table_name", "failure_queue_url")
-    )
+def _contents(found: Target, again: str) -> dict[str, Any]:
+    bucket, table, queue = found.bucket_name, found.table_name, found.failure_queue_url
 
     def pages(service: str, operation: str, **arguments: Any) -> Any:
         return aws.client(service).get_paginator(operation).paginate(**arguments)
@@ -87,7 +85,7 @@ def _contents(outputs: Mapping[str, Any], again: str) -> dict[str, Any]:
     with aws.asking("the failure queue", again):
         failed = sum(failure_queue.depth(aws.client("sqs"), queue))
     with aws.asking("the alarms", again):
-        described = pages("cloudwatch", "describe_alarms", AlarmNames=outputs["alarm_names"])
+        described = pages("cloudwatch", "describe_alarms", AlarmNames=list(found.alarm_names))
         states = Counter(
             alarm["StateValue"] for page in described for alarm in page["MetricAlarms"]
         )
@@ -99,7 +97,7 @@ def _print(console: Console, folder: Path, status: Status) -> None:
     up, down = (f"`{lab.command(name, folder)}`" for name in ("lab up", "lab down"))
     saved = "nothing was saved"
     if status.saved is not None:
-        saved = f"what it held was saved at {terminal.moment(status.saved)}"
+        saved = f"what it held was saved at {times.utc(status.saved)}"
     sentences = {
         "none": f"No lab is in {folder}: make one with {up}.",
         "unfinished": f"A lab is being made in {folder}, or that was cut short: then {up} begins "
@@ -122,7 +120,7 @@ def _print(console: Console, folder: Path, status: Status) -> None:
         alarms = (f"{count} {state}" for state, count in contents["alarms"].items())
         shown = {
             "endpoint": str(status.endpoint),
-            "since": terminal.moment(status.since or 0),
+            "since": times.utc(status.since or 0),
             **shown,
             "objects": str(contents["objects"]),
             "records": str(contents["records"]),

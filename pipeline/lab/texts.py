@@ -9,9 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from pipeline import times
+from pipeline.deployed.documents import json_object
 from pipeline.emulator.process import REGION
 from pipeline.lab.folder import command
-from pipeline.terminal import fields, heading, moment, note
+from pipeline.terminal import fields, heading, note
 
 
 def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
@@ -19,20 +21,19 @@ def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
     shown = {}
     for name in sorted(item, key=lambda name: (name != "objectId", name)):
         kind, value = next(iter(item[name].items()))
-        read = f"  ({moment(value)})" if name in ("timestamp", "ttl") else ""
+        is_time = name in ("timestamp", "ttl") and kind == "N"
+        read = f"  ({times.utc(float(value))})" if is_time else ""
         shown[name] = f"{kind}  {value}{read}"
     fields(console, shown)
 
 
 def log_line(console: Console, line: str) -> None:
     """A log line; JSON is spread over its fields."""
-    try:
-        parsed = json.loads(line)
-    except ValueError:
+    parsed = json_object(line)
+    if not parsed:
         note(console, line)
-    else:
-        texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()}
-        fields(console, texts)
+        return
+    fields(console, {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()})
 
 
 def alarms(console: Console, found: Iterable[Mapping[str, Any]]) -> None:

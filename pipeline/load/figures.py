@@ -18,8 +18,9 @@ def figures_of(
     Times are in milliseconds where their name ends so: `upload_ms` is until S3 took an upload,
     `latency_ms` from there to its record, `behind_ms` how late it started, `total_ms` from when it
     was due (in a burst, started) to its record. `recorded` uploads have one record or more,
-    `unseen` of them were not on the stream; others are `in_failure_queue`, `lost` (in neither), or
-    were `refused` by S3. `kept` and `removed` count objects and records.
+    `unseen` of them were not on the stream; others are `in_failure_queue`, `lost` (in neither),
+    `unconfirmed` (the table could not be read), or were `refused` by S3. `kept` and `removed` count
+    objects and records.
     """
     plan, taken, delivery = load.plan, load.taken, load.found.delivery
     # When each record was seen, and when its upload was due or started.
@@ -53,11 +54,12 @@ def figures_of(
         "poll_ms": load.poll_seconds * 1000,
         "timeout_seconds": timeout,
         "uploaded": len(taken),
-        "recorded": len(taken) - len(results.failed) - len(results.lost),
+        "recorded": len(taken) - len(results.failed) - len(results.lost) - len(results.unconfirmed),
         "unseen": len(results.unseen),
         "confirmed": results.confirmed,
         "in_failure_queue": sorted(upload.key for upload in results.failed),
         "lost": sorted(upload.key for upload in results.lost),
+        "unconfirmed": sorted(upload.key for upload in results.unconfirmed),
         "doubled": sorted(upload.key for upload in results.doubled),
         "refused": {upload.key: str(upload.error) for upload in load.sent if upload.error},
         "latency_ms": _milliseconds(results.latency.values()),
@@ -80,6 +82,7 @@ def problems(figures: Mapping[str, Any]) -> dict[str, list[str]]:
     """The uploads without exactly one record: keys by what became of them."""
     return {
         "lost": figures["lost"],
+        "not confirmed": figures["unconfirmed"],
         "in the failure queue": figures["in_failure_queue"],
         "doubled": figures["doubled"],
         "refused by S3": [f"{key}: {reason}" for key, reason in figures["refused"].items()],

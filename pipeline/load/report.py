@@ -54,6 +54,8 @@ def run(
         try:
             with terminal.progress(console, "table") as progress:
                 results = results_of(load, progress)
+            # The figures are worth printing without the rest.
+            ended = ended or results.ended_by
         except BaseException:
             _print_left(console, load)
             raise

@@ -22,8 +22,9 @@ class Results:
 
     `latency` is the time from S3's answer to the record on the stream, in seconds by number.
     `unseen` have a record that was not on the stream, `failed` a message in the failure queue,
-    `lost` neither, `doubled` several records. `confirmed` of those on the stream were found in the
-    table, too. `notes` says what else is wrong.
+    `lost` neither, `doubled` several records; of `unconfirmed` it is unknown, since `ended_by` kept
+    the table from being read. `confirmed` of those on the stream were found in the table, too.
+    `notes` says what else is wrong.
     """
 
     latency: dict[int, float]
@@ -31,12 +32,14 @@ class Results:
     failed: list[Upload]
     lost: list[Upload]
     doubled: list[Upload]
+    unconfirmed: list[Upload]
     confirmed: int
     notes: list[str]
+    ended_by: PipelineError | None
 
 
 def results_of(load: Load, progress: ShowProgress) -> Results:
-    """What became of each upload by now. Raises PipelineError where the table can't be read."""
+    """What became of each upload by now."""
     taken = load.taken
     # A record may be seen before S3 has answered.
     latency = {
@@ -46,10 +49,10 @@ def results_of(load: Load, progress: ShowProgress) -> Results:
     }
     missing = [upload for upload in taken if upload.number not in latency]
     sample = [upload for upload in taken if upload.number in latency][:_CONFIRMED]
-    stored = _stored(load, [*missing, *sample], progress)
-    absent = [upload for upload in missing if upload.number not in stored]
+    stored, ended_by = _stored(load, [*missing, *sample], progress)
+    absent = [upload for upload in missing if stored.get(upload.number) is False]
     # On the stream, but no longer in the table.
-    gone = [upload for upload in sample if upload.number not in stored]
+    gone = [upload for upload in sample if stored.get(upload.number) is False]
     notes: list[str] = []
     failed: set[str] = set()
     if absent:
@@ -67,12 +70,14 @@ def results_of(load: Load, progress: ShowProgress) -> Results:
         notes.append(f"{len(gone)} of the lost had a record, which is no longer in the table.")
     return Results(
         latency,
-        unseen=[upload for upload in missing if upload.number in stored],
+        unseen=[upload for upload in missing if stored.get(upload.number)],
         failed=[upload for upload in absent if upload.key in failed],
         lost=[upload for upload in absent if upload.key not in failed] + gone,
         doubled=[upload for upload in taken if len(load.object_ids(upload)) > 1],
-        confirmed=len(sample) - len(gone),
+        unconfirmed=[upload for upload in missing if upload.number not in stored],
+        confirmed=sum(bool(stored.get(upload.number)) for upload in sample),
         notes=notes,
+        ended_by=ended_by,
     )
 
 
@@ -111,16 +116,20 @@ def remove(load: Load, progress: ShowProgress) -> tuple[int, int]:
     return objects, len(ids)
 
 
-def _stored(load: Load, uploads: Sequence[Upload], progress: ShowProgress) -> set[int]:
-    """The numbers of those that have a record in the table. Raises PipelineError."""
-    numbers = {
-        object_id: upload.number for upload in uploads for object_id in load.object_ids(upload)
-    }
-    found: set[str] = set()
-    for batch in batched(numbers, _BATCH):
-        progress("confirmed", len(found), len(numbers))
-        found |= load.table.stored(batch)
-    return {numbers[object_id] for object_id in found}
+def _stored(
+    load: Load, uploads: Sequence[Upload], progress: ShowProgress
+) -> tuple[dict[int, bool], PipelineError | None]:
+    """By number, whether an upload has a record in the table; and what ended that early."""
+    answers: dict[int, bool] = {}
+    for batch in batched(uploads, _BATCH):
+        progress("confirmed", sum(answers.values()), len(uploads))
+        ids = {upload.number: load.object_ids(upload) for upload in batch}
+        try:
+            found = load.table.stored(set[str]().union(*ids.values()))
+        except PipelineError as error:
+            return answers, error
+        answers |= {number: bool(own & found) for number, own in ids.items()}
+    return answers, None
 
 
 def _failed(load: Load) -> set[str]:

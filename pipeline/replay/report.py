@@ -4,14 +4,13 @@ import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import terminal
+from pipeline import terminal, times
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.target import Target
 from pipeline.program import command_line
@@ -30,7 +29,8 @@ _FOLDED = ("bucket", "key", "reason")
 class Report:
     """What `--json` prints: how many messages are `done` and `stayed`, and each message.
 
-    `hidden` is about how many others had received at the end, `unmatched` the given ids and keys
+    `without_record` of those done hold no event of an object, such as S3's test events. `hidden` is
+    about how many others had received at the end, `unmatched` the given ids and keys
     that no message matched, `ended_by` why it ended early.
     """
 
@@ -38,6 +38,7 @@ class Report:
     dry_run: bool
     hidden: int
     done: int = 0
+    without_record: int = 0
     stayed: int = 0
     unmatched: list[str] = field(default_factory=list)
     ended_by: str | None = None
@@ -93,6 +94,7 @@ def run(found: Target, choice: Choice, *, dry_run: bool, parallel: int, as_json:
                     listed.append(outcome.message)
                 elif outcome.done:
                     report.done += 1
+                    report.without_record += not outcome.records
                 else:
                     report.stayed += 1
                     terminal.problems(console, "stayed", [_stayed_line(outcome)], 1)
@@ -128,8 +130,8 @@ def _print_result(console: Console, report: Report, table_name: str) -> None:
     notes = ["Nothing was replayed."]
     if report.done:
         notes = [
-            f"{_messages(report.done)} replayed: the records are in the table {table_name}, and "
-            "the queue no longer has them."
+            f"{_messages(report.done)} replayed: {_became(report, table_name)}, and the queue no "
+            "longer has them."
         ]
     if report.stayed:
         notes[0] += f" {_messages(report.stayed)} stayed."
@@ -142,6 +144,15 @@ def _print_result(console: Console, report: Report, table_name: str) -> None:
         notes.append(_elsewhere(report.hidden).strip())
     for note in notes:
         terminal.note(console, note)
+
+
+def _became(report: Report, table_name: str) -> str:
+    stored = report.done - report.without_record
+    empty = f"{report.without_record} held no event of an object"
+    if not stored:
+        return empty
+    in_table = f"the records are in the table {table_name}"
+    return f"{in_table} ({empty})" if report.without_record else in_table
 
 
 def _stayed_line(outcome: Outcome) -> str:
@@ -203,7 +214,7 @@ def _row(message: Failure) -> dict[str, str]:
     when = message.failed_at
     return {
         "id": terminal.printable(message.message_id[:ID_LENGTH]),
-        "when": "-" if when is None else f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%MZ}",
+        "when": "-" if when is None else times.minute(when),
         "from": known.how if known else "-",
         "attempts": "-" if known is None or known.attempts is None else str(known.attempts),
         "bucket": terminal.printable(bucket),

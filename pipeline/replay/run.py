@@ -20,6 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pipeline.deployed import aws, failure_queue
+from pipeline.deployed.documents import json_object, text
 from pipeline.deployed.failure_queue import FailedEvent, Failure, InFlight, Unreadable
 from pipeline.deployed.table import Table, ThrottledError, is_throttled
 from pipeline.errors import PipelineError
@@ -61,6 +62,11 @@ class Outcome:
     message: Failure
     done: bool
     reason: str | None = None
+
+    @property
+    def records(self) -> int:
+        """How many records its event has."""
+        return len(self.message.object_ids) if isinstance(self.message, FailedEvent) else 0
 
 
 def clients(parallel: int = 5, **settings: Any) -> Clients:
@@ -262,16 +268,12 @@ def _invoke(run: _Run, message: FailedEvent) -> str | None:
 
 def _refusal(function_error: str | None, body: bytes) -> str | None:
     """Why the function failed on an event, by its answer."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = None
-    answer = document if isinstance(document, dict) else {}
+    answer = json_object(body) or {}
     if function_error:
         parts = filter(None, map(answer.get, ("errorType", "errorMessage")))
-        return ": ".join(map(str, parts)) or function_error
+        return ": ".join(map(text, parts)) or function_error
     if left := answer.get("batchItemFailures"):
-        return f"the function returned messages of the batch as failed: {left!s:.500}"
+        return f"the function returned messages of the batch as failed: {text(left)}"
     return None
 
 

@@ -263,9 +263,15 @@ def _started(
 
 def _event(line: str) -> Event | None:
     try:
-        message = json.loads(line)
-    except ValueError:
+        return _of_message(json.loads(line))
+    except (ValueError, RecursionError):
         return Event("error", text=line.strip()) if line.strip() else None
+    except (AttributeError, KeyError, TypeError):
+        # Of a type that is known, but in another shape.
+        return None
+
+
+def _of_message(message: Any) -> Event | None:
     match message.get("type"):
         case "diagnostic":
             diagnostic = message["diagnostic"]

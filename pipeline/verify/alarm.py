@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.deployed import aws
+from pipeline.deployed.documents import json_object
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.verify import alerting
 
@@ -107,8 +108,5 @@ def _subscriber(session: Session) -> Iterator[Callable[[], list[str]]]:
 
 
 def _about(body: str, alarm: str) -> bool:
-    try:
-        change = json.loads(json.loads(body)["Message"])
-        return (change["AlarmName"], change["NewStateValue"]) == (alarm, "ALARM")
-    except (ValueError, KeyError, TypeError):
-        return False
+    change = json_object((json_object(body) or {}).get("Message")) or {}
+    return (change.get("AlarmName"), change.get("NewStateValue")) == (alarm, "ALARM")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.deployed import failure_queue, log, table
+from pipeline.deployed.documents import text
 from pipeline.deployed.failure_queue import FailedEvent
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.deployed.stream import StreamReader
@@ -127,13 +128,14 @@ class RoundTrip:
         began, waited = time.monotonic(), 0.0
         while waited <= self._seconds:
             for line in map(log.document, self._lines(f'"{object_id}"')):
-                if object_id in (line.get("objectIds") or ()):
+                named = line.get("objectIds")
+                if isinstance(named, list) and object_id in named:
                     return f"{group} names it in the request {line.get('requestId')}"
             waited = time.monotonic() - began
             self._tell(f"waiting for the log line, {waited:.0f} s of {self._seconds:.0f}")
             time.sleep(_POLL_SECONDS if waited < 1 else _LOG_POLL_SECONDS)
-        batches = map(log.document, self._lines('"Invoke done"'))
-        if any((line.get("stored") or 0) > _NAMED for line in batches):
+        stored = (log.document(line).get("stored") for line in self._lines('"Invoke done"'))
+        if any(isinstance(number, int) and number > _NAMED for number in stored):
             raise NotCheckedError(f"a line names {_NAMED} records only, and invokes stored more")
         raise FailingError(
             f"No line of the log group {group} names the record within {self._seconds:.0f} s: see "
@@ -146,7 +148,7 @@ class RoundTrip:
         with contextlib.suppress(ClientError, BotoCoreError):
             for line in map(log.document, self._lines(f'"{self._probe.mark}"')):
                 if line.get("level") == "ERROR" and line.get("reason"):
-                    return printable(str(line["reason"]), 300)
+                    return printable(text(line["reason"], 300))
         return None
 
     def _last_error(self) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.console.board.parsing import epoch_ms, json_object, number
+from pipeline.console.board.parsing import epoch_ms, number
+from pipeline.deployed.documents import json_object
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 # Python's logging has other names for two of them.

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import terminal
-from pipeline.console.board.parsing import epoch_ms, json_object
+from pipeline import times
+from pipeline.console.board.parsing import epoch_ms
+from pipeline.deployed.documents import json_object
 
 # SNS accepts 256 KB; nobody reads that much.
 _MAX_TEXT = 20_000
@@ -69,7 +70,7 @@ def _alarm_change(
 ) -> Notification:
     state = change.get("NewStateValue") or "?"
     changed_at = epoch_ms(change.get("StateChangeTime"))
-    time = "" if changed_at is None else f", {terminal.moment(changed_at / 1000)}"
+    time = "" if changed_at is None else f", {times.utc(changed_at / 1000)}"
     reason = change.get("NewStateReason")
     lines = (
         str(change.get("AlarmDescription") or ""),

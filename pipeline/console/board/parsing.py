@@ -1,26 +1,16 @@
 """Read values of logs, messages and alarm histories, which can hold anything."""
 
-import json
 import math
-from datetime import UTC, datetime
 from typing import Any
 
-
-def json_object(value: Any) -> dict[str, Any] | None:
-    """The JSON object in a text, or the object itself; None for anything else."""
-    try:
-        document = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
+from pipeline import times
 
 
 def epoch_ms(text: Any) -> float | None:
     """Epoch milliseconds of an ISO time, in UTC unless it names a zone; None for anything else."""
     try:
-        time = datetime.fromisoformat(str(text))
-        return time.replace(tzinfo=time.tzinfo or UTC).timestamp() * 1000
-    except (ValueError, OverflowError):
+        return times.epoch(text) * 1000
+    except ValueError:
         return None
 
 

@@ -518,6 +518,7 @@ function drawTools() {
   let state = "";
   if (progress) {
     state = `${running ? "Replaying: " : ""}${progress.done} recorded`;
+    if (progress.empty) state += `, ${progress.empty} without an event of an object`;
     if (progress.stayed) state += `, ${progress.stayed} still in the queue (${text(progress.reason ?? "no reason given")})`;
     if (progress.problem) state += `. ${text(progress.problem)}`;
   }

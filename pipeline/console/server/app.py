@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -19,6 +18,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline import times
 from pipeline.console import runbook
 from pipeline.console.board.board import RECORDS, invoke_json
 from pipeline.console.board.invokes import Invokes
@@ -41,8 +41,17 @@ _MAX_KEY = 1024
 _MAX_REPLAY_REQUEST = 65_536
 
 
-def make(console: Console, *, port: int, token: str) -> ASGIApp:
-    """The application; it serves under `/TOKEN/` on `port` of loopback."""
+def make(
+    console: Console,
+    *,
+    port: int,
+    token: str,
+    know: Callable[[tuple[str, int]], None] = lambda _: None,
+) -> ASGIApp:
+    """The application; it serves under `/TOKEN/` on `port` of loopback.
+
+    Calls `know` with the address of whoever has the token.
+    """
     app = Starlette(
         routes=[
             Route("/events", partial(_events, console)),
@@ -60,10 +69,12 @@ def make(console: Console, *, port: int, token: str) -> ASGIApp:
     )
     # It would redirect to an address without the token.
     app.router.redirect_slashes = False
-    return _guarded(app, port=port, token=token)
+    return _guarded(app, port=port, token=token, know=know)
 
 
-def _guarded(app: ASGIApp, *, port: int, token: str) -> ASGIApp:
+def _guarded(
+    app: ASGIApp, *, port: int, token: str, know: Callable[[tuple[str, int]], None]
+) -> ASGIApp:
     """`app` for requests of the page itself; every answer has HEADERS."""
     headers = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
@@ -82,9 +93,11 @@ def _guarded(app: ASGIApp, *, port: int, token: str) -> ASGIApp:
         if refused := refusal(scope["method"], scope["path"], sent, port=port, token=token):
             status, reason = refused
             answer = PlainTextResponse(f"{reason}\n", status)
-        elif not rest:
-            # The page's relative addresses need the slash.
-            answer = Response(status_code=308, headers={"Location": f"/{token}/"})
+        else:
+            know(scope["client"])
+            if not rest:
+                # The page's relative addresses need the slash.
+                answer = Response(status_code=308, headers={"Location": f"/{token}/"})
         scope = {**scope, "path": rest, "raw_path": rest.encode()}
         await answer(scope, receive, send_with_headers)
 
@@ -232,11 +245,9 @@ def _reading(
 def _records(console: Console, request: Request) -> dict[str, Any]:
     text = request.query_params.get("since") or None
     try:
-        since = None if text is None else float(text)
-    except ValueError:
-        since = math.nan
-    if since is not None and not math.isfinite(since):
-        raise HTTPException(400, f"since is {text!r}, and takes epoch seconds.")
+        since = None if text is None else times.checked(float(text))
+    except ValueError as error:
+        raise HTTPException(400, f"since is {text!r:.80}, and takes epoch seconds.") from error
     session, _ = console.watch().current()
     prefix = request.query_params.get("prefix", "")
     items, complete = search_records(session, prefix, since, RECORDS)

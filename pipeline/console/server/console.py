@@ -84,7 +84,7 @@ class Console:
     def _replay(
         self, watch: Watch, session: ReadSession, board: Board, chosen: frozenset[str] | None
     ) -> None:
-        progress: dict[str, Any] = {"running": True, "done": 0, "stayed": 0}
+        progress: dict[str, Any] = {"running": True, "done": 0, "empty": 0, "stayed": 0}
         missing = set(chosen or ())
 
         def is_chosen(failure: Failure) -> bool:
@@ -105,7 +105,7 @@ class Console:
             with contextlib.closing(outcomes):
                 for outcome in outcomes:
                     if outcome.done:
-                        progress["done"] += 1
+                        progress["done" if outcome.records else "empty"] += 1
                         board.remove_failure(outcome.message.message_id)
                     else:
                         progress |= {"stayed": progress["stayed"] + 1, "reason": outcome.reason}

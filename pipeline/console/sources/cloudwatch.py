@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.console.board.board import WINDOW_SECONDS
-from pipeline.console.board.parsing import json_object
 from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
+from pipeline.deployed.documents import json_object
 from pipeline.errors import PipelineError
 
 _DATAPOINTS = 60

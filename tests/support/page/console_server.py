@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from pipeline.console.server.app import make
+from pipeline.console.server.connections import Connections, configuration
 from pipeline.console.server.console import Console
 from pipeline.console.sources.watch import Found
 from pipeline.emulator.ports import HOST
@@ -94,14 +95,9 @@ def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -
         listening.bind((HOST, 0))
         port = listening.getsockname()[1]
         console = Console(find, write=write, largest=largest)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                make(console, port=port, token=TOKEN),
-                access_log=False,
-                log_level="critical",
-                timeout_graceful_shutdown=1,
-            )
-        )
+        connections = Connections()
+        app = make(console, port=port, token=TOKEN, know=connections.know)
+        server = uvicorn.Server(configuration(app, connections))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:

@@ -7,6 +7,7 @@ import pytest
 
 import events
 import records
+from pipeline.deployed import failure_queue
 from pipeline.deployed.failure_queue import FailedEvent, Unreadable, read
 from tests.support.aws import s3_events
 
@@ -257,3 +258,33 @@ def test_what_holds_no_event_is_kept_with_the_reason(body: str, reason: str) -> 
     assert reason in found.reason
     assert found.receipt_handle == "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a"
     assert found.failed_at == SENT
+
+
+class SlowQueue:
+    """A queue of SQS's behaviour, each receive of which takes `seconds`."""
+
+    def __init__(self, messages: int, seconds: float) -> None:
+        self.now, self._seconds = 0.0, seconds
+        self.visible_at = dict.fromkeys(map(str, range(messages)), 0.0)
+
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        self.now += self._seconds
+        visible = [name for name, at in self.visible_at.items() if at <= self.now]
+        for name in (page := visible[: asked["MaxNumberOfMessages"]]):
+            self.visible_at[name] = self.now + asked["VisibilityTimeout"]
+        return {"Messages": [{"MessageId": name, "ReceiptHandle": name} for name in page]}
+
+    def change_message_visibility_batch(self, **asked: Any) -> None:
+        for entry in asked["Entries"]:
+            self.visible_at[entry["ReceiptHandle"]] = self.now + entry["VisibilityTimeout"]
+
+
+@pytest.mark.parametrize("seconds", [0.1, 5, 40])
+def test_a_queue_that_takes_longer_to_read_than_messages_hide_is_read_to_its_end(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = SlowQueue(400, seconds)
+    monkeypatch.setattr("time.monotonic", lambda: queue.now)
+    found = failure_queue.peek(queue, "url")
+    assert len(found) == 400
+    assert all(at <= queue.now for at in queue.visible_at.values())
