@@ -1,5 +1,5 @@
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.wanted
+  for_each = nonsensitive(local.wanted)
 
   alarm_name          = local.names[each.key]
   alarm_description   = each.value.description

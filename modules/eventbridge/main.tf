@@ -14,7 +14,7 @@ resource "aws_cloudwatch_event_rule" "this" {
     precondition {
       condition = length(local.pattern) <= 2048
       error_message = join(" ", [
-        "delivery.filters make an event pattern of ${length(local.pattern)} characters;",
+        "delivery.filters make an event pattern of ${nonsensitive(length(local.pattern))} characters;",
         "EventBridge takes 2048: write fewer or shorter filters, or deliver by notification.",
       ])
     }
