@@ -8,6 +8,11 @@ output "bucket_arn" {
   value       = module.bucket.arn
 }
 
+output "access_log_bucket" {
+  description = "Name of the bucket that S3 logs requests to, null where there is none."
+  value       = var.bucket.create ? try(var.bucket.access_log.bucket, null) : null
+}
+
 output "table_name" {
   description = "Name of the table that holds one record per event."
   value       = module.table.name

@@ -3,7 +3,7 @@ variable "alarms" {
   description = <<-EOT
     The CloudWatch alarms on the pipeline, what they notify beside the topic, and when each goes off.
 
-    - `create` (`true`): Whether the module makes any alarm.
+    - `create` (`true`): Whether the module makes any alarm. Known at plan.
     - `extra_actions` (`[]`): ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
     - `write_activity`: The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made
       only where `threshold` is given, known at plan.
@@ -28,7 +28,7 @@ variable "alarms" {
     `delivery_failures`, `backlog`, `rule_failures` and `silence` have these attributes:
 
     - `name`: Name of the alarm, 255 characters at most.
-    - `enabled`: Whether the module makes the alarm.
+    - `enabled`: Whether the module makes the alarm. Known at plan.
     - `threshold`: What the metric reaches in a period when the alarm goes off, in the metric's own unit; above 0.
       `silence` goes off below it.
     - `period_seconds`: Length of a period in seconds, a multiple of 60.
@@ -38,7 +38,7 @@ variable "alarms" {
   EOT
   # END description
   type = object({
-    # Whether the module makes any alarm.
+    # Whether the module makes any alarm. Known at plan.
     create = optional(bool, true)
     # ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
     extra_actions = optional(list(string), [])
@@ -46,7 +46,7 @@ variable "alarms" {
     write_activity = optional(object({
       # Name of the alarm, 255 characters at most.
       name = optional(string) # `DynamoDBWriteActivityAlert`
-      # Whether the module makes the alarm.
+      # Whether the module makes the alarm. Known at plan.
       enabled = optional(bool, true)
       # What the metric reaches in a period when the alarm goes off, in the metric's own unit; above 0. `silence` goes off below it.
       threshold = optional(number) # 80 % of what the write units give in a period

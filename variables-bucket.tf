@@ -4,7 +4,7 @@ variable "bucket" {
     The bucket that files are uploaded to, made by the module or existing. Of an existing one only its notification configuration can be the module's.
 
     - `create` (`true`): Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same
-      account and region.
+      account and region. Known at plan.
     - `name` (`event-driven-lab-<account id>-<region>`): Name of the bucket. On a running pipeline the plan refuses
       another name, which would make a new, empty bucket.
     - `force_destroy` (`false`): Whether `terraform destroy` deletes the objects in the bucket too. With `false` it
@@ -14,12 +14,13 @@ variable "bucket" {
     - `abort_multipart_days` (`7`): Days after which S3 deletes the parts of a multipart upload that was not completed.
     - `noncurrent_days` (`30`): Days after which S3 deletes a version that is no longer the current one.
     - `access_log` (`null`): Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money.
+      Whether it is `null` must be known at plan.
       - `bucket` (required): Name of another bucket of the same account and region, encrypted with SSE-S3, whose policy
         lets `logging.s3.amazonaws.com` put objects. Otherwise S3 delivers no logs, and reports no error.
       - `prefix` (`""`): Key prefix of the log files, like `s3/`.
     - `take_over_notifications` (`false`): Whether the module owns the whole notification configuration of an existing
       bucket. `true` replaces what others configured there. Setting it back to `false`, or destroying the stack, empties
-      the configuration. An existing bucket needs it for `delivery.via = "notification"`.
+      the configuration. An existing bucket needs it for `delivery.via = "notification"`. Known at plan.
     - `eventbridge` (`null`): Whether S3 sends the bucket's events to EventBridge. `null` does so where delivery needs
       it; `true` also for others, such as their rules or GuardDuty, and costs money for every event. Switched on beside
       the module, it is off again after the next apply.
@@ -44,7 +45,7 @@ variable "bucket" {
   EOT
   # END description
   type = object({
-    # Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same account and region.
+    # Whether the module makes the bucket. With `false`, `name` names an existing bucket of the same account and region. Known at plan.
     create = optional(bool, true)
     # Name of the bucket. On a running pipeline the plan refuses another name, which would make a new, empty bucket.
     name = optional(string) # `event-driven-lab-<account id>-<region>`
@@ -56,7 +57,7 @@ variable "bucket" {
     abort_multipart_days = optional(number, 7)
     # Days after which S3 deletes a version that is no longer the current one.
     noncurrent_days = optional(number, 30)
-    # Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money.
+    # Where S3 logs each request to the bucket; `null` logs none. The logs' storage costs money. Whether it is `null` must be known at plan.
     access_log = optional(object({
       # Name of another bucket of the same account and region, encrypted with SSE-S3, whose policy lets `logging.s3.amazonaws.com` put objects.
       # Otherwise S3 delivers no logs, and reports no error.
@@ -66,6 +67,7 @@ variable "bucket" {
     }))
     # Whether the module owns the whole notification configuration of an existing bucket. `true` replaces what others configured there.
     # Setting it back to `false`, or destroying the stack, empties the configuration. An existing bucket needs it for `delivery.via = "notification"`.
+    # Known at plan.
     take_over_notifications = optional(bool, false)
     # Whether S3 sends the bucket's events to EventBridge. `null` does so where delivery needs it; `true` also for others, such as their rules
     # or GuardDuty, and costs money for every event. Switched on beside the module, it is off again after the next apply.

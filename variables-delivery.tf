@@ -5,7 +5,7 @@ variable "delivery" {
 
     - `via` (`"notification"`): How events leave the bucket: `notification`, which is free, or `eventbridge`, which
       costs money for every event of the bucket. Take `eventbridge` where others configure the bucket's notifications.
-      On a running pipeline, change it with `handover`.
+      On a running pipeline, change it with `handover`. Known at plan.
     - `filters` (`[{prefix = "", suffix = ""}]`): Which events are delivered: those that match one of these filters, 100
       at most. Filters that could match the same event are refused.
       - `prefix` (required): What the object's key begins with, written as the key is; `""` for any.
@@ -13,7 +13,7 @@ variable "delivery" {
       - `events` (`["s3:ObjectCreated:*"]`): S3 event types, like `s3:ObjectCreated:Put` or `s3:ObjectRemoved:*`.
         EventBridge does not carry all of them.
     - `handover` (`false`): Whether events leave the bucket in both ways at once. Set it while you change `via` on a
-      running pipeline, so that no upload is lost. An event that arrives twice leaves one record.
+      running pipeline, so that no upload is lost. An event that arrives twice leaves one record. Known at plan.
     - `paused` (`false`): Whether the function is stopped. With a buffer, events wait there for up to
       `buffer.retention_days`. Without one, or while it drains, new events go to the failure queue.
     - `max_retries` (`2`): How often Lambda invokes the function again for an event that failed: 0, 1 or 2 times.
@@ -26,7 +26,7 @@ variable "delivery" {
       during a handover.
     - `buffer` (`null`): An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults
       below. Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want
-      to pause.
+      to pause. Whether it is `null` must be known at plan.
       - `name` (`event-driven-buffer`): Name of the queue. On a running pipeline the plan refuses another name, which
         would make a new, empty queue.
       - `batch_size` (`100`): Messages in one invoke at most, 1 to 10000. More than 10 need `window_seconds` of 1 or
@@ -39,12 +39,12 @@ variable "delivery" {
       - `retention_days` (`4`): Days that a message may wait in the queue, 1 to 14. SQS then deletes it, and the event
         is lost.
       - `drain` (`false`): Whether new events bypass the queue while the function still reads it. Set it before you
-        remove `buffer`: a queue is deleted with its messages.
+        remove `buffer`: a queue is deleted with its messages. Known at plan.
   EOT
   # END description
   type = object({
     # How events leave the bucket: `notification`, which is free, or `eventbridge`, which costs money for every event of the bucket.
-    # Take `eventbridge` where others configure the bucket's notifications. On a running pipeline, change it with `handover`.
+    # Take `eventbridge` where others configure the bucket's notifications. On a running pipeline, change it with `handover`. Known at plan.
     via = optional(string, "notification")
     # Which events are delivered: those that match one of these filters, 100 at most. Filters that could match the same event are refused.
     filters = optional(list(object({
@@ -56,7 +56,7 @@ variable "delivery" {
       events = optional(list(string), ["s3:ObjectCreated:*"])
     })), [{ prefix = "", suffix = "" }])
     # Whether events leave the bucket in both ways at once. Set it while you change `via` on a running pipeline, so that no upload is lost.
-    # An event that arrives twice leaves one record.
+    # An event that arrives twice leaves one record. Known at plan.
     handover = optional(bool, false)
     # Whether the function is stopped. With a buffer, events wait there for up to `buffer.retention_days`.
     # Without one, or while it drains, new events go to the failure queue.
@@ -72,6 +72,7 @@ variable "delivery" {
     rule_name = optional(string) # `event-driven-uploads`
     # An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults below.
     # Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want to pause.
+    # Whether it is `null` must be known at plan.
     buffer = optional(object({
       # Name of the queue. On a running pipeline the plan refuses another name, which would make a new, empty queue.
       name = optional(string) # `event-driven-buffer`
@@ -87,6 +88,7 @@ variable "delivery" {
       # Days that a message may wait in the queue, 1 to 14. SQS then deletes it, and the event is lost.
       retention_days = optional(number, 4)
       # Whether new events bypass the queue while the function still reads it. Set it before you remove `buffer`: a queue is deleted with its messages.
+      # Known at plan.
       drain = optional(bool, false)
     }))
   })

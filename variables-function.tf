@@ -7,9 +7,10 @@ variable "function" {
       new function.
     - `package` (`lambda_src/dist/lambda.zip` of this module): Path of a zip file with your own code, instead of the
       module's handler. Set `handler` with it.
-    - `handler` (`"lambda_function.lambda_handler"`): What Lambda calls in the package, like `module.function`.
+    - `handler` (`"lambda_function.lambda_handler"`): What Lambda calls in the package, like `module.function`. Known at
+      plan.
     - `runtime` (`"python3.12"`): Lambda runtime. The module's handler needs `python3.12` or newer; your own package may
-      need another.
+      need another. Known at plan.
     - `architecture` (`"arm64"`): Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs
       it.
     - `memory_mb` (`256`): Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
@@ -43,9 +44,9 @@ variable "function" {
     name = optional(string) # `S3ToDynamoProcessor`
     # Path of a zip file with your own code, instead of the module's handler. Set `handler` with it.
     package = optional(string) # `lambda_src/dist/lambda.zip` of this module
-    # What Lambda calls in the package, like `module.function`.
+    # What Lambda calls in the package, like `module.function`. Known at plan.
     handler = optional(string, "lambda_function.lambda_handler")
-    # Lambda runtime. The module's handler needs `python3.12` or newer; your own package may need another.
+    # Lambda runtime. The module's handler needs `python3.12` or newer; your own package may need another. Known at plan.
     runtime = optional(string, "python3.12")
     # Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs it.
     architecture = optional(string, "arm64")

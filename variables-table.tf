@@ -14,13 +14,13 @@ variable "table" {
     - `ttl_hours` (`24`): Hours from an event until its record expires. DynamoDB deletes an expired record within about
       two days. A change applies to new records.
     - `stream_view_type` (`"NEW_IMAGE"`): What the table's stream says of a change: `NEW_IMAGE` (the new item),
-      `OLD_IMAGE` (the former), `NEW_AND_OLD_IMAGES` or `KEYS_ONLY`.
+      `OLD_IMAGE` (the former), `NEW_AND_OLD_IMAGES` or `KEYS_ONLY`. Known at plan.
     - `point_in_time_recovery` (`false`): Whether DynamoDB keeps continuous backups, to restore the table as it was at
       any second of the last 35 days. They cost money.
     - `deletion_protection` (`false`): Whether DynamoDB refuses to delete the table. Set it back to `false` and apply
       before you destroy the stack.
     - `object_index` (`false`): Whether the table has the index `ObjectKeyIndex`, which finds the records of an object
-      key by time. It reserves as many units as the table.
+      key by time. It reserves as many units as the table. Known at plan.
   EOT
   # END description
   type = object({
@@ -35,12 +35,14 @@ variable "table" {
     # Hours from an event until its record expires. DynamoDB deletes an expired record within about two days. A change applies to new records.
     ttl_hours = optional(number, 24)
     # What the table's stream says of a change: `NEW_IMAGE` (the new item), `OLD_IMAGE` (the former), `NEW_AND_OLD_IMAGES` or `KEYS_ONLY`.
+    # Known at plan.
     stream_view_type = optional(string, "NEW_IMAGE")
     # Whether DynamoDB keeps continuous backups, to restore the table as it was at any second of the last 35 days. They cost money.
     point_in_time_recovery = optional(bool, false)
     # Whether DynamoDB refuses to delete the table. Set it back to `false` and apply before you destroy the stack.
     deletion_protection = optional(bool, false)
     # Whether the table has the index `ObjectKeyIndex`, which finds the records of an object key by time. It reserves as many units as the table.
+    # Known at plan.
     object_index = optional(bool, false)
   })
   default  = {}

@@ -3,13 +3,13 @@ variable "topic" {
   description = <<-EOT
     The SNS topic that alarms publish to, made by the module or existing, and who receives its messages beside `alarm_emails`.
 
-    - `create` (`true`): Whether the module makes the topic. With `false`, `arn` names an existing one.
+    - `create` (`true`): Whether the module makes the topic. With `false`, `arn` names an existing one. Known at plan.
     - `arn` (`null`): ARN of an existing topic of the same account and region, whose policy lets CloudWatch alarms
       publish. Only with `create = false`.
     - `name` (`event-driven-alerts`): Name of the topic that the module makes. On a running pipeline the plan refuses
       another name: addresses would have to confirm again.
     - `subscriptions`: Subscriptions by a key of your choice. An address for e-mail belongs here or into `alarm_emails`,
-      not both.
+      not both. Their keys must be known at plan.
       - `protocol` (required): How SNS delivers: `email`, `email-json`, `https`, `lambda`, `sms` (which costs money) or
         `sqs`.
       - `endpoint` (required): Where to: an e-mail address, an https:// URL, the ARN of a function or of a standard
@@ -17,17 +17,18 @@ variable "topic" {
         queue needs a policy that lets the topic in.
       - `raw` (`false`): Whether the message comes without SNS's envelope. Only for `sqs` and `https`.
       - `filter_policy` (`null`): Which alarms are delivered, as JSON over the message's body, like `jsonencode({
-        AlarmName = ["FailureQueueAlert"] })`; `null` delivers all.
+        AlarmName = ["FailureQueueAlert"] })`; `null` delivers all. Known at plan: write the alarms' names literally.
   EOT
   # END description
   type = object({
-    # Whether the module makes the topic. With `false`, `arn` names an existing one.
+    # Whether the module makes the topic. With `false`, `arn` names an existing one. Known at plan.
     create = optional(bool, true)
     # ARN of an existing topic of the same account and region, whose policy lets CloudWatch alarms publish. Only with `create = false`.
     arn = optional(string)
     # Name of the topic that the module makes. On a running pipeline the plan refuses another name: addresses would have to confirm again.
     name = optional(string) # `event-driven-alerts`
     # Subscriptions by a key of your choice. An address for e-mail belongs here or into `alarm_emails`, not both.
+    # Their keys must be known at plan.
     subscriptions = optional(map(object({
       # How SNS delivers: `email`, `email-json`, `https`, `lambda`, `sms` (which costs money) or `sqs`.
       protocol = string
@@ -37,6 +38,7 @@ variable "topic" {
       # Whether the message comes without SNS's envelope. Only for `sqs` and `https`.
       raw = optional(bool, false)
       # Which alarms are delivered, as JSON over the message's body, like `jsonencode({ AlarmName = ["FailureQueueAlert"] })`; `null` delivers all.
+      # Known at plan: write the alarms' names literally.
       filter_policy = optional(string)
     })), {})
   })

@@ -73,7 +73,7 @@ variable "tags" {
 }
 
 variable "alarm_emails" {
-  description = "E-mail addresses that get each alarm, once each has confirmed the message that AWS sends; known at plan."
+  description = "E-mail addresses that get each alarm, once each has confirmed the message that AWS sends; known at plan, which shows even sensitive ones."
   type        = list(string)
   default     = []
   nullable    = false
@@ -94,12 +94,12 @@ variable "dashboard" {
   description = <<-EOT
     A CloudWatch dashboard that shows the whole pipeline on one screen.
 
-    - `create` (`false`): Whether the module makes the dashboard. Three in an account are free.
+    - `create` (`false`): Whether the module makes the dashboard. Three in an account are free. Known at plan.
     - `name` (`event-driven-pipeline`): Name of the dashboard.
   EOT
   # END description
   type = object({
-    # Whether the module makes the dashboard. Three in an account are free.
+    # Whether the module makes the dashboard. Three in an account are free. Known at plan.
     create = optional(bool, false)
     # Name of the dashboard.
     name = optional(string) # `event-driven-pipeline`
@@ -120,7 +120,7 @@ variable "encryption" {
 
     - `mode` (`"service"`): Whose key: `service` (AWS's own, free), `create` (one customer-managed key that the module
       makes) or `given` (yours). A change from `create` schedules the module's key for deletion: objects, log lines and
-      messages that it encrypted can no longer be read.
+      messages that it encrypted can no longer be read. Known at plan.
     - `kms_key_arn` (`null`): ARN of your customer-managed key, in the same region. Only with `mode = "given"`; its
       policy needs the output `kms_policy_statements`.
   EOT
@@ -128,6 +128,7 @@ variable "encryption" {
   type = object({
     # Whose key: `service` (AWS's own, free), `create` (one customer-managed key that the module makes) or `given` (yours).
     # A change from `create` schedules the module's key for deletion: objects, log lines and messages that it encrypted can no longer be read.
+    # Known at plan.
     mode = optional(string, "service")
     # ARN of your customer-managed key, in the same region. Only with `mode = "given"`; its policy needs the output `kms_policy_statements`.
     kms_key_arn = optional(string)

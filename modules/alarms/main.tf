@@ -5,7 +5,7 @@ moved {
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = local.wanted
+  for_each = nonsensitive(local.wanted)
 
   alarm_name          = local.names[each.key]
   alarm_description   = each.value.description

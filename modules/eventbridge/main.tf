@@ -14,7 +14,7 @@ resource "aws_cloudwatch_event_rule" "this" {
     precondition {
       condition = local.pattern_bytes <= 2048
       error_message = join(" ", [
-        "delivery.filters make an event pattern of ${local.pattern_bytes} bytes;",
+        "delivery.filters make an event pattern of ${nonsensitive(local.pattern_bytes)} bytes;",
         "EventBridge takes 2048: write fewer or shorter filters, or deliver by notification.",
       ])
     }

@@ -85,7 +85,8 @@ locals {
 }
 
 resource "aws_sns_topic_subscription" "email" {
-  for_each = toset(var.alarm_emails)
+  # Addresses become keys, which may not be sensitive.
+  for_each = nonsensitive(toset(var.alarm_emails))
 
   topic_arn = local.arn
   protocol  = "email"
@@ -93,13 +94,14 @@ resource "aws_sns_topic_subscription" "email" {
 }
 
 resource "aws_sns_topic_subscription" "this" {
-  for_each = var.topic.subscriptions
+  # Not the subscriptions themselves: endpoints may hold keys, and stay sensitive if they are.
+  for_each = toset(nonsensitive(keys(var.topic.subscriptions)))
 
   topic_arn            = local.arn
-  protocol             = each.value.protocol
-  endpoint             = each.value.endpoint
-  raw_message_delivery = each.value.raw
-  filter_policy        = each.value.filter_policy
+  protocol             = var.topic.subscriptions[each.key].protocol
+  endpoint             = var.topic.subscriptions[each.key].endpoint
+  raw_message_delivery = var.topic.subscriptions[each.key].raw
+  filter_policy        = var.topic.subscriptions[each.key].filter_policy
   # CloudWatch's messages have a body and no attributes to filter by.
-  filter_policy_scope = each.value.filter_policy == null ? null : "MessageBody"
+  filter_policy_scope = var.topic.subscriptions[each.key].filter_policy == null ? null : "MessageBody"
 }

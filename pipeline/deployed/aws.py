@@ -32,6 +32,7 @@ _STALE = re.compile(
 _DENIED = re.compile(".*AccessDenied.*|AuthorizationError|.*UnauthorizedOperation")
 # Operations whose IAM action has another name.
 _ACTIONS = {
+    "GetBucketEncryption": "s3:GetEncryptionConfiguration",
     "GetBucketNotificationConfiguration": "s3:GetBucketNotification",
     "Invoke": "lambda:InvokeFunction",
     "ListObjectVersions": "s3:ListBucketVersions",

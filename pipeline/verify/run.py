@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pipeline.deployed.session import Session
 from pipeline.verify import alarm, probe
 from pipeline.verify.round_trip import RoundTrip
-from pipeline.verify.stages import ALERTING, PATH, Step, examine
+from pipeline.verify.stages import ALERTING, BESIDE, PATH, Step, examine
 
 
 def verify(
@@ -29,10 +29,9 @@ def verify(
     trip = RoundTrip(session, probe.choose(session.target.filters), seconds, tell)
     tell("checking each stage")
     failing = False
-    with ThreadPoolExecutor(len(PATH | ALERTING)) as pool:
-        checks = [
-            pool.submit(examine, session, name, check) for name, check in (PATH | ALERTING).items()
-        ]
+    stages = PATH | ALERTING | BESIDE
+    with ThreadPoolExecutor(len(stages)) as pool:
+        checks = [pool.submit(examine, session, name, check) for name, check in stages.items()]
         for check in checks:
             step = check.result()
             failing = failing or (step.name in PATH and step.verdict == "failing")

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.deployed import aws
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.errors import PipelineError
-from pipeline.verify import alerting, path
+from pipeline.verify import access_log, alerting, path
 
 Check = Callable[[Session], str]
 Verdict = Literal["ok", "failing", "unknown", "skipped"]
@@ -36,6 +36,8 @@ ALERTING: dict[str, Check] = {
     "subscriptions": alerting.subscriptions,
     "failure queue": alerting.failures,
 }
+# What no event waits for.
+BESIDE: dict[str, Check] = {"access log": access_log.access_log}
 # Words in the names of operations, by the output that they are about.
 _ABOUT = {
     "bucket_name": ("Bucket", "Object"),

@@ -18,7 +18,7 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.session import NotCheckedError, Session
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
-from pipeline.verify import alarm, probe, stages
+from pipeline.verify import access_log, alarm, probe, stages
 from pipeline.verify.run import verify
 from pipeline.verify.stages import Step
 from tests.support.aws import s3_events
@@ -376,6 +376,43 @@ def set_action(lab: Kept, actions: list[str]) -> None:
     }  # fmt: skip
     given = {key: value for key, value in alarm.items() if key in taken}
     cloudwatch.put_metric_alarm(**given, AlarmActions=actions)
+
+
+def test_a_log_bucket_that_gets_no_log_is_named(
+    embedded: Kept, undo: contextlib.ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in embedded.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    s3, bucket, logs = embedded.client("s3"), embedded.outputs["bucket_name"], "logs-of-the-lab"
+    found = Target({**embedded.outputs, "access_log_bucket": logs}, "The lab", region=REGION)
+
+    def seen() -> str:
+        step = stages.examine(Session(found, ACCOUNT_ID), "access log", access_log.access_log)
+        return f"{step.verdict}: {step.message}"
+
+    assert "does not log its requests to logs-of-the-lab" in seen()
+    s3.create_bucket(Bucket=logs)
+    undo.callback(s3.delete_bucket, Bucket=logs)
+    target = {"TargetBucket": logs, "TargetPrefix": ""}
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": target})
+    undo.callback(s3.put_bucket_logging, Bucket=bucket, BucketLoggingStatus={})
+    assert "failing: The bucket logs-of-the-lab gets no access log, since its policy" in seen()
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{logs}/*",
+        "Condition": {"ArnLike": {"aws:SourceArn": embedded.outputs["bucket_arn"]}},
+    }
+    s3.put_bucket_policy(
+        Bucket=logs, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    )
+    assert seen() == "ok: logs-of-the-lab takes the access log"
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    s3.put_bucket_encryption(Bucket=logs, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    assert "failing" in seen()
+    assert "encrypted with aws:kms" in seen()
 
 
 def test_what_is_gone_is_named(look: Look) -> None:
