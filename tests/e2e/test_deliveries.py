@@ -2,9 +2,10 @@
 
 import pytest
 
+from pipeline.accept.deliveries import Delivery
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
-from tests.support.stacks.deliveries import DELIVERIES, Applied, Delivery, params
+from tests.support.stacks.deliveries import DELIVERIES, Applied, params
 from tests.support.stacks.switching import STEPS, Report
 
 each_delivery = pytest.mark.parametrize("delivery", params(DELIVERIES))
