@@ -76,15 +76,6 @@ def _steps() -> list[Check]:
             uploads=1,
         ),
         Check(
-            "throttled-table",
-            "a table throttles by its own capacity, and no event is lost",
-            failures.throttled,
-            ("nbns",),
-            emulator="its tables take any number of writes",
-            seconds=1800,
-            uploads=1200,
-        ),
-        Check(
             "alarm-message",
             "an alarm goes off by itself, and its message reaches a subscriber",
             failures.notified,
@@ -101,6 +92,15 @@ def _steps() -> list[Check]:
             emulator=_METRICS,
             seconds=1800,
             uploads=1,
+        ),
+        Check(
+            "throttled-table",
+            "a table throttles by its own capacity, and no event is lost",
+            failures.throttled,
+            ("ndnk",),
+            emulator="its tables take any number of writes",
+            seconds=1800,
+            uploads=3600,
         ),
         Check(
             "change-delivery",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.errors import PipelineError
 from pipeline.paths import WORK
 from pipeline.program import Json
 
@@ -54,6 +55,8 @@ def accept(
     """
     from pipeline.accept import run
 
+    if resume and clean:
+        raise PipelineError("--resume goes on and --clean deletes: give one of them.")
     asked = run.Asked(account, region, only, budget, yes=yes)
     if resume or clean:
         status = run.go_on(work_dir, asked, clean=clean, markdown=markdown, as_json=as_json)

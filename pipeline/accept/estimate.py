@@ -4,10 +4,12 @@ Without the free amounts, which others in the account may have used up: so it is
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from pipeline.accept.checks import DELIVERIES, is_late, places
 from pipeline.accept.deliveries import Delivery
+from pipeline.accept.trial import Check
 from pipeline.prices import Item, Prices
 
 # What the module makes by default (prices.json's item, how many of it), for as long as it stands.
@@ -28,8 +30,29 @@ _UPLOAD = {
     "kms_requests": 20,
     "xray_traces": 4,
 }
+# What AWS takes to make and to destroy everything.
+_APPLY_SECONDS = 900
 # Five pollers wait up to 20 s each; others read queues, too.
 _POLLS_AN_HOUR = 2000
+
+
+def of(checks: Sequence[Check], prices: Prices) -> tuple[float, float]:
+    """Seconds and dollars that these checks take in AWS, at most."""
+    by_place: dict[str, float] = {}
+    late = 0.0
+    for check in checks:
+        if is_late(check):
+            late += check.seconds
+        else:
+            by_place[check.places[0]] = by_place.get(check.places[0], 0.0) + check.seconds
+    seconds = _APPLY_SECONDS + max(by_place.values(), default=0.0) + late
+    return seconds, spent(checks, seconds, sum(check.uploads for check in checks), prices)
+
+
+def spent(checks: Sequence[Check], seconds: float, uploaded: int, prices: Prices) -> float:
+    """Dollars, at most, of these checks' pipelines that stood so long."""
+    rate = hourly((DELIVERIES.get(place) for place in places(checks)), prices)
+    return float(dollars(rate, seconds, uploaded, prices))
 
 
 def hourly(deliveries: Iterable[Delivery | None], prices: Prices) -> Decimal:

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
 
 from pipeline.accept.trial import ALARM_SECONDS, FAILED_SECONDS, RECORD_SECONDS, Trial, alarm
+from pipeline.deployed import log, table
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.deployed.subscriber import about, subscriber
 from pipeline.replay.run import clients, replay
@@ -12,7 +14,8 @@ from pipeline.replay.run import clients, replay
 # IAM, Lambda and SQS apply a change within seconds, as far as AWS promises anything.
 _APPLIED_SECONDS = 30.0
 _POLICY = "pipeline"
-_BURST = 600
+# A table saves up what it does not use for five minutes: 1,500 writes of five units.
+_BURST, _ROUNDS = 600, 6
 _EMULATOR_BURST = 20
 
 
@@ -28,7 +31,7 @@ def failed_event_kept(trial: Trial) -> str:
 def notified(trial: Trial) -> str:
     """An alarm goes off by itself, and a subscriber gets its message."""
     session, name = trial.session, alarm(trial.session, "failures")
-    queue = f"{trial.sandbox.prefix}subscriber"
+    queue = f"{trial.sandbox.prefix}{trial.check.id}"
     trial.sandbox.journal.note(f"queue {queue}")
     with subscriber(session, queue) as receive:
         with _rights_taken_away(trial, session):
@@ -50,32 +53,36 @@ def replayed(trial: Trial) -> str:
 def throttled(trial: Trial) -> str:
     """A table of one write unit throttles; each event is recorded or kept, and then replayed."""
     session, dynamodb = trial.session, trial.session.client("dynamodb")
-    name = session.target.table_name
-    uploads = _EMULATOR_BURST if trial.sandbox.emulator else _BURST
+    name, since = session.target.table_name, time.time()
     before = dynamodb.describe_table(TableName=name)["Table"]["ProvisionedThroughput"]
 
-    def units(read: int, write: int) -> None:
-        given = {"ReadCapacityUnits": read, "WriteCapacityUnits": write}
+    def units(write: int) -> None:
+        given = {"ReadCapacityUnits": before["ReadCapacityUnits"], "WriteCapacityUnits": write}
         dynamodb.update_table(TableName=name, ProvisionedThroughput=given)
         dynamodb.get_waiter("table_exists").wait(TableName=name)
 
-    units(before["ReadCapacityUnits"], 1)
+    def refused() -> bool:
+        group = session.target.log_group_name
+        lines = log.events(session.client("logs"), group, since, '"Record not stored"')
+        reasons = (str(log.document(each["message"]).get("reason")) for each in lines)
+        return any(map(table.is_throttled, reasons))
+
+    rounds, burst = (1, _EMULATOR_BURST) if trial.sandbox.emulator else (_ROUNDS, _BURST)
+    uploaded = 0
+    units(1)
     try:
-        found = trial.load(session, uploads, seconds=FAILED_SECONDS, parallel=8)
-        throttle = alarm(session, "write_throttle")
-        cloudwatch = session.client("cloudwatch")
-        trial.until(
-            lambda: any(
-                each["StateValue"] == "ALARM"
-                for each in cloudwatch.describe_alarms(AlarmNames=[throttle])["MetricAlarms"]
-            ),
-            ALARM_SECONDS,
-            f"the alarm {throttle}",
-        )
+        for _ in range(rounds):
+            uploaded += burst
+            found = trial.load(session, burst, seconds=FAILED_SECONDS, parallel=16)
+            if refused():
+                break
+        else:
+            raise NotCheckedError(f"it took {uploaded} writes that it had saved up")
     finally:
-        units(before["ReadCapacityUnits"], before["WriteCapacityUnits"])
+        units(before["WriteCapacityUnits"])
     kept = len(found.failed)
-    return f"{uploads} uploads, {kept} kept in the failure queue; then {_replay(trial, session)}"
+    again = _replay(trial, session) if kept else "none to replay"
+    return f"throttled after {uploaded} uploads, {kept} kept in the failure queue; {again}"
 
 
 def rule_gives_up(trial: Trial) -> str:
@@ -85,7 +92,7 @@ def rule_gives_up(trial: Trial) -> str:
         session = trial.sessions[place]
         with _rule_refused(trial, session):
             key = trial.upload(session, "refused")
-            found = trial.failed(session, key, FAILED_SECONDS)
+            found = trial.failed(session, key, FAILED_SECONDS, emulated=False)
         how = getattr(found, "how", "")
         if how != "rule":
             raise FailingError(f"the event of {key} came to the failure queue by {how}")

@@ -4,6 +4,7 @@ For what Terraform's state does not know: made by hand, by Lambda, or by a Terra
 before it could write.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -29,9 +30,14 @@ def find(clients: Clients, prefix: str) -> list[Found]:
     return [found for look in _LOOKS for found in look(clients, prefix)]
 
 
-def sweep(clients: Clients, prefix: str) -> tuple[list[str], list[str]]:
-    """Delete all of it; what was there at first, and what stays. Raises botocore's errors."""
+def sweep(clients: Clients, prefix: str, settled: float) -> tuple[list[str], list[str]]:
+    """Delete all of it; what was there at first, and what stays. Raises botocore's errors.
+
+    AWS lists for up to `settled` seconds what is gone.
+    """
     first: list[str] = []
+    if settled and find(clients, prefix):
+        time.sleep(settled)
     refused: dict[str, str] = {}
     for number in range(_ROUNDS):
         found = find(clients, prefix)
@@ -48,6 +54,7 @@ def sweep(clients: Clients, prefix: str) -> tuple[list[str], list[str]]:
                     if aws.is_stale(error):
                         raise
                     refused[f"{kind} {name}"] = aws.code(error)
+    time.sleep(settled)
     still = [f"{kind} {name}" for kind, name, _ in find(clients, prefix)]
     return first, [f"{what} ({refused[what]})" if what in refused else what for what in still]
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from pipeline.accept.trial import ALARM_SECONDS, RECORD_SECONDS, Trial
-from pipeline.deployed import log
+from pipeline.deployed import log, table
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
 from pipeline.terraform import run as terraform
 
@@ -25,14 +25,16 @@ _HOUR = 3600
 def second_plan(trial: Trial) -> str:
     """The provider wants to change nothing of what it has just made."""
     box = trial.sandbox
-    arguments = ("plan", "-detailed-exitcode", "-input=false", "-no-color", "-lock-timeout=60s")
+    # Of the bucket alone: other checks break other parts meanwhile.
+    target = f"-target=module.{trial.check.places[0]}.module.bucket"
+    arguments = ("plan", "-detailed-exitcode", "-input=false", "-no-color", target)
     planned = terraform.run(
         box.folder("deliveries"), box.environment, *arguments, expected=(0, 2), timeout=1800
     )
     if planned.returncode:
         text = " ".join(planned.stdout[planned.stdout.find("\nTerraform ") :].split())
         raise FailingError(f"a second plan is not empty: {text:.300}")
-    return "a plan after the apply is empty, for every bucket"
+    return "a plan of the bucket after the apply is empty"
 
 
 def large_batches(trial: Trial) -> str:
@@ -66,7 +68,7 @@ def filter_encoding(trial: Trial) -> str:
     odd = session.target.filters[1]["prefix"]
     key = f"{odd}{time.time_ns()}"
     session.client("s3").put_object(Bucket=session.target.bucket_name, Key=key, Body=b"x")
-    trial.recorded(session, [key], RECORD_SECONDS)
+    trial.recorded(session, [key], RECORD_SECONDS, emulated=False)
     return f"{key!r} has its record, by the filter {odd!r}"
 
 
@@ -106,7 +108,8 @@ def _with_filter(trial: Trial, prefix: str, events: list[str]) -> str:
         trial.sandbox.pause(_S3_DELAY_SECONDS)
         key = f"{prefix}{time.time_ns()}"
         s3.put_object(Bucket=bucket, Key=key, Body=b"x")
-        trial.recorded(session, [key], RECORD_SECONDS)
+        # The emulator does not decode filters.
+        trial.recorded(session, [key], RECORD_SECONDS, emulated=prefix.isascii())
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=before)
     return f"S3 took {len(rule['Value'])} characters and {len(events)} types; one upload, a record"
@@ -239,12 +242,12 @@ def change_delays(trial: Trial) -> str:
 def _first_record(trial: Trial, session: Session, seconds: float, who: str) -> float:
     """How long after a change the first upload was made that has a record."""
     began, keys = time.monotonic(), dict[str, float]()
-    dynamodb, name = session.client("dynamodb"), session.target.table_name
+    rows = table.Table(session.client("dynamodb"), session.target.table_name)
 
     def look() -> str:
         key = trial.upload(session, "after")
         keys[key] = time.monotonic() - began
-        items = dynamodb.scan(TableName=name, ConsistentRead=True)["Items"]
+        items = (item for page in rows.scan(consistent=True) for item in page)
         recorded = {item["objectKey"]["S"] for item in items} & keys.keys()
         return min(recorded, key=lambda each: keys[each], default="")
 

@@ -42,7 +42,7 @@ def document(journal: Journal, seconds: float, dollars: float) -> dict[str, Any]
 
 
 def show(console: Console, journal: Journal) -> None:
-    """Print the table."""
+    """Print the table; folded only to a terminal's width."""
     table = Table(box=None, pad_edge=False)
     for name in "check", "verdict":
         table.add_column(name, no_wrap=True)
@@ -50,14 +50,16 @@ def show(console: Console, journal: Journal) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("what was seen", overflow="fold")
     for name, result in _ordered(journal):
-        table.add_row(
-            name,
-            f"[{_COLOURS[result.verdict]}]{result.verdict}[/]",
-            f"{result.seconds:.1f}",
-            f"{result.dollars:.4f}",
-            escape(printable(result.message)),
-        )
-    console.print(table)
+        seconds, dollars = f"{result.seconds:.1f}", f"{result.dollars:.4f}"
+        message, verdict = printable(result.message), result.verdict
+        if console.is_terminal:
+            coloured = f"[{_COLOURS[verdict]}]{verdict}[/]"
+            table.add_row(name, coloured, seconds, dollars, escape(message))
+        else:
+            line = f"{name:24} {verdict:18} {seconds:>8} {dollars:>8}  {message}"
+            console.print(line, soft_wrap=True, markup=False)
+    if console.is_terminal:
+        console.print(table)
 
 
 def summary(results: Iterable[Result]) -> str:

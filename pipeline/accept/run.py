@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from pipeline.accept.checks import CHECKS, DELIVERIES, DESTROYED, choose, is_lat
 from pipeline.accept.deliveries import root
 from pipeline.accept.journal import Journal, Result
 from pipeline.accept.sandbox import LostError, Sandbox, StoppedError
-from pipeline.accept.trial import Check
+from pipeline.accept.trial import Check, shown
 from pipeline.deployed import aws
 from pipeline.deployed.loopback import is_on_loopback
 from pipeline.deployed.session import Session
@@ -43,8 +42,8 @@ _RANDOM = 6
 _ROOT = "deliveries"
 # All that a run makes in its folder.
 _MADE = (_ROOT, live.ROOT, adopt.ROOT, "tmp", "terraform.tfrc", journal.FILE)
-# What AWS takes to make and to destroy everything.
-_APPLY_SECONDS = 900
+# AWS lists for a while what is gone.
+_SETTLED = 60.0
 _AT_ONCE = 16
 _ON_EMULATOR = 4
 # Settings that a check needs beside the delivery's own.
@@ -52,7 +51,8 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "ndns": {
         "delivery": {
             "filters": [{"prefix": "in/", "suffix": ""}, {"prefix": "ü b+c=(1)/", "suffix": ""}]
-        }
+        },
+        "dashboard": {"create": True},
     },
     "ebns": {"function": {"tracing": "Active"}},
 }
@@ -90,7 +90,7 @@ def start(
         region, endpoint, emulator = _look(asked)
         partition = accounts.check(asked.account, region)
         accounts.check_room(len(pipelines), region)
-        seconds, dollars = _estimate(checks)
+        seconds, dollars = estimate.of(checks, prices.load())
         terminal.note(
             console,
             f"{len(checks)} checks with {len(pipelines)} pipelines in {asked.account}, {region}: "
@@ -147,12 +147,37 @@ def go_on(
         partition = accounts.check(asked.account, region)
         box = Sandbox(run, partition, emulator, sandbox.environment(folder, emulator=emulator))
         if not clean:
+            _begin_again(box, console)
             return _to_the_end(box, console, markdown, as_json=as_json)
         _destroy(box, console)
         if run.left:
             return 2
         _forget(run.folder)
         return 0
+
+
+def _begin_again(box: Sandbox, console: Console) -> None:
+    """Let a run that was cut short go on with what has no result yet.
+
+    Of what a Terraform that was killed has made its state may know nothing, so that all is
+    destroyed first, unless everything was applied. Raises PipelineError.
+    """
+    run = box.journal
+    # What lacked a right may have it now.
+    run.results = {name: each for name, each in run.results.items() if not each.open}
+    roots = [note.removeprefix("root ") for note in run.makings if note.startswith("root ")]
+    # The others are changed or built by hand while their check runs.
+    if set(roots) <= {_ROOT} and f"applied {_ROOT}" in run.makings:
+        return
+    _destroy(box, console)
+    if run.left:
+        raise PipelineError(f"These stay, and are in the way: {', '.join(run.left)}.")
+    run.makings = []
+    waiting = [CHECKS[name] for name in run.checks if name not in run.results and name in CHECKS]
+    for need in {need for check in waiting if check.run is not shown for need in check.needs}:
+        # It leaves behind what they look at.
+        run.results.pop(need, None)
+    run.save()
 
 
 def _to_the_end(box: Sandbox, console: Console, markdown: Path | None, *, as_json: bool) -> int:
@@ -164,11 +189,13 @@ def _to_the_end(box: Sandbox, console: Console, markdown: Path | None, *, as_jso
     if isinstance(ended, LostError):
         raise ended
     if ended is not None:
-        terminal.note(console, "Ended early: everything that was made is destroyed.")
+        terminal.note(console, "Ended early: now everything that was made is destroyed.")
     box.journal.result(DESTROYED, _destroy(box, console))
     run = box.journal
     seconds = time.time() - run.began
-    dollars = float(_dollars(run, seconds, sum(box.uploaded.values())))
+    tried = [CHECKS[name] for name in run.checks if name in CHECKS]
+    uploaded = sum(box.uploaded.values())
+    dollars = estimate.spent(tried, seconds, uploaded, prices.load())
     report.show(console, run)
     terminal.note(
         console,
@@ -269,9 +296,14 @@ def _destroy(box: Sandbox, console: Console) -> Result:
     with ThreadPoolExecutor(max(1, len(roots))) as pool:
         list(pool.map(destroy, roots))
     try:
-        first, stay = leftovers.sweep(box.client, run.prefix)
+        first, stay = leftovers.sweep(box.client, run.prefix, 0 if box.emulator else _SETTLED)
     except (*aws.ERRORS, PipelineError) as error:
-        raise sandbox.explained(error) from error
+        reason = sandbox.explained(error)
+        if isinstance(reason, LostError):
+            raise reason from error
+        raise PipelineError(
+            f"{reason} Some of what was made may be there still: delete it with --clean."
+        ) from error
     run.left = stay
     run.save()
     verdict: journal.Verdict = "disproved" if first or errors else "proved"
@@ -307,29 +339,6 @@ def _look(asked: Asked, default: str | None = None) -> tuple[str, str, bool]:
     os.environ["AWS_REGION"] = os.environ["AWS_DEFAULT_REGION"] = region
     sts = aws.client("sts", region_name=region)
     return region, sts.meta.endpoint_url, aws.is_emulator(sts) or is_on_loopback(sts)
-
-
-def _estimate(checks: list[Check]) -> tuple[float, float]:
-    """Seconds and dollars in AWS, at most."""
-    table = prices.load()
-    by_place: dict[str, float] = {}
-    late = 0.0
-    for check in checks:
-        if is_late(check):
-            late += check.seconds
-        else:
-            by_place[check.places[0]] = by_place.get(check.places[0], 0.0) + check.seconds
-    seconds = _APPLY_SECONDS + max(by_place.values(), default=0.0) + late
-    uploaded = sum(check.uploads for check in checks)
-    rate = estimate.hourly((DELIVERIES.get(place) for place in places(checks)), table)
-    return seconds, float(estimate.dollars(rate, seconds, uploaded, table))
-
-
-def _dollars(run: Journal, seconds: float, uploaded: int) -> Decimal:
-    table = prices.load()
-    checks = [CHECKS[name] for name in run.checks if name in CHECKS]
-    rate = estimate.hourly((DELIVERIES.get(place) for place in places(checks)), table)
-    return estimate.dollars(rate, seconds, uploaded, table)
 
 
 def _afford(asked: Asked, dollars: float) -> None:

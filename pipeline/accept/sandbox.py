@@ -97,6 +97,7 @@ class Sandbox:
         if not (folder / ".terraform").exists():
             terraform.init(folder, self.environment)
         self._terraform(folder, "apply")
+        self.journal.note(f"applied {name}")
         return outputs(folder.parent)
 
     def destroy(self, name: str) -> None:
@@ -115,9 +116,9 @@ class Sandbox:
         except PipelineError as error:
             raise explained(error) from error
 
-    def session(self, outputs: Mapping[str, Any], name: str) -> Session:
+    def session(self, made: Mapping[str, Any], name: str) -> Session:
         """The pipeline with these outputs of the module."""
-        target = Target(outputs, f"The root {name}", (), self.journal.region)
+        target = Target(made, f"The root {name}", (), self.journal.region)
         return Session(target, self.journal.account)
 
     def check(self) -> None:

@@ -57,9 +57,14 @@ class Trial:
         """The first place's."""
         return self.sessions[self.check.places[0]]
 
-    def until[T](self, look: Callable[[], T], seconds: float, what: str) -> T:
-        """See `Sandbox.until`; it does not wait for what an emulator never does."""
-        if self.sandbox.emulator and self.check.emulator:
+    def until[T](
+        self, look: Callable[[], T], seconds: float, what: str, *, emulated: bool = False
+    ) -> T:
+        """See `Sandbox.until`; it does not wait for what an emulator never does.
+
+        `emulated`: the emulator does it, although it can't prove what the check is about.
+        """
+        if self.sandbox.emulator and self.check.emulator and not emulated:
             seconds = _NOTHING_SECONDS
         return self.sandbox.until(look, seconds, what)
 
@@ -71,7 +76,9 @@ class Trial:
         self.sandbox.uploaded[self.check.id] += 1
         return key
 
-    def recorded(self, session: Session, keys: Iterable[str], seconds: float) -> None:
+    def recorded(
+        self, session: Session, keys: Iterable[str], seconds: float, *, emulated: bool = True
+    ) -> None:
         """Each of these keys gets its record. Raises FailingError."""
         missing = set(keys)
         rows = table.Table(session.client("dynamodb"), session.target.table_name)
@@ -82,16 +89,19 @@ class Trial:
             return not missing
 
         what = f"the record of {min(missing)!r}, or of another of {len(missing)},"
-        self.until(look, seconds, what)
+        self.until(look, seconds, what, emulated=emulated)
 
-    def failed(self, session: Session, key: str, seconds: float) -> Failure:
+    def failed(
+        self, session: Session, key: str, seconds: float, *, emulated: bool = True
+    ) -> Failure:
         """The message of a key in the failure queue. Raises FailingError."""
 
         def look() -> Failure | None:
             found = failure_queue.peek(session.client("sqs"), session.target.failure_queue_url, 1)
             return next((each for each in found if _about(each, key)), None)
 
-        found = self.until(look, seconds, f"the event of {key!r} in the failure queue")
+        what = f"the event of {key!r} in the failure queue"
+        found = self.until(look, seconds, what, emulated=emulated)
         assert found is not None  # noqa: S101 - until returns what is truthy
         return found
 
@@ -136,6 +146,10 @@ def by_nature(reason: str) -> Callable[[Trial], str]:
 
 def shown(trial: Trial) -> str:
     """A check whose evidence is that those which it needs were proved."""
+    results = trial.sandbox.journal.results
+    for need in trial.check.needs:
+        if need not in results or results[need].verdict != "proved":
+            raise NotCheckedError(f"{need} was not proved, on which it builds")
     return f"shown by {', '.join(trial.check.needs)}"
 
 

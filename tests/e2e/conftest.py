@@ -21,7 +21,7 @@ from tests.support.aws import failing
 from tests.support.aws.clients import client
 from tests.support.page import browser as chromium
 from tests.support.page.console import Lab, Served, serve, settled
-from tests.support.stacks import adopting, examples, kept, switching, upgrading
+from tests.support.stacks import accepting, adopting, examples, kept, switching, upgrading
 from tests.support.stacks import deliveries as configurations
 from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
@@ -98,6 +98,11 @@ def _adopted(work: Path, owner: Owner, _: Wanted) -> adopting.Adopted:
     return adopting.run(work, environment, account)
 
 
+def _accepted(work: Path, owner: Owner, _: Wanted) -> accepting.Report:
+    running = owner.enter_context(emulator(work))
+    return accepting.killed(accepting.place(work / "run", running))
+
+
 def _faulty(work: Path, owner: Owner, _: Wanted) -> dict[str, faulty.Deployment]:
     return owner.enter_context(faulty.deployments(work))
 
@@ -117,6 +122,7 @@ MADE: dict[str, Callable[[Path, Owner, Wanted], Any]] = {
     "adopted": _adopted,
     "switched": _switched,
     "upgraded": _upgraded,
+    "accepted": _accepted,
     "shown": _shown,
     "deliveries": _deliveries,
     "deployments": _faulty,
@@ -190,6 +196,12 @@ def upgraded(made: Mapping[str, Future[upgrading.Upgraded]]) -> upgrading.Upgrad
 def adopted(made: Mapping[str, Future[adopting.Adopted]]) -> adopting.Adopted:
     """What became of a lab that was built by hand."""
     return made["adopted"].result()
+
+
+@pytest.fixture(scope="session")
+def accepted(made: Mapping[str, Future[accepting.Report]]) -> accepting.Report:
+    """What became of a run of `pipeline accept` that was killed twice."""
+    return made["accepted"].result()
 
 
 @pytest.fixture(scope="session")
