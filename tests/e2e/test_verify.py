@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from pipeline.accept.deliveries import Delivery
 from pipeline.deployed import failure_queue
 from pipeline.deployed.session import NotCheckedError, Session
 from pipeline.deployed.target import Target
@@ -60,7 +61,7 @@ def failing(steps: dict[str, Step]) -> set[str]:
 )
 def test_every_delivery_passes(
     deliveries: tuple[Any, configurations.Applied],
-    delivery: configurations.Delivery,
+    delivery: Delivery,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cloud, applied = deliveries
