@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from pipeline.accept import adopt, failures, lines, live
 from pipeline.accept.deliveries import VIA, Delivery
+from pipeline.accept.sandbox import EMULATOR_SECONDS
 from pipeline.accept.trial import RECORD_SECONDS, Check, Trial, by_nature, shown
 from pipeline.deployed.session import FailingError
 from pipeline.errors import PipelineError
@@ -28,7 +29,7 @@ _PASSES = "the emulator takes it whatever it is"
 
 def _deliver(trial: Trial) -> str:
     """Every stage is as it should be; a probe and odd keys have their records."""
-    patience = 60.0 if trial.sandbox.emulator else RECORD_SECONDS
+    patience = EMULATOR_SECONDS if trial.sandbox.emulator else RECORD_SECONDS
     for step in verify(trial.session, seconds=patience, tell=lambda _: trial.sandbox.check()):
         if step.verdict == "failing":
             raise FailingError(f"{step.name}: {step.message}")

@@ -45,7 +45,8 @@ _MADE = (_ROOT, live.ROOT, adopt.ROOT, "tmp", "terraform.tfrc", journal.FILE)
 # AWS lists for a while what is gone.
 _SETTLED = 60.0
 _AT_ONCE = 16
-_ON_EMULATOR = 4
+# Each of its functions is a process for every invoke at a time.
+_ON_EMULATOR = 2
 # Settings that a check needs beside the delivery's own.
 _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "ndns": {

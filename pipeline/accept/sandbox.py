@@ -24,7 +24,7 @@ from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
 
 # The emulator answers at once, but the machine may be busy.
-_EMULATOR_SECONDS = 60.0
+EMULATOR_SECONDS = 240.0
 _PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 # What AWS, and Terraform about AWS, say where a session is over or the network is gone.
@@ -119,7 +119,7 @@ class Sandbox:
     def session(self, made: Mapping[str, Any], name: str) -> Session:
         """The pipeline with these outputs of the module."""
         target = Target(made, f"The root {name}", (), self.journal.region)
-        return Session(target, self.journal.account)
+        return _Session(target, self.journal.account, box=self)
 
     def check(self) -> None:
         """Raise StoppedError while the run is being ended."""
@@ -137,7 +137,7 @@ class Sandbox:
 
         `what` is what is waited for. Raises FailingError after `seconds`, StoppedError.
         """
-        seconds = min(seconds, _EMULATOR_SECONDS) if self.emulator else seconds
+        seconds = min(seconds, EMULATOR_SECONDS) if self.emulator else seconds
         began, pause = time.monotonic(), _PAUSE_SECONDS
         while not (found := look()):
             if time.monotonic() - began > seconds:
@@ -146,6 +146,16 @@ class Sandbox:
             self.check()
             pause = pause if self.emulator else min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
         return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Session(Session):
+    """A pipeline's, with the sandbox's clients, which wait longer than those of a command."""
+
+    box: Sandbox = field(kw_only=True, repr=False)
+
+    def make_client(self, service: str) -> Any:
+        return self.box.client(service)
 
 
 def environment(folder: Path, *, emulator: bool) -> dict[str, str]:

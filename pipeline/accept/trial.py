@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.accept.sandbox import Sandbox
+from pipeline.accept.sandbox import EMULATOR_SECONDS, Sandbox
 from pipeline.deployed import failure_queue, table
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
@@ -121,11 +121,12 @@ class Trial:
         number = time.time_ns() & 0xFFFFFFFFFF
         folder, suffix = place(session.target.delivery, None, f"{number:010x}")
         plan = Plan(uploads, None, (1024, 1024), shape, folder, suffix, number)
-        load = Load(session.target, plan, parallel, None)
+        # The emulator makes a process for every invoke at a time.
+        load = Load(session.target, plan, 2 if self.sandbox.emulator else parallel, None)
         self.sandbox.uploaded[self.check.id] += uploads
         with load.reading():
             load.upload(move)
-            load.wait(60.0 if self.sandbox.emulator else seconds, move)
+            load.wait(EMULATOR_SECONDS if self.sandbox.emulator else seconds, move)
         found = results_of(load, move)
         if found.lost or found.doubled or len(load.taken) < uploads:
             raise FailingError(
