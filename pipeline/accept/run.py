@@ -242,7 +242,7 @@ def _try_all(box: Sandbox, console: Console) -> None:
         tried(late)
 
     others = [task for place, task in tasks.items() if place not in deliveries]
-    _side_by_side(box, [*others, delivered])
+    _side_by_side(box, [delivered, *others])
 
 
 def _side_by_side(box: Sandbox, tasks: list[Callable[[], None]]) -> None:
