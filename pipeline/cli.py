@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from pipeline import program
+from pipeline.accept.command import accept
 from pipeline.backfill.command import backfill
 from pipeline.console.command import console
 from pipeline.cost.command import cost
@@ -26,7 +27,7 @@ _RENAMED = {
 }
 
 app = program.typer_app("Look after a deployed event-driven pipeline, or run one on this machine.")
-for function in (verify, console, replay, reconcile, backfill, load, cost):
+for function in (verify, console, replay, reconcile, backfill, load, cost, accept):
     app.command()(function)
 app.add_typer(lab.app, name="lab")
 

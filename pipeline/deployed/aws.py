@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.deployed.loopback import refuse_proxy
 from pipeline.errors import PipelineError
 
+# What boto3 raises about a call.
+ERRORS = (ClientError, BotoCoreError)
 # The network failed, not AWS.
 UNREACHED = (
     exceptions.ConnectionError,

@@ -9,6 +9,11 @@ from botocore.utils import get_environ_proxies
 from pipeline.errors import PipelineError
 
 
+def is_on_loopback(client: Any) -> bool:
+    """Whether a boto3 client's endpoint is on this machine."""
+    return _is_loopback(urlsplit(client.meta.endpoint_url).hostname or "")
+
+
 def refuse_proxy(client: Any) -> None:
     """Raise PipelineError where a boto3 client's endpoint is on loopback, and a proxy before it."""
     endpoint = client.meta.endpoint_url

@@ -1,20 +1,18 @@
 """Test a write alarm, and wait for its notification as a subscriber of the topic."""
 
 import contextlib
-import json
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.deployed import aws
-from pipeline.deployed.documents import json_object
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
+from pipeline.deployed.subscriber import about, subscriber
 from pipeline.verify import alerting
 
 _REASON = "A test by `pipeline verify --wait-alarm`: nothing happened to the table."
-_POLL_SECONDS = 1
 
 
 def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
@@ -40,7 +38,7 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
     def set_state(state: str) -> None:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=_REASON)
 
-    with _subscriber(session) as receive:
+    with subscriber(session, f"pipeline-verify-{secrets.token_hex(6)}") as receive:
         if alarm["StateValue"] == "ALARM":
             # Only a change notifies.
             set_state("OK")
@@ -60,7 +58,7 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
                 set_state("ALARM")
             while time.monotonic() - began < seconds:
                 tell(f"waiting for the notification of {name}")
-                if any(_about(body, name) for body in receive()):
+                if any(about(body, name) for body in receive()):
                     after = time.monotonic() - began
                     return f"{name} was {how}, its notification came {after:.1f} s later"
         finally:
@@ -71,42 +69,3 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
         f"{session.target.topic_arn} within {seconds:.0f} s: see that the alarm's actions name the "
         "topic, and that the topic's policy and key let cloudwatch.amazonaws.com in."
     )
-
-
-@contextlib.contextmanager
-def _subscriber(session: Session) -> Iterator[Callable[[], list[str]]]:
-    """A queue that is subscribed to the topic, for as long as the block lasts."""
-    sqs, sns, arn = session.client("sqs"), session.client("sns"), session.target.topic_arn
-    with contextlib.ExitStack() as undo:
-        url = sqs.create_queue(
-            QueueName=f"pipeline-verify-{secrets.token_hex(6)}",
-            Attributes={"MessageRetentionPeriod": "300"},
-        )["QueueUrl"]
-        undo.callback(sqs.delete_queue, QueueUrl=url)
-        queue = session.queue_arn(url)
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": queue,
-            "Condition": {"ArnEquals": {"aws:SourceArn": arn}},
-        }
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-        subscription = sns.subscribe(
-            TopicArn=arn, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True
-        )["SubscriptionArn"]
-        undo.callback(sns.unsubscribe, SubscriptionArn=subscription)
-
-        def receive() -> list[str]:
-            answer = sqs.receive_message(
-                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=_POLL_SECONDS
-            )
-            return [message["Body"] for message in answer.get("Messages", [])]
-
-        yield receive
-
-
-def _about(body: str, alarm: str) -> bool:
-    change = json_object((json_object(body) or {}).get("Message")) or {}
-    return (change.get("AlarmName"), change.get("NewStateValue")) == (alarm, "ALARM")

@@ -21,7 +21,7 @@ from tests.support.aws import failing
 from tests.support.aws.clients import client
 from tests.support.page import browser as chromium
 from tests.support.page.console import Lab, Served, serve, settled
-from tests.support.stacks import adopting, examples, kept, switching, upgrading
+from tests.support.stacks import accepting, adopting, examples, kept, switching, upgrading
 from tests.support.stacks import deliveries as configurations
 from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
@@ -148,6 +148,14 @@ def adopted(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> adopting.
     work = tmp_path_factory.mktemp("adopted")
     environment, account = _account(work, owner, "adopted/beside")
     return adopting.run(work, environment, account)
+
+
+@pytest.fixture(scope="session")
+def accepted(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> accepting.Report:
+    """What became of a run of `pipeline accept` that was killed twice."""
+    work = tmp_path_factory.mktemp("accepted")
+    running = owner.enter_context(emulator(work))
+    return accepting.killed(accepting.place(work / "run", running))
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from pipeline.accept.console_lab import FULL_ACCESS, ConsoleLab
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tests.support.poll import until
 from tests.support.stacks.adopting import (
+    EMAIL,
     LAB,
     OTHER,
     PENDING,
@@ -22,7 +24,6 @@ from tests.support.stacks.adopting import (
     Adopted,
     records,
 )
-from tests.support.stacks.console_lab import EMAIL, FULL_ACCESS, ConsoleLab
 from tools.package import PACKAGE
 
 ROLE = "module.pipeline.module.role.aws_iam_role.this"
@@ -76,7 +77,7 @@ def ended(changes: Any) -> set[str]:
 
 def test_every_part_of_the_lab_is_imported(adopted: Adopted) -> None:
     expected = made_by_hand(LAB, adopted.subscription)
-    expected[PERMISSION] = f"{LAB.names['function']}/{LAB.permission_sid}"
+    expected[PERMISSION] = f"{LAB.names['function']}/{LAB.permission_sid(ACCOUNT_ID)}"
     assert imported(adopted.planned) == expected
 
 

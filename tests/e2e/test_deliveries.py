@@ -2,13 +2,14 @@
 
 import pytest
 
+from pipeline.accept.deliveries import Delivery
 from pipeline.deployed.session import Session
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
 from pipeline.verify.run import verify
 from tests.e2e.conftest import Cloud
 from tests.support.poll import until
-from tests.support.stacks.deliveries import DELIVERIES, Applied, Delivery, params
+from tests.support.stacks.deliveries import DELIVERIES, Applied, params
 
 each_delivery = pytest.mark.parametrize("delivery", params(DELIVERIES))
 

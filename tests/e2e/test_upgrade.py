@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
+from pipeline.accept.deliveries import Delivery
 from pipeline.paths import ROOT
-from tests.support.stacks.deliveries import Delivery
 from tests.support.stacks.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded, ended
 from tools.package import PACKAGE
 

@@ -1,6 +1,7 @@
 """Adopt a lab that was built by hand into Terraform while uploads go on, as the guide says."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -8,20 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.accept import console_lab
+from pipeline.accept.console_lab import ConsoleLab
+from pipeline.accept.uploads import uploading
 from pipeline.emulator.process import ACCOUNT_ID
 from pipeline.errors import PipelineError
 from pipeline.terraform import run as terraform
 from tests.support.aws.clients import client, items
 from tests.support.poll import until
-from tests.support.stacks import console_lab
-from tests.support.stacks.console_lab import ConsoleLab
-from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 LAB = ConsoleLab()
 # All that may differ: the Lambda console made its role, its table is on demand, one address has not
 # confirmed, and more was added by hand.
 OTHER = ConsoleLab("other-", role_path="/service-role/", units=None)
+EMAIL = "ops@example.com"
 PENDING = "pending@example.com"
 # What an autoscaled table looks like: at a capacity that scaling chose.
 SCALED, SCALED_UNITS = "other-scaled", 8
@@ -75,7 +77,7 @@ def run(folder: Path, environment: Mapping[str, str], account: dict[str, str]) -
     until(lambda: len(records(LAB, account)) == len(etags))
     before = records(LAB, account)
 
-    values = _values(LAB, {console_lab.EMAIL: subscription}, permission_sid=LAB.permission_sid)
+    values = _values(LAB, {EMAIL: subscription}, permission_sid=LAB.permission_sid(ACCOUNT_ID))
     root = _root(folder / "adopted", values, environment)
     planned = _changes(terraform.plan(root, environment))
 
@@ -131,9 +133,11 @@ def _failed(account: Mapping[str, str]) -> frozenset[str]:
 
 
 def _build(account: Mapping[str, str]) -> tuple[str, str]:
-    subscription = console_lab.make(LAB, account)
-    other = console_lab.make(OTHER, account)
-    console_lab.make_table(SCALED, SCALED_UNITS, account)
+    clients = functools.partial(client, environment=account)
+    subscription, other = (
+        _subscribe(console_lab.make(lab, clients, ACCOUNT_ID), account) for lab in (LAB, OTHER)
+    )
+    console_lab.make_table(SCALED, SCALED_UNITS, clients)
     client("lambda", account).add_permission(
         FunctionName=OTHER.names["function"],
         StatementId=OPEN_SID,
@@ -149,6 +153,14 @@ def _build(account: Mapping[str, str]) -> tuple[str, str]:
     until(lambda: records(OTHER, account))
     _add_by_hand(account)
     return subscription, other
+
+
+def _subscribe(topic: str, account: Mapping[str, str]) -> str:
+    sns = client("sns", account)
+    # The emulator takes an address for confirmed.
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=EMAIL)
+    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    return str(subscription["SubscriptionArn"])
 
 
 def _add_by_hand(account: Mapping[str, str]) -> None:
@@ -173,7 +185,7 @@ def _plan_others(
 ) -> tuple[Changes, Changes, str]:
     right = _values(
         OTHER,
-        {console_lab.EMAIL: subscription, PENDING: None},
+        {EMAIL: subscription, PENDING: None},
         role_path="/service-role/",
         also_there={"bucket_policy": True, "lifecycle": True, "invoke_config": True},
     )

@@ -1,6 +1,5 @@
 """Apply the examples as a consumer would, each in a copy of the module."""
 
-import functools
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -94,9 +93,12 @@ def run_last(items: list[Any], fixture: str) -> None:
     items.sort(key=lambda item: fixture in getattr(item, "fixturenames", ()))
 
 
-def left_behind(environment: Mapping[str, str]) -> dict[str, list[str]]:
+def left_behind(environment: Mapping[str, str], **credentials: str) -> dict[str, list[str]]:
     """What is left in an emulated account, by kind; kinds of which nothing is left are absent."""
-    aws = functools.partial(client, environment=environment)
+
+    def aws(service: str) -> Any:
+        return client(service, environment, **credentials)
+
     found = {
         "buckets": [b["Name"] for b in aws("s3").list_buckets()["Buckets"]],
         "functions": [f["FunctionName"] for f in aws("lambda").list_functions()["Functions"]],

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.accept.deliveries import VIA, Delivery, root
+from pipeline.accept.uploads import uploading
 from pipeline.terraform import run as terraform
 from tests.support.aws.clients import client, items
 from tests.support.poll import until
 from tests.support.stacks import stack
-from tests.support.stacks.deliveries import VIA, Delivery, root
 from tests.support.stacks.stack import AT_ONCE
-from tests.support.stacks.uploads import uploading
 from tools.module import copy_module
 
 # What a consumer got with 1.0.0:

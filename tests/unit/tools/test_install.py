@@ -19,5 +19,6 @@ def test_it_takes_the_whole_module_along_and_the_runbook_that_the_page_shows() -
         "docs/operate/runbook.md",
         "modules",
         "lambda_src",
+        "examples/adopt-console-lab",
     }
     assert all(target == f"pipeline/_module/{source}" for source, target in taken.items())

@@ -2,17 +2,24 @@
 
 import io
 import json
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.emulator.process import ACCOUNT_ID
-from tests.support.aws.clients import client
+from botocore.exceptions import ClientError
+
+from pipeline.deployed import aws
+
+# A boto3 client by its service's name.
+Clients = Callable[[str], Any]
 
 FULL_ACCESS = ("AmazonS3FullAccess", "AmazonDynamoDBFullAccess", "CloudWatchLogsFullAccess")
 TAGS = [{"Key": "Environment", "Value": "Lab"}]
-EMAIL = "ops@example.com"
+# Lambda can assume a new role some seconds later.
+_ROLE_SECONDS = 60.0
+_PAUSE_SECONDS = 2.0
 
 # The obvious one: boto3, a table's name in the code, the key as the event has it, a random id.
 HANDLER = """
@@ -69,26 +76,25 @@ class ConsoleLab:
     def bucket(self) -> str:
         return f"{self.prefix}event-driven-lab-ada"
 
-    @property
-    def permission_sid(self) -> str:
+    def permission_sid(self, account: str) -> str:
         """As S3's console names the statement that it adds to the function's policy."""
         function = self.names["function"]
-        return f"{ACCOUNT_ID}_event_permissions_from_{self.bucket}_for_{function}"
+        return f"{account}_event_permissions_from_{self.bucket}_for_{function}"
 
 
-def make(lab: ConsoleLab, account: Mapping[str, str]) -> str:
-    """Build it, in the lab's order; returns the ARN of the topic's subscription."""
+def make(lab: ConsoleLab, client: Clients, account: str, partition: str = "aws") -> str:
+    """Build it, in the lab's order, in the account with that id; returns the topic's ARN."""
     names = lab.names
-    topic, subscription = _topic(names["topic"], account)
-    make_table(names["table"], lab.units, account)
-    role = _role(names["role"], lab.role_path, account)
-    function = _function(lab, role, account)
-    _bucket(lab, function, account)
+    topic = str(client("sns").create_topic(Name=names["topic"], Tags=TAGS)["TopicArn"])
+    make_table(names["table"], lab.units, client)
+    role = _role(names["role"], lab.role_path, client, partition)
+    function = _function(lab, role, client)
+    _bucket(lab, function, client, account, partition)
     for name, metric, period, threshold in (
         (names["write_activity"], "ConsumedWriteCapacityUnits", 300, 5),
         (names["write_throttle"], "WriteThrottleEvents", 60, 1),
     ):
-        client("cloudwatch", account).put_metric_alarm(
+        client("cloudwatch").put_metric_alarm(
             AlarmName=name,
             ActionsEnabled=True,
             AlarmActions=[topic],
@@ -103,12 +109,12 @@ def make(lab: ConsoleLab, account: Mapping[str, str]) -> str:
             ComparisonOperator="GreaterThanOrEqualToThreshold",
             TreatMissingData="missing",
         )
-    return subscription
+    return topic
 
 
-def make_table(name: str, units: int | None, account: Mapping[str, str]) -> None:
+def make_table(name: str, units: int | None, client: Clients) -> None:
     """The table, its stream and its time to live, each switched on by itself."""
-    dynamodb = client("dynamodb", account)
+    dynamodb = client("dynamodb")
     throughput = {"ReadCapacityUnits": units, "WriteCapacityUnits": units}
     billing: dict[str, Any] = (
         {"BillingMode": "PROVISIONED", "ProvisionedThroughput": throughput}
@@ -131,17 +137,8 @@ def make_table(name: str, units: int | None, account: Mapping[str, str]) -> None
     )
 
 
-def _topic(name: str, account: Mapping[str, str]) -> tuple[str, str]:
-    sns = client("sns", account)
-    topic = sns.create_topic(Name=name, Tags=TAGS)["TopicArn"]
-    # The emulator takes an address for confirmed.
-    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=EMAIL)
-    (subscription,) = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    return topic, subscription["SubscriptionArn"]
-
-
-def _role(name: str, path: str, account: Mapping[str, str]) -> str:
-    iam = client("iam", account)
+def _role(name: str, path: str, client: Clients, partition: str) -> str:
+    iam = client("iam")
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": "lambda.amazonaws.com"},
@@ -154,33 +151,49 @@ def _role(name: str, path: str, account: Mapping[str, str]) -> str:
         AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
     )["Role"]
     for policy in FULL_ACCESS:
-        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:{partition}:iam::aws:policy/{policy}")
     return str(role["Arn"])
 
 
-def _function(lab: ConsoleLab, role: str, account: Mapping[str, str]) -> str:
+def _function(lab: ConsoleLab, role: str, client: Clients) -> str:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as archive:
         archive.writestr("lambda_function.py", HANDLER.replace("TABLE", lab.names["table"]))
-    functions = client("lambda", account)
+    functions = client("lambda")
     name = lab.names["function"]
     # What is not named here is the console's default too: 128 MB, x86_64, logs as text. With its
     # 3 s, a busy machine that has to import boto3 first is one on which the lab loses uploads.
-    function = functions.create_function(
-        FunctionName=name,
-        Runtime="python3.12",
-        Role=role,
-        Handler="lambda_function.lambda_handler",
-        Code={"ZipFile": package.getvalue()},
-        Timeout=10,
-    )["FunctionArn"]
+    deadline = time.monotonic() + _ROLE_SECONDS
+    while True:
+        try:
+            function = functions.create_function(
+                FunctionName=name,
+                Runtime="python3.12",
+                Role=role,
+                Handler="lambda_function.lambda_handler",
+                Code={"ZipFile": package.getvalue()},
+                Timeout=10,
+            )["FunctionArn"]
+            break
+        except ClientError as error:
+            new_role = aws.code(error) == "InvalidParameterValueException"
+            if not new_role or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_SECONDS)
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
     return str(function)
 
 
-def _bucket(lab: ConsoleLab, function: str, account: Mapping[str, str]) -> None:
-    s3 = client("s3", account)
-    s3.create_bucket(Bucket=lab.bucket, ObjectOwnership="BucketOwnerEnforced")
+def _bucket(lab: ConsoleLab, function: str, client: Clients, account: str, partition: str) -> None:
+    s3 = client("s3")
+    region = s3.meta.region_name
+    # The first region has no name here.
+    place = (
+        {}
+        if region == "us-east-1"
+        else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    )
+    s3.create_bucket(Bucket=lab.bucket, ObjectOwnership="BucketOwnerEnforced", **place)
     s3.put_public_access_block(
         Bucket=lab.bucket,
         PublicAccessBlockConfiguration=dict.fromkeys(
@@ -204,13 +217,13 @@ def _bucket(lab: ConsoleLab, function: str, account: Mapping[str, str]) -> None:
             ]
         },
     )
-    client("lambda", account).add_permission(
+    client("lambda").add_permission(
         FunctionName=lab.names["function"],
-        StatementId=lab.permission_sid,
+        StatementId=lab.permission_sid(account),
         Action="lambda:InvokeFunction",
         Principal="s3.amazonaws.com",
-        SourceArn=f"arn:aws:s3:::{lab.bucket}",
-        SourceAccount=ACCOUNT_ID,
+        SourceArn=f"arn:{partition}:s3:::{lab.bucket}",
+        SourceAccount=account,
     )
     target = {"Id": "uploads", "LambdaFunctionArn": function, "Events": ["s3:ObjectCreated:*"]}
     s3.put_bucket_notification_configuration(

@@ -2,12 +2,16 @@
 
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.support.poll import until
+from pipeline.errors import PipelineError
+
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass
@@ -18,9 +22,12 @@ class Uploads:
     _future: "Future[None]" = field(default_factory=Future)
 
     def wait_for(self, more: int) -> None:
-        """Wait for so many `more` uploads; raises what an upload raised."""
-        enough = len(self.keys) + more
-        until(lambda: len(self.keys) >= enough or self._future.done())
+        """Wait for so many `more` uploads; raises what an upload raised, and PipelineError."""
+        enough, deadline = len(self.keys) + more, time.monotonic() + _PATIENCE_SECONDS
+        while len(self.keys) < enough and not self._future.done():
+            if time.monotonic() > deadline:
+                raise PipelineError(f"{more} uploads took over {_PATIENCE_SECONDS:.0f} s.")
+            time.sleep(_LOOK_SECONDS)
         if self._future.done():
             self._future.result()
 
