@@ -281,8 +281,8 @@ def table(outcomes: list[Outcome], size: int) -> str:
         (
             outcome.figure,
             f"{outcome.at_least:g}x {outcome.words}" if outcome.at_least else "",
-            f"{outcome.ratio:.1f}x",
-            f"{outcome.low:.1f} to {outcome.high:.1f}",
+            f"{outcome.ratio:.{digits(outcome)}f}x",
+            f"{outcome.low:.{digits(outcome)}f} to {outcome.high:.{digits(outcome)}f}",
             f"{outcome.limit:.1f}x",
             amount(outcome, outcome.ours),
             amount(outcome, outcome.obvious),
@@ -297,6 +297,11 @@ def table(outcomes: list[Outcome], size: int) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
+
+
+def digits(outcome: Outcome) -> int:
+    """Decimals for a ratio: near 1 a tenth says little."""
+    return 1 if outcome.ratio >= 2 else 2
 
 
 def amount(outcome: Outcome, value: float) -> str:
