@@ -20,7 +20,7 @@ from pipeline.console.board.invokes import Invokes
 from pipeline.console.board.uploads import Uploads
 from pipeline.console.server.hub import encode
 from pipeline.cost import plan
-from pipeline.deployed import failure_queue, log, table
+from pipeline.deployed import failure_queue, log, subscriber, table
 from pipeline.deployed.filters import filters_of, retention_seconds
 from pipeline.deployed.policies import admits
 from pipeline.deployed.target import SETTABLE, Target
@@ -31,7 +31,6 @@ from pipeline.replay import report, run
 from pipeline.replay.choice import Choice
 from pipeline.replay.run import Outcome
 from pipeline.terraform import run as terraform
-from pipeline.verify import alarm
 from tests.support import hostile
 from tests.support.aws import s3_events as s3
 
@@ -197,7 +196,7 @@ def lines_of_the_log(folder: Path, lines: list[str]) -> None:
 def a_message_of_the_topic(folder: Path, change: str, odd: Any) -> None:
     for body in (json.dumps({"Type": "Notification", "Message": change, "Timestamp": odd}), change):
         encode(vars(notifications.from_queue("m", body)))
-        alarm._about(body, "activity")
+        subscriber.about(body, "activity")
 
 
 @reads(hostile.texts_of(hostile.VALUES), st.none() | hostile.TEXTS)
