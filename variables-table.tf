@@ -8,9 +8,9 @@ variable "table" {
     - `billing_mode` (`"PROVISIONED"`): How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`,
       `PAY_PER_REQUEST` takes any load and bills each request.
     - `write_units` (`5`): Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are
-      free in an account.
+      free in an account. Known at plan with `PROVISIONED`.
     - `read_units` (`5`): Reads that are reserved, in units a second, for whoever reads the table: the function does
-      not. 25 units are free in an account.
+      not. 25 units are free in an account. Known at plan with `PROVISIONED`.
     - `ttl_hours` (`24`): Hours from an event until its record expires. DynamoDB deletes an expired record within about
       two days. A change applies to new records.
     - `stream_view_type` (`"NEW_IMAGE"`): What the table's stream says of a change: `NEW_IMAGE` (the new item),
@@ -29,8 +29,10 @@ variable "table" {
     # How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`, `PAY_PER_REQUEST` takes any load and bills each request.
     billing_mode = optional(string, "PROVISIONED")
     # Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are free in an account.
+    # Known at plan with `PROVISIONED`.
     write_units = optional(number, 5)
     # Reads that are reserved, in units a second, for whoever reads the table: the function does not. 25 units are free in an account.
+    # Known at plan with `PROVISIONED`.
     read_units = optional(number, 5)
     # Hours from an event until its record expires. DynamoDB deletes an expired record within about two days. A change applies to new records.
     ttl_hours = optional(number, 24)

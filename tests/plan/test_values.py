@@ -5,6 +5,7 @@ are tried without further ado, so that a new attribute needs an entry here in tw
 SAMPLES if it has no default, in MUST_BE_KNOWN if its comment has the words.
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -28,9 +29,19 @@ QUEUE = "arn:aws:sqs:us-east-1:123456789012:alarms"
 # A value that the module takes, for what has no default.
 SAMPLES: dict[str, Any] = {
     "alarm_emails": ["ops@example.com"],
+    "alarms.backlog_age": None,
     "alarms.extra_actions": [QUEUE],
     "bucket.name": "uploads-of-acme",
     "bucket.access_log.bucket": "logs-of-acme",
+    "bucket.eventbridge": True,
+    "bucket.lifecycle_rules.expiration_days": 90,
+    "bucket.lifecycle_rules.id": "archive",
+    "bucket.lifecycle_rules.noncurrent_days": 9,
+    "bucket.lifecycle_rules.transitions.days": 30,
+    "bucket.lifecycle_rules.transitions.storage_class": "GLACIER",
+    "bucket.notifications.arn": "arn:aws:sns:us-east-1:123456789012:theirs",
+    "bucket.notifications.prefix": "theirs/",
+    "bucket.policy_json": '{"Version": "2012-10-17", "Statement": []}',
     "dashboard.name": "dashboard",
     "delivery.buffer.max_concurrency": 2,
     "delivery.buffer.name": "buffer",
@@ -96,6 +107,8 @@ MUST_BE_KNOWN: list[dict[str, str]] = [
         "alarm_emails": "aws_sns_topic_subscription.email",
     },
     {"delivery.buffer.drain": "aws_cloudwatch_metric_alarm.this"},
+    {"table.write_units": "aws_dynamodb_table.this"},
+    {"table.read_units": "aws_dynamodb_table.this"},
     {"dashboard.create": "aws_cloudwatch_dashboard.this"},
     {"function.handler": "aws_lambda_function.this"},
     {"function.runtime": "aws_lambda_function.this"},
@@ -113,8 +126,8 @@ def _sample(path: str, attribute: Attribute) -> Any:
             attribute, {each.name: _sample(f"{path}.{each.name}", each) for each in attribute.inner}
         )
     # The alarms', which all have the same.
-    if attribute.default == "null" and path.startswith("alarms."):
-        return {"name": path.replace(".", "-"), "threshold": 7}[attribute.name]
+    if path.startswith("alarms.") and attribute.name in ("name", "threshold"):
+        return path.replace(".", "-") if attribute.name == "name" else 7
     assert attribute.default not in (None, "null"), f"give {path} a value in SAMPLES"
     return json.loads(attribute.default)
 
@@ -145,8 +158,16 @@ ATTRIBUTES = dict(_attributes())
 KNOWN = {path for path, attribute in ATTRIBUTES.items() if WORDS in attribute.text.lower()}
 # The alarms are described once.
 KNOWN |= {path for path in ATTRIBUTES if path.startswith("alarms.") and path.endswith(".enabled")}
-ALL_SAMPLES = {path: _sample(path, attribute) for path, attribute in ATTRIBUTES.items()}
-LATER = {"terraform_data": {"later": {"input": ALL_SAMPLES}}}
+
+
+@functools.cache
+def _samples() -> dict[str, Any]:
+    return {path: _sample(path, attribute) for path, attribute in ATTRIBUTES.items()}
+
+
+def _resources() -> dict[str, Any]:
+    """What knows each sample only after apply."""
+    return {"terraform_data": {"later": {"input": _samples()}}}
 
 
 def _later(path: str) -> str:
@@ -178,7 +199,7 @@ def test_all_inputs_may_be_sensitive_and_all_that_do_not_say_known_at_plan_compu
     reattached: dict[str, str], tmp_path: Path
 ) -> None:
     def sample(path: str, attribute: Attribute) -> Any:
-        return SETTINGS.get(path, ... if attribute.inner else ALL_SAMPLES[path])
+        return SETTINGS.get(path, ... if attribute.inner else _samples()[path])
 
     def computed(path: str, attribute: Attribute) -> Any:
         given = attribute.inner or path in SETTINGS or path in KNOWN
@@ -198,7 +219,7 @@ def test_all_inputs_may_be_sensitive_and_all_that_do_not_say_known_at_plan_compu
     emails = ['${sensitive("ops@example.com")}']
     calls["plain"] = {"source": calls["whole"]["source"], "alarm_emails": emails}
     output = {"pipeline": {"value": "${module.plain}"}}
-    terraform.write_root(tmp_path, {"resource": LATER, "module": calls, "output": output})
+    terraform.write_root(tmp_path, {"resource": _resources(), "module": calls, "output": output})
     terraform.init(tmp_path, reattached)
     done = terraform.run(tmp_path, reattached, "plan", "-json", "-input=false", expected=(0, 1))
     assert list(errors_in(done.stdout)) == []
@@ -225,7 +246,7 @@ def refused(reattached: dict[str, str], tmp_path_factory: pytest.TempPathFactory
                 _put(values, beside, value)
             _put(values, path, _later(path))
         calls[f"call_{number}"] = values
-    terraform.write_root(folder, {"resource": LATER, "module": calls})
+    terraform.write_root(folder, {"resource": _resources(), "module": calls})
     terraform.init(folder, reattached)
     done = terraform.run(folder, reattached, "plan", "-json", "-input=false", expected=(1,))
     found: list[set[str]] = [set() for _ in MUST_BE_KNOWN]
