@@ -6,7 +6,7 @@ variable "alarms" {
     - `create` (`true`): Whether the module makes any alarm. Known at plan.
     - `extra_actions` (`[]`): ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
     - `write_activity`: The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made
-      only where `threshold` is given, known at plan.
+      only where the plan knows a `threshold`.
     - `write_throttle`: The table refused writes because its capacity was used up.
     - `failures`: Events that could not be recorded are in the failure queue.
     - `errors`: Invokes of the function failed.
@@ -42,7 +42,7 @@ variable "alarms" {
     create = optional(bool, true)
     # ARNs that each alarm notifies beside the topic, 4 at most, such as other SNS topics.
     extra_actions = optional(list(string), [])
-    # The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made only where `threshold` is given, known at plan.
+    # The table takes nearly as many writes as its write units allow. With `PAY_PER_REQUEST`, made only where the plan knows a `threshold`.
     write_activity = optional(object({
       # Name of the alarm, 255 characters at most.
       name = optional(string) # `DynamoDBWriteActivityAlert`

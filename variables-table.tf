@@ -6,7 +6,7 @@ variable "table" {
     - `name` (`S3ObjectEvents`): Name of the table. On a running pipeline the plan refuses another name, which would
       make a new, empty table.
     - `billing_mode` (`"PROVISIONED"`): How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`,
-      `PAY_PER_REQUEST` takes any load and bills each request.
+      `PAY_PER_REQUEST` takes any load and bills each request. Known at plan.
     - `write_units` (`5`): Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are
       free in an account. Known at plan with `PROVISIONED`.
     - `read_units` (`5`): Reads that are reserved, in units a second, for whoever reads the table: the function does
@@ -27,6 +27,7 @@ variable "table" {
     # Name of the table. On a running pipeline the plan refuses another name, which would make a new, empty table.
     name = optional(string) # `S3ObjectEvents`
     # How capacity is paid: `PROVISIONED` reserves `write_units` and `read_units`, `PAY_PER_REQUEST` takes any load and bills each request.
+    # Known at plan.
     billing_mode = optional(string, "PROVISIONED")
     # Writes that are reserved, in units a second. A record of up to 1 KB takes one. 25 units are free in an account.
     # Known at plan with `PROVISIONED`.

@@ -43,7 +43,7 @@ locals {
 # A queue's name is the one it was made with, also where a plan does not know the name yet: another
 # name would replace it, and its messages go with it. `-replace` takes the new one.
 resource "terraform_data" "kept_name" {
-  for_each = local.queues
+  for_each = nonsensitive(local.queues)
 
   input = each.value.name
 
