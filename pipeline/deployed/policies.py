@@ -15,7 +15,7 @@ def admits(policy: str, service: str, action: str, source_arn: str, account: str
     """Whether a policy (JSON) lets `service` ("s3.amazonaws.com") do `action` for that source."""
     statements = _objects((json_object(policy) or {}).get("Statement"))
     effects = {
-        statement.get("Effect")
+        str(statement.get("Effect"))
         for statement in statements
         if _names(statement, service)
         # SNS's own default policies write SNS:Publish, and old ones Lambda:InvokeFunction.
