@@ -113,13 +113,13 @@ def fields(console: Console, values: Mapping[str, object]) -> None:
     if not console.is_terminal:
         width = max(map(len, values))
         for name, value in values.items():
-            console.print(f"  {escape(name):{width}}  {escape(str(value))}", soft_wrap=True)
+            console.print(Text(f"  {name:{width}}  {value}"), soft_wrap=True)
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="cyan")
     table.add_column(overflow="fold")
     for name, value in values.items():
-        table.add_row(escape(name), escape(str(value)))
+        table.add_row(Text(name), Text(str(value)))
     console.print(Padding(table, (0, 0, 0, 2)))
 
 

@@ -139,16 +139,16 @@ class Table:
     def get(self, object_ids: Iterable[str], *, consistent: bool = False) -> list[Item]:
         """Those items that exist: half a read unit each, a whole one if consistent."""
         found: list[Item] = []
+
+        def read(keys: Sequence[Any]) -> Sequence[Any]:
+            answer = self._batch_get(keys, consistent)
+            self._count_read(answer.get("ConsumedCapacity", ()))
+            found.extend(answer.get("Responses", {}).get(self.name, []))
+            left: Sequence[Any] = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys")
+            return left or ()
+
         for batch in batched(object_ids, _READ_BATCH):
-            keys: list[Any] = [{"objectId": {"S": object_id}} for object_id in batch]
-            for attempt in count():
-                answer = self._batch_get(keys, consistent)
-                self._count_read(answer.get("ConsumedCapacity", ()))
-                found += answer.get("Responses", {}).get(self.name, [])
-                keys = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
-                if not keys:
-                    break
-                self._pause(attempt)
+            self._all_of([{"objectId": {"S": object_id}} for object_id in batch], read)
         return found
 
     def stored(self, object_ids: Iterable[str]) -> set[str]:
@@ -157,15 +157,16 @@ class Table:
 
     def delete(self, object_ids: Iterable[str]) -> None:
         """Delete the records with these `objectId`s; one that is not there is no error."""
+
+        def write(requests: Sequence[Any]) -> Sequence[Any]:
+            asked = {self.name: requests}
+            answer = self._patiently(partial(self.dynamodb.batch_write_item, RequestItems=asked))
+            left: Sequence[Any] = answer.get("UnprocessedItems", {}).get(self.name)
+            return left or ()
+
         for batch in batched(object_ids, _WRITE_BATCH):
             keys = ({"objectId": {"S": object_id}} for object_id in batch)
-            requests: Any = {self.name: [{"DeleteRequest": {"Key": key}} for key in keys]}
-            for attempt in count():
-                write = partial(self.dynamodb.batch_write_item, RequestItems=requests)
-                requests = self._patiently(write).get("UnprocessedItems")
-                if not requests:
-                    break
-                self._pause(attempt)
+            self._all_of([{"DeleteRequest": {"Key": key}} for key in keys], write)
 
     def put_new(self, item: Item) -> bool:
         """Write an item unless its `objectId` exists; whether it was written.
@@ -202,6 +203,26 @@ class Table:
             lambda: self.dynamodb.batch_get_item(RequestItems=asked, ReturnConsumedCapacity="TOTAL")
         )
 
+    def _all_of(self, batch: Sequence[Any], ask: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
+        """Ask for a batch until nothing of it is left, as far as more of it is done in time."""
+        deadline = time.monotonic() + self.patience_seconds
+        for attempt in count():
+            left = ask(batch)
+            if not left:
+                return
+            if len(left) < len(batch):
+                deadline = time.monotonic() + self.patience_seconds
+            elif self.stopped.is_set() or time.monotonic() > deadline:
+                raise self._throttled()
+            batch = left
+            self._pause(attempt)
+
+    def _throttled(self) -> ThrottledError:
+        return ThrottledError(
+            f"The table {self.name} was throttled for {self.patience_seconds:g} s: give it more "
+            "units, or try again when less is going on."
+        )
+
     def _patiently(self, call: Callable[[], Any]) -> Any:
         """The answer, however long the table is throttled, as far as that is bearable."""
         deadline = time.monotonic() + self.patience_seconds
@@ -213,10 +234,7 @@ class Table:
                     if not is_throttled(aws.code(error)):
                         raise
                     if self.stopped.is_set() or time.monotonic() > deadline:
-                        raise ThrottledError(
-                            f"The table {self.name} was throttled for {self.patience_seconds:g} s: "
-                            "give it more units, or try again when less is going on."
-                        ) from error
+                        raise self._throttled() from error
             self._pause(attempt)
         raise AssertionError("unreachable")
 

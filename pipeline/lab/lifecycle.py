@@ -131,7 +131,14 @@ def _bring_back(
 
 
 def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> None:
-    """Make a running lab what the module is now."""
+    """Make a running lab what the module is now. Raises PipelineError."""
+    state = folder / "root" / "terraform.tfstate"
+    if not state.exists():
+        # Of a lab that was destroyed by hand it is there, and empty.
+        raise PipelineError(
+            f"Terraform's state {state} is gone, so that nothing can be changed: put it back, or "
+            f"end the lab with `{lab.command('lab down', folder)}` and make a new one."
+        )
     why = "The module has changed" if kept.module else "To be sure that nothing is missing"
     terminal.heading(console, f"{why}: Terraform applies it again")
     lab.write_kept(folder, replace(kept, module=""))

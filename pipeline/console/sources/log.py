@@ -32,7 +32,9 @@ class Log(Source):
         if events:
             # Log streams are read one after the other: some lines come seconds later.
             late = 2_000 if self.embedded else 30_000
-            self._since = max(self._since, max(event["timestamp"] for event in events) - late)
+            # CloudWatch takes lines of the next two hours, and nothing before them is to be missed.
+            newest = min(max(event["timestamp"] for event in events), time.time() * 1000)
+            self._since = max(self._since, newest - late)
 
 
 def search_log(session: ReadSession, request: str) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from pipeline.deployed.target import Target
 from pipeline.emulator.ports import HOST
 from pipeline.paths import ROOT
 from tests.support.page.console_server import TOKEN, Served, serve
+from tests.support.poll import until
 
 OPEN_FILES, IDLE = 200, 220
 NAMES = ("bucket_name=b", "table_name=t", "function_name=f", "delivery=notification")
@@ -91,6 +92,18 @@ def test_a_page_with_the_link_stays_whoever_else_comes(page: Served) -> None:
         with idle(page.port, 40):
             page.console.hub.publish("told", {"still": "here"})
             assert wait_for("told") == {"still": "here"}
+
+
+def test_a_storm_of_reconnecting_pages_leaves_no_listener_and_the_page_at_work(
+    page: Served,
+) -> None:
+    for _ in range(200):
+        with page.listen():
+            pass
+    with page.listen() as wait_for:
+        wait_for("snapshot")
+        until(lambda: page.console.hub.listeners == 1)
+    assert page.ask().status == 200
 
 
 def test_without_room_the_oldest_stranger_makes_room(page: Served) -> None:

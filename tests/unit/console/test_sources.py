@@ -10,6 +10,7 @@ import pytest
 from pipeline.console.board.board import Board
 from pipeline.console.sources.checks import Checks
 from pipeline.console.sources.cloudwatch import Alarms
+from pipeline.console.sources.log import Log
 from pipeline.console.sources.queues import FailureQueue, Notifications, peek
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.table import Records, search_records
@@ -278,3 +279,18 @@ def test_odd_names_do_not_keep_other_stages_from_being_checked(
     )
     Checks(board, False).poll(half)
     assert {"notification", "function", "table", "topic"} <= set(board.checks)
+
+
+def test_a_log_line_of_the_future_hides_none_of_the_present(
+    session: ReadSession, board: Board, aws: Clients
+) -> None:
+    logs, group = aws("logs"), session.target.log_group_name
+    stream = {"logGroupName": group, "logStreamName": "future"}
+    logs.create_log_stream(**stream)
+    source = Log(board, embedded=True)
+    for request, ahead in {"future": 5_400, "present": 0}.items():
+        line = {"level": "INFO", "message": "Invoke done", "requestId": request, "stored": 1}
+        told = {"timestamp": int((time.time() + ahead) * 1000), "message": json.dumps(line)}
+        logs.put_log_events(**stream, logEvents=[told])
+        source.poll(session)
+    assert {invoke["request"] for invoke in board.snapshot()["invokes"]} == {"future", "present"}

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pipeline.deployed.table import Table, read
+from pipeline.deployed.table import Table, ThrottledError, read
 from pipeline.errors import PipelineError
 from tests.support.aws.faulty_dynamodb import (
     Fault,
@@ -96,6 +96,23 @@ def test_what_a_batch_left_unread_is_asked_for_again(
     )
     assert table.get(["a", "b", "c"]) == [item("a"), item("b")]
     assert table.read_units == 1
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "out of patience"])
+def test_a_batch_of_which_nothing_more_is_done_ends(
+    dynamodb: FaultyDynamoDB, table: Table, ended: bool
+) -> None:
+    keys, delete = {"Keys": [item("a")]}, {"DeleteRequest": {"Key": item("a")}}
+    table.patience_seconds = 60.0 if ended else 0.0
+    if ended:
+        table.stopped.set()
+    dynamodb.script.append(answer(Responses={}, UnprocessedKeys={"records": keys}))
+    with pytest.raises(ThrottledError, match="The table records was throttled"):
+        table.get(["a"])
+    dynamodb.script.append(answer(UnprocessedItems={"records": [delete]}))
+    with pytest.raises(ThrottledError, match="The table records was throttled"):
+        table.delete(["a"])
+    assert len(dynamodb.requests) == 2
 
 
 def test_a_closed_table_is_reported_and_a_refused_item_raises(

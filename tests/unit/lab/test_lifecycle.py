@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.errors import PipelineError
-from pipeline.lab import folder, root
+from pipeline.lab import folder, lifecycle, root
 from pipeline.paths import fingerprint
 from pipeline.terraform import progress
 from pipeline.terraform.run import Event
@@ -94,6 +94,12 @@ def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "kept.json").write_text('{"endpoint": ')
     with pytest.raises(PipelineError, match=r"kept\.json can't be read .*: delete it"):
         folder.look(tmp_path)
+
+
+def test_a_lab_whose_terraform_state_is_gone_is_not_applied_over(tmp_path: Path) -> None:
+    kept = folder.Kept("http://127.0.0.1:4566", 4566, 0, True)
+    with pytest.raises(PipelineError, match=r"terraform\.tfstate is gone.* put it back, or end"):
+        lifecycle._apply(tmp_path, kept, Console(file=io.StringIO()), {})
 
 
 def test_an_emulator_that_is_busy_is_waited_for(tmp_path: Path) -> None:
