@@ -290,7 +290,7 @@ def test_a_log_line_of_the_future_hides_none_of_the_present(
     source = Log(board, embedded=True)
     for request, ahead in {"future": 5_400, "present": 0}.items():
         line = {"level": "INFO", "message": "Invoke done", "requestId": request, "stored": 1}
-        told = {"timestamp": int((time.time() + ahead) * 1000), "message": json.dumps(line)}
-        logs.put_log_events(**stream, logEvents=[told])
+        logged = {"timestamp": int((time.time() + ahead) * 1000), "message": json.dumps(line)}
+        logs.put_log_events(**stream, logEvents=[logged])
         source.poll(session)
     assert {invoke["request"] for invoke in board.snapshot()["invokes"]} == {"future", "present"}
