@@ -162,13 +162,12 @@ _LINES = [
         uploads=1,
     ),
     _line(
-        "filter-event-types",
-        "S3 takes an event type beside the wildcard that includes it",
-        lines.filter_event_types,
-        places=("ndns",),
+        "bucket-settings",
+        "S3 takes the storage classes that the plan takes, and a policy of 20 KB",
+        lines.bucket_settings,
+        places=("nbns",),
         emulator=_PASSES,
-        seconds=700,
-        uploads=1,
+        seconds=20,
     ),
     _line(
         "key-cache",
@@ -222,6 +221,23 @@ _LINES = [
         needs=("rule-retries",),
         emulator=_METRICS,
         seconds=1500,
+    ),
+    _line(
+        "buffer-alarm",
+        "the alarm on the buffer goes off",
+        failures.buffer_alarm,
+        places=("nbns",),
+        emulator=_METRICS,
+        seconds=1500,
+        uploads=100,
+    ),
+    _line(
+        "alarm-delays",
+        "alarms come as late as the runbook says",
+        by_nature(
+            "compare the seconds of alarm-message, buffer-alarm and rule-alarm with the runbook, "
+            "How late an alarm comes"
+        ),
     ),
     _line(
         "service-metrics",

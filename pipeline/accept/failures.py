@@ -102,8 +102,36 @@ def rule_gives_up(trial: Trial) -> str:
 
 def rule_alarm(trial: Trial) -> str:
     """The alarm on the rule goes off after it could not deliver."""
-    session, cloudwatch = trial.session, trial.session.client("cloudwatch")
-    name = alarm(session, "rule_failures")
+    return _went_off(trial, alarm(trial.session, "rule_failures"))
+
+
+def buffer_alarm(trial: Trial) -> str:
+    """The alarm on the buffer goes off while nobody reads it; then each event is recorded."""
+    session, functions = trial.session, trial.session.client("lambda")
+    name = alarm(session, "backlog")
+    (described,) = session.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=session.target.function_name)[
+        "EventSourceMappings"
+    ]
+
+    def read(enabled: bool) -> None:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+        trial.sandbox.pause(_APPLIED_SECONDS)
+
+    keys: list[str] = []
+    try:
+        read(False)
+        for number in range(int(described["Threshold"]) + 1):
+            keys.append(trial.upload(session, f"waits-{number}"))
+        said = _went_off(trial, name)
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+    trial.recorded(session, keys, RECORD_SECONDS)
+    return f"{said}; the {len(keys)} events that waited are recorded"
+
+
+def _went_off(trial: Trial, name: str) -> str:
+    cloudwatch = trial.session.client("cloudwatch")
 
     def look() -> bool:
         found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"]

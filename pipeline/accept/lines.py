@@ -20,6 +20,17 @@ _S3_DELAY_SECONDS, _RULE_DELAY_SECONDS = 300, 60
 # A filter's value may have so many characters once it is encoded.
 _FILTER_CHARACTERS = 1024
 _HOUR = 3600
+# Those of allowed_values.tf, each with the fewest days after which S3 moves an object there.
+_STORAGE_CLASSES = {
+    "DEEP_ARCHIVE": 0,
+    "GLACIER": 0,
+    "GLACIER_IR": 0,
+    "INTELLIGENT_TIERING": 0,
+    "ONEZONE_IA": 30,
+    "STANDARD_IA": 30,
+}
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html: 20 KB.
+_POLICY_BYTES = 20 * 1024
 
 
 def second_plan(trial: Trial) -> str:
@@ -76,16 +87,55 @@ def filter_encoding(trial: Trial) -> str:
 def filter_length(trial: Trial) -> str:
     """S3 takes a filter of 1,024 characters once it is encoded, and delivers by it."""
     letter = "ü"
-    text = letter * (_FILTER_CHARACTERS // len(quote_plus(letter)))
-    return _with_filter(trial, text, ["s3:ObjectCreated:*"])
+    return _with_filter(trial, letter * (_FILTER_CHARACTERS // len(quote_plus(letter))))
 
 
-def filter_event_types(trial: Trial) -> str:
-    """S3 takes a filter with an event type and a wildcard that includes it; one record each."""
-    return _with_filter(trial, "both/", ["s3:ObjectCreated:*", "s3:ObjectCreated:Put"])
+def bucket_settings(trial: Trial) -> str:
+    """S3 takes each storage class, and a policy that is nearly as long as it may be."""
+    session, s3 = trial.session, trial.session.client("s3")
+    bucket = session.target.bucket_name
+    rules = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    policy = s3.get_bucket_policy(Bucket=bucket)["Policy"]
+    more = [
+        {
+            "ID": f"accept-{storage_class}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": f"accept/{storage_class}/"},
+            "Transitions": [{"Days": days, "StorageClass": storage_class}],
+        }
+        for storage_class, days in _STORAGE_CLASSES.items()
+    ]
+    document = json.loads(policy)
+    tag = {"aws:PrincipalTag/accept": ""}
+    document["Statement"].append(
+        {
+            "Sid": "Fill",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:DeleteBucketPolicy",
+            "Resource": f"arn:{session.partition}:s3:::{bucket}",
+            "Condition": {"StringEquals": tag},
+        }
+    )
+    left = _POLICY_BYTES - len(json.dumps(document, separators=(",", ":")).encode())
+    tag["aws:PrincipalTag/accept"] = "x" * left
+    try:
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, *more]}
+        )
+        text = json.dumps(document, separators=(",", ":"))
+        s3.put_bucket_policy(Bucket=bucket, Policy=text)
+    except s3.exceptions.ClientError as error:
+        raise FailingError(f"S3 refuses what the plan takes: {error}") from error
+    finally:
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": rules}
+        )
+    return f"S3 took {', '.join(_STORAGE_CLASSES)}, and a policy of {len(text):,} bytes"
 
 
-def _with_filter(trial: Trial, prefix: str, events: list[str]) -> str:
+def _with_filter(trial: Trial, prefix: str) -> str:
     """Add a filter to the bucket's configuration, upload by it, and put the old one back."""
     session, s3 = trial.session, trial.session.client("s3")
     bucket = session.target.bucket_name
@@ -94,7 +144,7 @@ def _with_filter(trial: Trial, prefix: str, events: list[str]) -> str:
     more = {
         "Id": "accept",
         "LambdaFunctionArn": session.function_arn,
-        "Events": events,
+        "Events": ["s3:ObjectCreated:*"],
         "Filter": {"Key": {"FilterRules": [rule]}},
     }
     ours = [*before.get("LambdaFunctionConfigurations", []), more]
@@ -113,7 +163,7 @@ def _with_filter(trial: Trial, prefix: str, events: list[str]) -> str:
         trial.recorded(session, [key], RECORD_SECONDS, emulated=prefix.isascii())
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=before)
-    return f"S3 took {len(rule['Value'])} characters and {len(events)} types; one upload, a record"
+    return f"S3 took {len(rule['Value']):,} characters; one upload, a record"
 
 
 def dashboard_query(trial: Trial) -> str:
