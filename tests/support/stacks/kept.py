@@ -73,7 +73,8 @@ class Original:
         """A lab in `folder` as this one was, on a port of its own."""
         with Path(f"{self._folder}.made").open("a+") as made:
             fcntl.flock(made, fcntl.LOCK_EX)
-            if not made.tell():
+            # By now, and not when it was opened.
+            if not os.fstat(made.fileno()).st_size:
                 up(self._folder)
                 _run("down", self._folder, "--keep-state")
                 made.write("whole")
