@@ -1,6 +1,6 @@
-"""Run every floor: the end-to-end tests, which mostly wait, beside all others.
+"""Run every floor: lint and the end-to-end tests, which mostly wait, beside all others.
 
-What the others print is seen at once; what the end-to-end tests said, at the end.
+What the others print is seen at once; what was said beside them, at the end.
 """
 
 import subprocess
@@ -9,37 +9,47 @@ import time
 from pathlib import Path
 
 TOX = [str(Path(sys.executable).with_name("tox")), "run", "--no-list-dependencies"]
-LOG = Path(".work") / "e2e.log"
-# In the environment of the first: each takes half a minute to make.
-FLOORS = ["-e", "lint,unit", "--", "tests/unit", "tests/plan", "tests/apply"]
+WORK = Path(".work")
+BESIDE = ("lint", "e2e")
+# In one environment: each takes half a minute to make.
+FLOORS = ["-e", "unit", "--", "tests/unit", "tests/plan", "tests/apply"]
 
 
 def main(arguments: list[str]) -> int:
     """Exit status: tox's own of what was asked for, or the first that is not 0."""
     if arguments:
         return subprocess.call([*TOX, *arguments])
-    LOG.parent.mkdir(exist_ok=True)
-    print(f"The end-to-end tests run beside the others: {LOG}", flush=True)
-    with LOG.open("wb") as log:
-        beside = subprocess.Popen([*TOX, "-e", "e2e"], stdout=log, stderr=subprocess.STDOUT)
+    WORK.mkdir(exist_ok=True)
+    logs = {name: WORK / f"{name}.log" for name in BESIDE}
+    running = {}
+    for name, log in logs.items():
+        print(f"{name} runs beside the others: {log}", flush=True)
+        with log.open("wb") as said:
+            running[name] = subprocess.Popen(
+                [*TOX, "-e", name], stdout=said, stderr=subprocess.STDOUT
+            )
     try:
         status = subprocess.call([*TOX, *FLOORS])
         began = time.monotonic()
-        while beside.poll() is None:
-            try:
-                beside.wait(30)
-            except subprocess.TimeoutExpired:
-                waited = time.monotonic() - began
-                print(f"The end-to-end tests go on, {waited:.0f} s after the others", flush=True)
+        for name, process in running.items():
+            while process.poll() is None:
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    waited = time.monotonic() - began
+                    print(f"{name} goes on, {waited:.0f} s after the others", flush=True)
     except BaseException:
-        # Ctrl-C reached it as well; it destroys what it made.
-        beside.terminate()
-        beside.wait()
+        # Ctrl-C reached them as well; they destroy what they made.
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait()
         raise
     finally:
-        sys.stdout.buffer.write(LOG.read_bytes())
+        for log in logs.values():
+            sys.stdout.buffer.write(log.read_bytes())
         sys.stdout.flush()
-    return status or beside.returncode
+    return next(filter(None, [status, *(each.returncode for each in running.values())]), 0)
 
 
 if __name__ == "__main__":
