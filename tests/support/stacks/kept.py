@@ -67,7 +67,10 @@ class Original:
     def __init__(self, base: Path) -> None:
         """`base` is the folder of this worker's temporary files."""
         # A worker's folder lies in the session's; without workers there is the session's alone.
-        self._folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "original"
+        shared = base.parent / "shared" if os.environ.get("PYTEST_XDIST_WORKER") else base
+        # As deep as the copies, whose path to the module is relative.
+        self._folder = shared / "original" / "lab"
+        self._folder.parent.mkdir(parents=True, exist_ok=True)
 
     def copy(self, folder: Path) -> Kept:
         """A lab in `folder` as this one was, on a port of its own."""
