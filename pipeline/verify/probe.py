@@ -71,7 +71,7 @@ class Upload:
 
     def caused(self, event: events.ObjectEvent) -> bool:
         """Whether an event is this upload's: bucket, whole key, name, version, eTag and size."""
-        known = event._replace(time="", timestamp=0, sequencer="")
+        known = event._replace(time="", timestamp=0, sequencer="", request_id="")
         if not self.probe.created:
             known = known._replace(etag="", size=None)
         return known == self.event
