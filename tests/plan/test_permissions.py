@@ -324,8 +324,7 @@ def _team(sid: str, action: str) -> dict[str, str]:
         "policy_json": json.dumps(
             {
                 "Version": "2012-10-17",
-                # The second has the name of one of ours.
-                "Statement": [_team("Own", "s3:GetObject"), _team("WriteRecords", "s3:PutObject")],
+                "Statement": _team("Own", "s3:GetObject"),
             }
         )
     }

@@ -473,7 +473,7 @@ def test_the_prefix_stands_before_every_default_name(planned: Planned) -> None:
 def test_two_pipelines_live_side_by_side(planned: Planned, every_plan: dict[str, Planned]) -> None:
     # Both stand in the same root and the same plan.
     prefixed, plain = names(planned), names(every_plan["{}"])
-    assert len(prefixed) == len(plain) == len(NAMES) + 7
+    assert len(prefixed) == len(plain) == len(NAMES) + 8
     assert not prefixed & plain
 
 

@@ -15,7 +15,7 @@ from tools import package
 def test_a_promise_holds_from_nine_tenths_of_its_figure_upwards(
     ours: float, obvious: float, holds: bool
 ) -> None:
-    promise = bench.Promise("init", "import", 10, "less")
+    promise = bench.Promise("cold start", "import", 10, "less")
     outcome = bench.judge(promise, [{"import": (ours, obvious, 0.5)}, {"other": (1, 1, 1)}])
     assert outcome.holds is holds
     assert outcome.ratio == pytest.approx(obvious / ours)
