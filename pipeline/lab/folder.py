@@ -271,4 +271,9 @@ def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> None
         variables["TF_CLI_CONFIG_FILE"] = terraform["TF_CLI_CONFIG_FILE"]
     lines = ["unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    # AWS's command line ignores AWS_ENDPOINT_URL before 2.13 and 1.29, and would ask AWS itself.
+    lines += [
+        "unalias aws 2>/dev/null || :",
+        f'aws() {{ command aws --endpoint-url {shlex.quote(endpoint)} "$@"; }}',
+    ]
     (folder / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")
