@@ -30,10 +30,9 @@ from pipeline.emulator.process import (
 )
 from pipeline.errors import PipelineError
 from pipeline.lab import root
-from pipeline.paths import WORK, fingerprint
+from pipeline.paths import LAB, WORK, fingerprint
 from pipeline.program import command_line
 
-FOLDER = WORK / "demo"
 # Marks a folder whose contents a lab made, and may delete.
 _MARK = ".lab"
 # All that is deleted of a folder; `module` is what other commands put there. `kept.json` goes
@@ -230,7 +229,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
 
 def command(name: str, folder: Path) -> str:
     """The command line that does `name` in this folder, to be typed in this shell, where it is."""
-    place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
+    place = "" if folder == LAB else f" --work-dir {shlex.quote(str(folder))}"
     return f"{command_line()} {name}{place}"
 
 
