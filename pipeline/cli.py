@@ -1,10 +1,11 @@
 """`pipeline`: what it offers, and how it ends.
 
-Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143 SIGTERM.
+Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 141 nobody reads
+what it prints, 143 SIGTERM.
 """
 
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,6 +31,24 @@ app = program.typer_app("Look after a deployed event-driven pipeline, or run one
 for function in (verify, console, replay, reconcile, backfill, load, cost, accept):
     app.command()(function)
 app.add_typer(lab.app, name="lab")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{program.NAME} {program.version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from pipeline.emulator.process import client_environment, point_this_process_at
 from pipeline.errors import PipelineError
 from pipeline.lab import folder as lab_folder
 from pipeline.lab.root import outputs as lab_outputs
+from pipeline.paths import LAB
 from pipeline.terraform import run as terraform
 from pipeline.terraform.binary import find_terraform
 
@@ -75,7 +76,7 @@ def find(
                 "--output chooses among a stack's outputs: give --stack or --outputs."
             )
     else:
-        lab = lab or lab_folder.FOLDER
+        lab = lab or LAB
         origin = f"The lab in {lab}"
         found = _of_lab(lab)
     if origin != "--set":

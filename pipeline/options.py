@@ -54,7 +54,11 @@ _NAMING: dict[str, Any] = {
     ],
     "work_dir": Annotated[
         Path | None,
-        typer.Option("--work-dir", help="Folder of the embedded lab; .work/demo if not given."),
+        typer.Option(
+            "--work-dir",
+            metavar="FOLDER",
+            help="Folder of the embedded lab; .work/demo if not given.",
+        ),
     ],
 }
 

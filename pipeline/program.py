@@ -1,9 +1,12 @@
 """How a program of ours is called, and how it ends.
 
-Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 143 SIGTERM.
+Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 141 nobody reads
+what it prints, 143 SIGTERM.
 """
 
+import inspect
 import shlex
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +20,11 @@ from pipeline.errors import PipelineError
 # Its name on a command line: what `pip install` makes (`lab` is the old one), or the module.
 INSTALLED = Path(sys.argv[0]).name in ("pipeline", "lab")
 NAME = "pipeline" if INSTALLED else "python -m pipeline"
+# Whoever read what it printed has gone, as in `| head`: 128 and SIGPIPE.
+PIPE_CLOSED = 141
+
+_DISTRIBUTION = "terraform-aws-event-driven-integration"
+_WIDEST_HELP = 100
 
 
 def command_line() -> str:
@@ -37,9 +45,16 @@ def typer_app(about: str) -> typer.Typer:
     return typer.Typer(
         help=about,
         no_args_is_help=True,
-        add_completion=False,
+        # A shell completes a program's name, not `python -m`.
+        add_completion=INSTALLED,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        # It doubles the time of `--help`, and breaks lines where the source does.
+        rich_markup_mode=None,
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            # Click's own never goes below 50 columns.
+            "terminal_width": min(shutil.get_terminal_size().columns, _WIDEST_HELP) - 2,
+        },
     )
 
 
@@ -50,11 +65,35 @@ def run(app: typer.Typer, name: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         # Names of objects are anything; a terminal that lacks a character must not end the run.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    _whole_summaries(app)
     try:
         app(prog_name=name)
     except PipelineError as error:
         typer.secho(str(error), fg=typer.colors.RED, err=True)
         sys.exit(2)
+
+
+def _whole_summaries(app: typer.Typer) -> None:
+    """List commands with the whole first line of their help, which click cuts."""
+    for command in app.registered_commands:
+        command.short_help = (inspect.getdoc(command.callback) or "").partition("\n")[0]
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            group.short_help = group.typer_instance.info.help
+            _whole_summaries(group.typer_instance)
+
+
+def version() -> str:
+    """The version of what was installed, or of the clone."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        import tomllib
+
+        file = Path(__file__).parents[1] / "pyproject.toml"
+        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
 
 
 def _leave(signum: int, _frame: FrameType | None) -> None:

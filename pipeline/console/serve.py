@@ -22,6 +22,7 @@ from pipeline.emulator.ports import HOST, user_of
 from pipeline.errors import PipelineError
 from pipeline.lab import folder, lifecycle, root
 from pipeline.options import Named
+from pipeline.paths import LAB
 
 
 def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: bool) -> None:
@@ -73,7 +74,7 @@ def choose(named: Named) -> tuple[Callable[[], Target], Path | None]:
     """What finds the pipeline, and the embedded lab's folder if it is that one."""
     others = named.root, named.outputs
     if others == (None, None) and (named.work_dir is not None or not named.given):
-        return named.find, (named.work_dir or folder.FOLDER).resolve()
+        return named.find, (named.work_dir or LAB).resolve()
     if str(named.outputs) == "-":
         # Standard input can be read only once.
         target = named.find()

@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -238,6 +239,21 @@ def updates_let_invokes_end() -> None:
     lambda_svc.release_worker = release_or_kill
 
 
+def log_events_have_an_id() -> None:
+    """Every log event has an `eventId`, as those of PutLogEvents have.
+
+    Without this `aws logs tail`, which tells events apart by it, ends at a function's first line.
+    """
+    from ministack.services import cloudwatch_logs
+
+    append = cloudwatch_logs._append_log_events
+
+    def append_with_ids(stream: Any, events: Any) -> None:
+        append(stream, [{"eventId": str(uuid.uuid4()), **event} for event in events])
+
+    cloudwatch_logs._append_log_events = append_with_ids
+
+
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     take_a_proxys_requests,
@@ -247,6 +263,7 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     rules_invoke_as_notifications_do,
     rules_learn_the_version,
     updates_let_invokes_end,
+    log_events_have_an_id,
 )
 
 

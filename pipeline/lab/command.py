@@ -5,19 +5,25 @@ from typing import Annotated
 
 import typer
 
-from pipeline.lab.folder import FOLDER
+from pipeline.paths import LAB
 from pipeline.program import Json
 
 Port = Annotated[
     int | None,
     typer.Option(
-        min=1, max=65535, help="The emulator's port on loopback; a free one if not given."
+        min=1,
+        max=65535,
+        metavar="PORT",
+        help="The emulator's port on loopback; a free one if not given.",
     ),
 ]
 WorkDir = Annotated[
     Path,
     typer.Option(
-        help="Folder for everything that is made.", show_default=".work/demo", resolve_path=True
+        metavar="FOLDER",
+        help="Folder for everything that is made.",
+        show_default=".work/demo",
+        resolve_path=True,
     ),
 ]
 
@@ -28,7 +34,7 @@ app = typer.Typer(
 
 
 @app.command()
-def up(port: Port = None, work_dir: WorkDir = FOLDER, as_json: Json = False) -> None:
+def up(port: Port = None, work_dir: WorkDir = LAB, as_json: Json = False) -> None:
     """Make sure that a lab runs on this machine, as the module is now, and leave it running.
 
     A lab that runs already stays, and gets what has changed in the module. A lab that was stopped,
@@ -42,7 +48,7 @@ def up(port: Port = None, work_dir: WorkDir = FOLDER, as_json: Json = False) -> 
 
 
 @app.command()
-def status(work_dir: WorkDir = FOLDER, as_json: Json = False) -> None:
+def status(work_dir: WorkDir = LAB, as_json: Json = False) -> None:
     """Show whether the lab runs, since when, what is in it, and whether the module has changed.
 
     Exit 0 when it runs, 1 when it does not, 2 when that can't be found out.
@@ -57,7 +63,7 @@ def down(
     keep_state: Annotated[
         bool, typer.Option("--keep-state", help="Only stop it; `up` brings it back as it was.")
     ] = False,
-    work_dir: WorkDir = FOLDER,
+    work_dir: WorkDir = LAB,
     as_json: Json = False,
 ) -> None:
     """Destroy the lab that `up` or `demo --keep` left, running or stopped.
@@ -73,7 +79,7 @@ def down(
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
     port: Port = None,
-    work_dir: WorkDir = FOLDER,
+    work_dir: WorkDir = LAB,
     as_json: Json = False,
 ) -> None:
     """Apply the module on an emulator, upload files, show each step, destroy it all."""

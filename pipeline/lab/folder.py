@@ -30,10 +30,9 @@ from pipeline.emulator.process import (
 )
 from pipeline.errors import PipelineError
 from pipeline.lab import root
-from pipeline.paths import WORK, fingerprint
+from pipeline.paths import LAB, WORK, fingerprint
 from pipeline.program import command_line
 
-FOLDER = WORK / "demo"
 # Marks a folder whose contents a lab made, and may delete.
 _MARK = ".lab"
 # All that is deleted of a folder; `module` is what other commands put there. `kept.json` goes
@@ -230,7 +229,7 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
 
 def command(name: str, folder: Path) -> str:
     """The command line that does `name` in this folder, to be typed in this shell, where it is."""
-    place = "" if folder == FOLDER else f" --work-dir {shlex.quote(str(folder))}"
+    place = "" if folder == LAB else f" --work-dir {shlex.quote(str(folder))}"
     return f"{command_line()} {name}{place}"
 
 
@@ -271,4 +270,9 @@ def write_env(folder: Path, endpoint: str, terraform: Mapping[str, str]) -> None
         variables["TF_CLI_CONFIG_FILE"] = terraform["TF_CLI_CONFIG_FILE"]
     lines = ["unset AWS_PROFILE AWS_CA_BUNDLE AWS_SESSION_TOKEN"]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in sorted(variables.items())]
+    # AWS's command line ignores AWS_ENDPOINT_URL before 2.13 and 1.29, and would ask AWS itself.
+    lines += [
+        "unalias aws 2>/dev/null || :",
+        f'aws() {{ command aws --endpoint-url {shlex.quote(endpoint)} "$@"; }}',
+    ]
     (folder / "env").write_text("\n".join(lines) + "\n", encoding="utf-8")

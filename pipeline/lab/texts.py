@@ -100,7 +100,7 @@ def next_steps(
     ):
         console.print(f"  [green]{escape(line)}[/]", soft_wrap=True)
     heading(console, "What to try next")
-    note(console, "The aws commands need AWS's command line, version 2, and the file above.")
+    note(console, "The aws commands need AWS's command line, of any version, and the file above.")
     bucket, table, group = (
         outputs[name] for name in ("bucket_name", "table_name", "log_group_name")
     )

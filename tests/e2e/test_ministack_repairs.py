@@ -590,3 +590,26 @@ def test_an_invoke_survives_an_update_of_its_function(
         return notes.read_text() == "1.2."
 
     check(probe, repaired, untouched)
+
+
+def test_a_functions_log_events_each_have_an_id(repaired: Emulator, untouched: Emulator) -> None:
+    def probe(running: Emulator) -> bool:
+        functions, logs = client("lambda", running), client("logs", running)
+        client("iam", running).create_role(
+            RoleName="logs", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
+        )
+        functions.create_function(
+            FunctionName="logs",
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/logs",
+            Handler="held.handler",
+            Code={"ZipFile": code_of("1")},
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName="logs")
+        # That the function fails changes nothing.
+        functions.invoke(FunctionName="logs", Payload="{}")
+        group = {"logGroupName": "/aws/lambda/logs"}
+        events = until(lambda: logs.filter_log_events(**group)["events"])
+        return len({event.get("eventId") for event in events}) == len(events) > 1
+
+    check(probe, repaired, untouched)

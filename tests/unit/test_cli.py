@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,65 @@ def test_every_command_explains_itself(command: str) -> None:
     assert "Usage: python -m pipeline" in shown.stdout
 
 
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_help_keeps_to_the_terminals_width_and_shows_no_types_of_flags(width: int) -> None:
+    shown = run("replay", "--help", COLUMNS=str(width))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "<bool>" not in shown.stdout
+    usage, _, rest = shown.stdout.partition("\n\n")
+    # An option's name and value stay in one piece.
+    assert width < 40 or max(map(len, rest.splitlines())) <= width
+    assert "…" not in rest
+    assert "..." not in rest
+
+
+def test_the_version_is_the_projects() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert run("--version").stdout == f"python -m pipeline {project['version']}\n"
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A program named `pipeline`, as `pip install` makes one."""
+    program = tmp_path / "bin/pipeline"
+    program.parent.mkdir()
+    path = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})"
+    program.write_text(f"#!{sys.executable}\n{path}\nfrom pipeline.cli import main; main()\n")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ({"_PIPELINE_COMPLETE": "complete_zsh"}, '"replay":"Show the messages'),
+        (
+            {"_PIPELINE_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+            "replay\tShow the messages",
+        ),
+    ],
+    ids=["zsh", "fish"],
+)
+def test_other_shells_get_commands_and_what_each_does(
+    installed: Path, asked: dict[str, str], answer: str
+) -> None:
+    environment = {**os.environ, **asked, "_TYPER_COMPLETE_ARGS": "pipeline repl"}
+    printed = subprocess.check_output([installed], env=environment, text=True)
+    assert answer in printed
+    assert "verify" not in printed
+
+
+def test_bash_completes_commands_and_options_with_the_script_that_is_shown(installed: Path) -> None:
+    script = (
+        'eval "$(pipeline --show-completion bash)"\n'
+        "COMP_WORDS=(pipeline lab up --wo) COMP_CWORD=3; _pipeline_completion pipeline\n"
+        'echo "${COMPREPLY[@]}"\n'
+    )
+    environment = {"PATH": f"{installed.parent}:{os.environ['PATH']}", "SHELL": "/bin/bash"}
+    printed = subprocess.check_output(["bash", "-c", script], env=environment, text=True)
+    assert printed == "--work-dir\n"
+
+
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
@@ -62,10 +122,11 @@ def test_an_old_name_is_answered_with_the_new_one(module: str, old: str, new: st
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{new}\n")
 
 
-def test_help_loads_no_aws_library() -> None:
+def test_help_loads_nothing_that_takes_long() -> None:
     script = (
         "import sys, pipeline.cli\n"
-        "heavy = {'boto3', 'botocore', 'tftest', 'ministack', 'hcl2'} & set(sys.modules)\n"
+        "slow = {'boto3', 'botocore', 'tftest', 'ministack', 'hcl2', 'psutil', 'rich'}\n"
+        "heavy = slow & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, check=False)

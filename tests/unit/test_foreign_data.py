@@ -16,12 +16,12 @@ from pipeline import find, times
 from pipeline.backfill.checkpoint import Checkpoint
 from pipeline.console.board import notifications
 from pipeline.console.board.board import failure_json, invoke_json
-from pipeline.console.board.invokes import Invokes
 from pipeline.console.board.uploads import Uploads
 from pipeline.console.server.hub import encode
 from pipeline.cost import plan
 from pipeline.deployed import failure_queue, log, subscriber, table
 from pipeline.deployed.filters import filters_of, retention_seconds
+from pipeline.deployed.invokes import Invokes
 from pipeline.deployed.policies import admits
 from pipeline.deployed.target import SETTABLE, Target
 from pipeline.errors import PipelineError

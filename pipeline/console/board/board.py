@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple
 
-from pipeline.console.board.invokes import Invoke, Invokes
 from pipeline.console.board.notifications import Notification
 from pipeline.console.board.uploads import Upload, Uploads
 from pipeline.deployed.failure_queue import FailedEvent, Failure
+from pipeline.deployed.invokes import Invoke, Invokes
 from pipeline.deployed.stream import StreamRecord
 
 Publish = Callable[[str, Any], None]

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import times
-from pipeline.console.board.parsing import epoch_ms
-from pipeline.deployed.documents import json_object
+from pipeline.deployed.documents import epoch_ms, json_object
 
 # SNS accepts 256 KB; nobody reads that much.
 _MAX_TEXT = 20_000

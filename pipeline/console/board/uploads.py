@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.console.board.invokes import Invoke
+from pipeline.deployed.invokes import Invoke
 from pipeline.handler import events, records
 
 State = Literal[

@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline import times
 from pipeline.console import runbook
 from pipeline.console.board.board import RECORDS, invoke_json
-from pipeline.console.board.invokes import Invokes
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message
 from pipeline.console.server.safety import HEADERS, refusal
@@ -30,6 +29,7 @@ from pipeline.console.sources.log import search_log
 from pipeline.console.sources.session import explain
 from pipeline.console.sources.table import search_records
 from pipeline.console.sources.watch import Watch
+from pipeline.deployed.invokes import Invokes
 from pipeline.errors import PipelineError
 
 PAGE = Path(__file__).parents[1] / "page"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.board.invokes import Invoke, NotStored
 from pipeline.console.board.uploads import LIMIT, Upload, Uploads
+from pipeline.deployed.invokes import Invoke, NotStored
 from pipeline.handler import events, records
 
 BUCKET = "uploads"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,3 +133,20 @@ def test_a_bar_that_is_full_does_not_say_planning() -> None:
     events = [Event(kind, *queue) for kind in kinds]
     assert list(progress.follow(console, "planning", events)) == events
     assert "finishing" in screen.getvalue().rpartition("1/1")[2]
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_after_the_file_for_shells_every_aws_command_line_is_told_the_labs_endpoint(
+    tmp_path: Path, shell: str
+) -> None:
+    folder.write_env(tmp_path, "http://127.0.0.1:4566", {})
+    old = tmp_path / "aws"
+    old.write_text('#!/bin/sh\nfor each; do echo "$each"; done\necho "$AWS_ENDPOINT_URL"\n')
+    old.chmod(0o755)
+    script = 'alias aws=false; . "$0/env" && aws s3 cp "a b" s3://bucket/'
+    answer = subprocess.check_output(
+        [shell, "-c", script, str(tmp_path)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True
+    )
+    endpoint = "http://127.0.0.1:4566"
+    given = ["--endpoint-url", endpoint, "s3", "cp", "a b", "s3://bucket/"]
+    assert answer.splitlines() == [*given, endpoint]

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.console.board.parsing import epoch_ms, number
-from pipeline.deployed.documents import json_object
+from pipeline.deployed.documents import epoch_ms, json_object, number
 
 _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 # Python's logging has other names for two of them.

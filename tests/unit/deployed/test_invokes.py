@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.console.board.invokes import Invoke, Invokes, NotStored
+from pipeline.deployed.invokes import Invoke, Invokes, NotStored
 
 ONE = "11111111-1111-4111-8111-111111111111"
 TWO = "22222222-2222-4222-8222-222222222222"
