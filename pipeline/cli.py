@@ -14,10 +14,14 @@ from pipeline.accept.command import accept
 from pipeline.backfill.command import backfill
 from pipeline.console.command import console
 from pipeline.cost.command import cost
+from pipeline.invoke.command import invoke
 from pipeline.lab import command as lab
 from pipeline.load.command import load
+from pipeline.logs.command import logs
 from pipeline.reconcile.command import reconcile
+from pipeline.records.command import records
 from pipeline.replay.command import replay
+from pipeline.tail.command import tail
 from pipeline.verify.command import verify
 
 # What 1.0.0 called `lab NAME`, where it is not `pipeline NAME` now.
@@ -28,7 +32,9 @@ _RENAMED = {
 }
 
 app = program.typer_app("Look after a deployed event-driven pipeline, or run one on this machine.")
-for function in (verify, console, replay, reconcile, backfill, load, cost, accept):
+_LOOKING = verify, console, tail, logs, records
+_ACTING = invoke, replay, reconcile, backfill, load, cost, accept
+for function in (*_LOOKING, *_ACTING):
     app.command()(function)
 app.add_typer(lab.app, name="lab")
 

@@ -25,6 +25,10 @@ Since = Annotated[
     ),
 ]
 
+Follow = Annotated[
+    bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+]
+
 
 # Which deployed pipeline a command is about.
 _NAMING: dict[str, Any] = {

@@ -20,8 +20,6 @@ from pipeline.errors import PipelineError
 # Its name on a command line: what `pip install` makes (`lab` is the old one), or the module.
 INSTALLED = Path(sys.argv[0]).name in ("pipeline", "lab")
 NAME = "pipeline" if INSTALLED else "python -m pipeline"
-# Whoever read what it printed has gone, as in `| head`: 128 and SIGPIPE.
-PIPE_CLOSED = 141
 
 _DISTRIBUTION = "terraform-aws-event-driven-integration"
 _WIDEST_HELP = 100
@@ -38,6 +36,7 @@ def command_line() -> str:
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, for programs.")]
+JsonLines = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
 
 def typer_app(about: str) -> typer.Typer:

@@ -3,36 +3,74 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # Called with what is being done, how much of it is done, and of how much in all, 0 if unknown.
 ShowProgress = Callable[[str, int, int], None]
 
+# The exit status where whoever read the output has gone, as in `| head`: 128 and SIGPIPE.
+_PIPE_CLOSED = 141
 # Where no bar can move.
 _LINE_SECONDS = 5.0
 
 
 def console(*, stderr: bool = False) -> Console:
     """A console that prints text as it is: on stderr where stdout is for JSON."""
-    return Console(stderr=stderr, highlight=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, emoji=False)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        end_quietly()
+
+
+def end_quietly() -> NoReturn:
+    """End, since nobody reads standard output any more."""
+    # What is still to be flushed goes nowhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(_PIPE_CLOSED)
+
+
+def wait(seconds: float) -> None:
+    """Wait, but end at once when nobody reads standard output any more, as after `| head`."""
+    watched = select.poll()
+    try:
+        watched.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):
+        # It has no file.
+        time.sleep(seconds)
+        return
+    if watched.poll(seconds * 1000):
+        end_quietly()
 
 
 def print_json(document: Any) -> None:
     """Print `document` on stdout; in ASCII, so that no name in it can control a terminal."""
     json.dump(document, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
+
+
+def print_json_line(document: Any) -> None:
+    """Print `document` on one line of stdout, at once; in ASCII."""
+    try:
+        print(json.dumps(document, default=str), flush=True)
+    except BrokenPipeError:
+        end_quietly()
 
 
 @contextlib.contextmanager
@@ -108,6 +146,37 @@ def command(console: Console, command_line: str, purpose: str) -> None:
     console.print(Text(f"      {purpose}", style="dim"), soft_wrap=True)
 
 
+def entry(console: Console, head: Text, body: str) -> None:
+    """One line; on a terminal where it does not fit, its head, and below it the rest, indented."""
+    body = printable(body.replace("\t", "  "))
+    line = Text.assemble("  ", head, "  ", body)
+    if not console.is_terminal or line.cell_len <= console.width:
+        console.print(line, soft_wrap=True)
+        return
+    console.print(Text.assemble("  ", head), overflow="fold")
+    console.print(Padding(Text(body, overflow="fold"), (0, 0, 0, 4)))
+
+
+def aside(text: str) -> None:
+    """Say something on stderr, so that stdout has nothing but what was asked for."""
+    console(stderr=True).print(Text(printable(text), style="dim"), soft_wrap=True)
+
+
+@contextlib.contextmanager
+def last_line(text: Callable[[], str]) -> Iterator[None]:
+    """Say in the end what the block came to, also after Ctrl-C; not where nobody reads any more."""
+    try:
+        yield
+    except BaseException as end:
+        if isinstance(end, KeyboardInterrupt) and sys.stderr.isatty():
+            # Below the `^C` that the terminal shows.
+            sys.stderr.write("\n")
+        if not (isinstance(end, SystemExit) and end.code == _PIPE_CLOSED):
+            aside(text())
+        raise
+    aside(text())
+
+
 def fields(console: Console, values: Mapping[str, object]) -> None:
     """Names and values, each pair a line; folded only to a terminal's width."""
     if not console.is_terminal:
@@ -123,8 +192,17 @@ def fields(console: Console, values: Mapping[str, object]) -> None:
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
-def bar(console: Console) -> Progress:
+def bar(console: Console) -> "Progress":
     """A progress bar that shows on a terminal only, and is gone at its end."""
+    # It takes long to load.
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     return Progress(
         BarColumn(bar_width=10),
         MofNCompleteColumn(table_column=Column(no_wrap=True)),

@@ -4,7 +4,7 @@ Whatever a number or text is, nothing here raises but what it says.
 """
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from pipeline.errors import PipelineError
 
@@ -67,6 +67,29 @@ def checked(epoch: float) -> float:
 def iso(epoch: float) -> str:
     """Epoch seconds as in a record: `2026-11-22T09:40:00Z`; "time unknown" outside the calendar."""
     return _shown(epoch, "%Y-%m-%dT%H:%M:%SZ")
+
+
+def iso_ms(epoch_ms: float) -> str:
+    """Epoch milliseconds as an ISO time in UTC, as a log has them."""
+    return _in_zone(epoch_ms / 1000, "milliseconds", UTC)
+
+
+def local(epoch: float) -> str:
+    """Epoch seconds as an ISO time in this machine's zone: `2026-11-22T10:40:00+01:00`."""
+    return _in_zone(epoch, "seconds")
+
+
+def local_ms(epoch_ms: float) -> str:
+    """Epoch milliseconds in the same way: `2026-11-22T10:40:00.123+01:00`."""
+    return _in_zone(epoch_ms / 1000, "milliseconds")
+
+
+def _in_zone(epoch: float, precision: str, zone: tzinfo | None = None) -> str:
+    try:
+        shown = (_START + timedelta(milliseconds=checked(epoch) * 1000 // 1)).astimezone(zone)
+    except (ValueError, OverflowError):
+        return _UNKNOWN
+    return shown.isoformat(timespec=precision).replace("+00:00", "Z" if zone else "+00:00")
 
 
 def utc(epoch: float) -> str:

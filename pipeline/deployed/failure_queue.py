@@ -13,7 +13,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import batched
 from typing import Any, Literal
@@ -29,10 +29,13 @@ _VISIBILITY_SECONDS = 30
 # SQS hides for twelve hours at most.
 _LONGEST_VISIBILITY_SECONDS = 6 * 3600
 # What ReceiveMessage and ChangeMessageVisibilityBatch take.
-_BATCH = 10
+BATCH = 10
 # Enough to show what waits there, and little to hide from others meanwhile.
 _TAKE_AT_MOST = 50
 _PEEK_SECONDS = 60
+# What `browse` hides, and how much it reads.
+BROWSED_SECONDS = 2
+_BROWSED_PAGES = 10
 # What SQS lets a message hold.
 _LONGEST_REASON = 262_144
 
@@ -202,9 +205,9 @@ def take(
     """
     removed, others = 0, list[Failure]()
     try:
-        for _ in range(_TAKE_AT_MOST // _BATCH):
+        for _ in range(_TAKE_AT_MOST // BATCH):
             # Without a wait SQS asks some of its servers only.
-            received = receive(sqs, queue_url, _BATCH, 1, _VISIBILITY_SECONDS)
+            received = receive(sqs, queue_url, BATCH, 1, _VISIBILITY_SECONDS)
             for message in received:
                 if isinstance(message, FailedEvent) and ours(message):
                     sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message.receipt_handle)
@@ -226,7 +229,7 @@ def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
     found: dict[str, Failure] = {}
     began, hidden = time.monotonic(), _PEEK_SECONDS
     try:
-        while page := receive(sqs, queue_url, _BATCH, wait_seconds, hidden):
+        while page := receive(sqs, queue_url, BATCH, wait_seconds, hidden):
             found |= {message.message_id: message for message in page}
             # The first come back before the last are read where that takes long; as the time
             # doubles, the queue is empty at some point.
@@ -237,6 +240,33 @@ def peek(sqs: Any, queue_url: str, wait_seconds: int = 0) -> list[Failure]:
     return list(found.values())
 
 
+def browse(sqs: Any, url: str, waiting: int, max_pages: int = _BROWSED_PAGES) -> Iterator[Any]:
+    """Messages of a queue, each once, that others can still receive.
+
+    Up to ten are received without hiding them. Of more, each page of ten is hidden for two seconds,
+    so that the next one has others; `max_pages` at most.
+    """
+    if not waiting:
+        return
+    seen: set[str] = set()
+    for number in range(2 if waiting <= BATCH else min(max_pages, waiting // BATCH + 2)):
+        answer = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=BATCH,
+            # Without waiting SQS asks only some of its servers.
+            WaitTimeSeconds=1 if number == 0 else 0,
+            VisibilityTimeout=0 if waiting <= BATCH else BROWSED_SECONDS,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )
+        messages = answer.get("Messages", [])
+        new = [message for message in messages if message["MessageId"] not in seen]
+        seen |= {message["MessageId"] for message in new}
+        yield from new
+        if not new or len(seen) >= waiting:
+            return
+
+
 def _show_again(sqs: Any, queue_url: str, messages: Iterable[Failure]) -> None:
     _change_visibility(sqs, queue_url, (message.receipt_handle for message in messages), 0)
 
@@ -244,7 +274,7 @@ def _show_again(sqs: Any, queue_url: str, messages: Iterable[Failure]) -> None:
 def _change_visibility(sqs: Any, queue_url: str, handles: Iterable[str], seconds: float) -> None:
     # Where that fails the messages come back by themselves, perhaps twice, which is harmless.
     with contextlib.suppress(ClientError, BotoCoreError):
-        for batch in batched(handles, _BATCH):
+        for batch in batched(handles, BATCH):
             entries = [
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": round(seconds)}
                 for number, handle in enumerate(batch)

@@ -12,14 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.deployed.documents import epoch_ms, json_object, number
+from pipeline.deployed.documents import text as text_of
 
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 # Python's logging has other names for two of them.
-_LEVEL_NAMES = dict(zip(_LEVELS, _LEVELS, strict=True)) | {"WARNING": "WARN", "CRITICAL": "FATAL"}
+_LEVEL_NAMES = dict(zip(LEVELS, LEVELS, strict=True)) | {"WARNING": "WARN", "CRITICAL": "FATAL"}
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _REQUEST = re.compile(rf"RequestId:? (?P<named>{_ID})|(?P<timed_out>{_ID}) Task timed out after")
 _DURATION = re.compile(r"\tDuration: ([0-9]+(?:\.[0-9]+)?) ms")
-_FAILED = re.compile(r"REPORT .*\tStatus: (?:error|failure|timeout)\b|.*Task timed out", re.DOTALL)
+_TRACEBACK = "Traceback (most recent call last):"
+_FAILED = re.compile(
+    r"REPORT .*\tStatus: (?:error|failure|timeout)\b|.*Task timed out|Traceback \(most recent call",
+    re.DOTALL,
+)
+# `[ERROR] ValueError: text`, with the traceback below, or `<time> <id> Task timed out after …`.
+_TEXT_ERROR = re.compile(r"(?:\[(?:ERROR|CRITICAL)\]|.*(?=Task timed out))\s*(\S.*)")
 _TEXT_LEVEL = re.compile(r"\[([A-Z]+)\]")
 _MAX_LINES = 60
 _MAX_TEXT = 4000
@@ -45,8 +52,9 @@ class Invoke:
 
     `at` is the time of its last line and `done_at` when the function had finished with the records,
     both in epoch milliseconds. `milliseconds` is the duration that the function logged, else the
-    one that Lambda reported. `level` is the highest of its lines, each of which is
-    `(at, level, text)`.
+    one that Lambda reported. `reported` is Lambda's alone: with the imports of a cold start on the
+    emulator. `attempts` counts how often Lambda tried it. `level` is the highest of its lines, each
+    of which is `(at, level, text)`.
     """
 
     request: str
@@ -62,17 +70,38 @@ class Invoke:
     not_stored: list[NotStored] = field(default_factory=list)
     lines: list[tuple[int, str, str]] = field(default_factory=list)
     done_at: int | None = None
+    attempts: int = 1
+    reported: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it failed: why a record was not stored, else the exception; empty if it did not."""
+        if self.not_stored:
+            return self.not_stored[-1].reason
+        found, raising = "", False
+        for _, level, text in self.lines:
+            document = json_object(text)
+            if document is not None:
+                if LEVELS.index(level) >= LEVELS.index("ERROR"):
+                    found = _error(document) or found
+            elif text.startswith(_TRACEBACK):
+                raising = True
+            elif raising and not text.startswith((" ", "\t")):
+                found, raising = text, False
+            elif match := _TEXT_ERROR.match(text):
+                found = match[1]
+        return found
 
     @property
     def failing(self) -> bool:
         """Whether anything in it failed, even if a later attempt succeeded."""
-        return _LEVELS.index(self.level) >= _LEVELS.index("ERROR") or bool(self.failed)
+        return LEVELS.index(self.level) >= LEVELS.index("ERROR") or bool(self.failed)
 
     def add(self, at: int, text: str, document: Mapping[str, Any] | None) -> None:
         """Add a line; `document` is its JSON, if it is any."""
         level = _level(text, document)
         self.at = max(self.at, at)
-        self.level = max(self.level, level, key=_LEVELS.index)
+        self.level = max(self.level, level, key=LEVELS.index)
         logged_at = round(epoch_ms((document or {}).get("timestamp")) or at)
         self.lines = [*self.lines, (logged_at, level, text.rstrip()[:_MAX_TEXT])][-_MAX_LINES:]
         if document is None:
@@ -96,10 +125,11 @@ class Invoke:
     def _start(self) -> None:
         # Lambda retries an asynchronous event under the same request id.
         if self.ended:
-            self.ended, self.milliseconds = False, None
+            self.ended, self.milliseconds, self.attempts = False, None, self.attempts + 1
 
     def _end(self, milliseconds: float | None) -> None:
         self.ended, self.milliseconds = True, self.milliseconds or milliseconds
+        self.reported = milliseconds
 
     def _finish(self, document: Mapping[str, Any], at: int) -> None:
         self.milliseconds = number(document.get("milliseconds"))
@@ -184,6 +214,14 @@ class Invokes:
                 for stream, request in self._running.items()
                 if request in self._known
             }
+
+
+def _error(document: Mapping[str, Any]) -> str:
+    """What a line in JSON says of an error: Lambda's own of an exception, else its message."""
+    if "errorType" in document:
+        return f"{document['errorType']}: {text_of(document.get('errorMessage') or '')}"
+    record = _record(document)
+    return text_of(document.get("message") or record.get("errorType") or record.get("status") or "")
 
 
 def _record(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,10 @@ class StreamReader:
         # LATEST is where the first read finds it, and that read may bring records.
         self._first = self.new()
 
+    def use(self, streams: Any) -> None:
+        """Go on with another client, whose credentials are newer."""
+        self._streams = streams
+
     def new(self) -> list[StreamRecord]:
         """What came since the last call, in order for each item; doesn't wait.
 
@@ -133,6 +137,3 @@ class StreamReader:
 def poll_seconds(streams: Any) -> float:
     """How long to wait from one `new` to the next."""
     return _EMULATOR_POLL_SECONDS if aws.is_emulator(streams) else _POLL_SECONDS
-
-
-# The former names.

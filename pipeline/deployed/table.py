@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from pipeline import times
 from pipeline.deployed import aws
 from pipeline.errors import PipelineError
 
@@ -84,6 +85,22 @@ def read(item: Item) -> Record | None:
         )
     except (KeyError, ValueError):
         return None
+
+
+def document(record: Record) -> dict[str, Any]:
+    """A record for programs; times are ISO, in UTC."""
+    return {
+        "key": record.key,
+        "event": record.name,
+        "time": times.iso(record.timestamp),
+        "size": record.size,
+        "bucket": record.bucket,
+        "versionId": record.version_id or None,
+        "eTag": record.etag or None,
+        "sequencer": record.sequencer or None,
+        "objectId": record.object_id,
+        "expires": None if record.ttl is None else times.iso(record.ttl),
+    }
 
 
 def is_throttled(error: str) -> bool:

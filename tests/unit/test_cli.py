@@ -46,7 +46,7 @@ def test_help_keeps_to_the_terminals_width_and_shows_no_types_of_flags(width: in
     shown = run("replay", "--help", COLUMNS=str(width))
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "<bool>" not in shown.stdout
-    usage, _, rest = shown.stdout.partition("\n\n")
+    _, _, rest = shown.stdout.partition("\n\n")
     # An option's name and value stay in one piece.
     assert width < 40 or max(map(len, rest.splitlines())) <= width
     assert "…" not in rest

@@ -1,5 +1,8 @@
 """How options take durations and times."""
 
+import math
+import time
+
 import pytest
 
 from pipeline import times
@@ -28,3 +31,21 @@ def test_what_is_neither_is_refused_and_the_option_named(text: str) -> None:
         times.moment(text, 0, "--since")
     with pytest.raises(PipelineError, match=r"^--grace is .* 90s, 15m, 6h or 2d\.$"):
         times.seconds(text, "--grace")
+
+
+def test_on_screen_a_time_is_iso_in_the_machines_zone_and_for_programs_in_utc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        at = times.epoch("2026-11-22T09:40:00.123Z")
+        assert times.local(at) == "2026-11-22T10:40:00+01:00"
+        assert times.local_ms(at * 1000) == "2026-11-22T10:40:00.123+01:00"
+        assert times.iso_ms(at * 1000) == "2026-11-22T09:40:00.123Z"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    for beyond in (math.inf, math.nan, -1e20, 1e20, times.epoch("0001-01-01"), 253402300799):
+        assert times.local(beyond)
+        assert times.iso_ms(beyond * 1000)

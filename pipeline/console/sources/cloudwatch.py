@@ -10,6 +10,7 @@ from pipeline.console.board.board import WINDOW_SECONDS
 from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
+from pipeline.deployed.alarms import describe
 from pipeline.deployed.documents import json_object
 from pipeline.errors import PipelineError
 
@@ -26,7 +27,7 @@ class Alarms(Source):
     interval = (5.0, 15.0)
 
     def poll(self, session: ReadSession) -> None:
-        found, names = _describe(session), session.target.alarm_names
+        found, names = describe(session), session.target.alarm_names
         alarms = [_alarm_json(found[name]) for name in names if name in found]
         if self.board.set("alarms", alarms):
             self.wake("notifications", "datapoints")
@@ -46,7 +47,7 @@ class Datapoints(Source):
 
     def poll(self, session: ReadSession) -> None:
         cloudwatch = session.client("cloudwatch")
-        alarms = _describe(session).items()
+        alarms = describe(session).items()
         found = {name: _datapoints(cloudwatch, alarm) for name, alarm in alarms}
         self.board.set("datapoints", found)
 
@@ -107,18 +108,6 @@ def history(session: ReadSession, alarm: str) -> list[dict[str, Any]]:
             }
         )
     return changes
-
-
-def _describe(session: ReadSession) -> dict[str, Mapping[str, Any]]:
-    """DescribeAlarms' answers by name."""
-    names = session.target.alarm_names
-    pages = session.client("cloudwatch").get_paginator("describe_alarms")
-    return {
-        alarm["AlarmName"]: alarm
-        for start in range(0, len(names), 100)
-        for page in pages.paginate(AlarmNames=names[start : start + 100])
-        for alarm in page["MetricAlarms"]
-    }
 
 
 def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,9 +12,6 @@ from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 from pipeline.deployed import failure_queue
 
-_PAGE = 10
-_MAX_PAGES = 10
-_HIDDEN_SECONDS = 2
 _REREAD_SECONDS = 30
 # The newest notification may be the last one that the lab's queue delivers.
 _MAX_NOTIFICATION_PAGES = 100
@@ -51,14 +48,14 @@ class FailureQueue(Source):
                 self._read_messages(sqs, url, *depths["failures"])
 
     def _read_messages(self, sqs: Any, url: str, waiting: int, hidden: int) -> None:
-        # Both: a message that `peek` hides is still in the queue.
+        # Both: a message that `browse` hides is still in the queue.
         count, now = waiting + hidden, time.monotonic()
         known, read_at = self._read or (None, now)
         if known == count and (not count or now - read_at < _REREAD_SECONDS):
             return
-        found = list(map(failure_queue.read, peek(sqs, url, waiting)))
-        if waiting > _PAGE:
-            self._hidden_until = time.monotonic() + _HIDDEN_SECONDS
+        found = list(map(failure_queue.read, failure_queue.browse(sqs, url, waiting)))
+        if waiting > failure_queue.BATCH:
+            self._hidden_until = time.monotonic() + failure_queue.BROWSED_SECONDS
         self.board.set_failures(found, complete=not hidden and len(found) >= waiting)
         self._read = count, now
 
@@ -88,7 +85,7 @@ class Notifications(Source):
         # What another page hides was read before, or will be once it is visible again.
         if waiting + hidden == count and (complete or hidden):
             return
-        messages = peek(sqs, url, waiting, _MAX_NOTIFICATION_PAGES)
+        messages = failure_queue.browse(sqs, url, waiting, _MAX_NOTIFICATION_PAGES)
         found = [
             notifications.from_queue(message["MessageId"], message["Body"]) for message in messages
         ]
@@ -99,33 +96,6 @@ class Notifications(Source):
         by_id = {notification.id: notification for notification in found}
         newest = sorted(by_id.values(), key=lambda notification: notification.at, reverse=True)
         self.board.set("notifications", newest[:_MAX_NOTIFICATIONS])
-
-
-def peek(sqs: Any, url: str, waiting: int, max_pages: int = _MAX_PAGES) -> Iterator[Any]:
-    """Messages of a queue, each once, that others can still receive.
-
-    Up to ten are received without hiding them. Of more, each page of ten is hidden for two seconds,
-    so that the next one has others; `max_pages` at most.
-    """
-    if not waiting:
-        return
-    seen: set[str] = set()
-    for number in range(2 if waiting <= _PAGE else min(max_pages, waiting // _PAGE + 2)):
-        answer = sqs.receive_message(
-            QueueUrl=url,
-            MaxNumberOfMessages=_PAGE,
-            # Without waiting SQS asks only some of its servers.
-            WaitTimeSeconds=1 if number == 0 else 0,
-            VisibilityTimeout=0 if waiting <= _PAGE else _HIDDEN_SECONDS,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        )
-        messages = answer.get("Messages", [])
-        new = [message for message in messages if message["MessageId"] not in seen]
-        seen |= {message["MessageId"] for message in new}
-        yield from new
-        if not new or len(seen) >= waiting:
-            return
 
 
 def _from_history(session: ReadSession) -> Iterator[Notification]:

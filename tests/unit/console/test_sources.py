@@ -11,7 +11,7 @@ from pipeline.console.board.board import Board
 from pipeline.console.sources.checks import Checks
 from pipeline.console.sources.cloudwatch import Alarms
 from pipeline.console.sources.log import Log
-from pipeline.console.sources.queues import FailureQueue, Notifications, peek
+from pipeline.console.sources.queues import FailureQueue, Notifications
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.table import Records, search_records
 from pipeline.deployed import failure_queue
@@ -30,21 +30,22 @@ def test_all_messages_of_a_queue_are_read_each_once(
 ) -> None:
     url = session.target.failure_queue_url
     send(*map(str, range(number)))
-    found = [message["Body"] for message in peek(session.client("sqs"), url, number)]
+    messages = failure_queue.browse(session.client("sqs"), url, number)
+    found = [message["Body"] for message in messages]
     assert sorted(found, key=int) == [str(n) for n in range(number)]
 
 
 def test_a_few_messages_are_hidden_from_nobody(session: ReadSession, send: Send) -> None:
     url, sqs = session.target.failure_queue_url, session.client("sqs")
     send(*map(str, range(10)))
-    assert len(list(peek(sqs, url, 10))) == 10
+    assert len(list(failure_queue.browse(sqs, url, 10))) == 10
     assert failure_queue.depth(sqs, url) == (10, 0)
 
 
 def test_no_more_of_a_queue_is_read_than_its_bound(session: ReadSession, send: Send) -> None:
     url, sqs = session.target.failure_queue_url, session.client("sqs")
     send(*map(str, range(40)))
-    assert len(list(peek(sqs, url, 1000, 3))) == 30
+    assert len(list(failure_queue.browse(sqs, url, 1000, 3))) == 30
 
 
 def test_messages_of_the_failure_queue_stay_while_a_read_hides_them(

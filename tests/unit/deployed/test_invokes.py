@@ -260,3 +260,49 @@ def test_an_invalid_request_id_is_ignored() -> None:
     invokes = Invokes()
     invokes.add([line({"requestId": "x" * 5000}), line({"requestId": 5}), line({"requestId": ""})])
     assert invokes.newest() == []
+
+
+TRACEBACK = [
+    f"START RequestId: {ONE} Version: $LATEST",
+    "Traceback (most recent call last):",
+    '  File "lambda_function.py", line 45, in lambda_handler',
+    "    raise ValueError('no')",
+    "ValueError: no",
+    f"REPORT RequestId: {ONE}\tDuration: 300 ms\tBilled Duration: 300 ms",
+]
+UNHANDLED = {
+    "timestamp": "2026-11-25T10:00:00Z",
+    "log_level": "ERROR",
+    "errorMessage": "no",
+    "errorType": "ValueError",
+    "requestId": ONE,
+    "stackTrace": [],
+}
+TIMED_OUT = f"2026-11-25T10:00:00.000Z {ONE} Task timed out after 30.00 seconds"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (TRACEBACK, "ValueError: no"),
+        ([UNHANDLED], "ValueError: no"),
+        (
+            [TRACEBACK[0], "[ERROR] ValueError: no\nTraceback (most recent call last):"],
+            "ValueError: no",
+        ),
+        ([TIMED_OUT], "Task timed out after 30.00 seconds"),
+        ([done(ONE) | {"level": "ERROR", "message": "gone"}], "gone"),
+        ([done(ONE)], ""),
+    ],
+    ids=["emulator", "lambda", "text", "timeout", "own", "none"],
+)
+def test_an_invoke_that_raised_is_an_error_and_says_why(lines: list[Any], reason: str) -> None:
+    (invoke,) = Invokes().add(line(each, number) for number, each in enumerate(lines))
+    assert invoke.reason == reason
+    assert invoke.failing is bool(reason)
+
+
+def test_each_attempt_of_lambdas_is_counted() -> None:
+    attempt = (f"START RequestId: {ONE} Version: $LATEST", TRACEBACK[-1])
+    (invoke,) = Invokes().add(line(text, number) for number, text in enumerate(attempt * 3))
+    assert (invoke.attempts, invoke.ended, invoke.reported) == (3, True, 300)
