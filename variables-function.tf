@@ -17,7 +17,8 @@ variable "function" {
     - `timeout_seconds` (`30`): Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message
       for six times as long or longer.
     - `reserved_concurrency` (`null`): Invokes at a time that are reserved for the function and limit it; `null` takes
-      them from the account's shared pool. With a buffer 2 or more.
+      them from the account's shared pool. With a buffer 2 or more. AWS refuses what would leave other functions less
+      than 100, and any in a new account, whose quota is 10.
     - `environment`: Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all.
       Put no secrets here.
     - `layers` (`[]`): ARNs of layer versions for your own package, 5 at most.
@@ -55,6 +56,7 @@ variable "function" {
     # Seconds after which Lambda ends an invoke, 1 to 900. The queues hide a received message for six times as long or longer.
     timeout_seconds = optional(number, 30)
     # Invokes at a time that are reserved for the function and limit it; `null` takes them from the account's shared pool. With a buffer 2 or more.
+    # AWS refuses what would leave other functions less than 100, and any in a new account, whose quota is 10.
     reserved_concurrency = optional(number)
     # Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all. Put no secrets here.
     environment = optional(map(string), {})
