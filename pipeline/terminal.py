@@ -75,26 +75,34 @@ def print_json_line(document: Any) -> None:
 
 @contextlib.contextmanager
 def progress(console: Console, title: str) -> Iterator[ShowProgress]:
-    """A bar on a terminal, a line now and then elsewhere, for as long as the block lasts.
+    """A bar on a terminal, for as long as the block lasts; elsewhere a line now and then.
+
+    Without a terminal what is quick prints nothing, and what is not ends with a line that all of it
+    is done, where how much that is was known.
 
     Yields what moves it: to be called with what is being done, how much of it is done, and of how
     much in all, 0 where that is unknown.
     """
-    printed_at = -_LINE_SECONDS
+    began = printed_at = time.monotonic()
+    last, whole = "", False
     with bar(console) as shown:
         task = shown.add_task(escape(title), total=None)
 
         def move(what: str, done: int, total: int) -> None:
-            nonlocal printed_at
+            nonlocal printed_at, last, whole
             now = time.monotonic()
-            if not console.is_terminal and now - printed_at >= _LINE_SECONDS:
-                of_all = f" of {total}" if total else ""
-                console.print(f"  {escape(title)}: {done}{of_all} {what}", soft_wrap=True)
+            line = f"  {title}: {done}{f' of {total}' if total else ''} {what}"
+            due = not console.is_terminal and now - printed_at >= _LINE_SECONDS
+            last, whole = line, not due and 0 < total <= done
+            if due:
+                console.print(Text(line), soft_wrap=True)
                 printed_at = now
             description = escape(f"{title}: {what}")
             shown.update(task, description=description, completed=done, total=total or None)
 
         yield move
+    if whole and printed_at > began:
+        console.print(Text(last), soft_wrap=True)
 
 
 @contextlib.contextmanager
@@ -124,18 +132,27 @@ def printable(text: str, at_most: int | None = None) -> str:
 
 def heading(console: Console, text: str) -> None:
     """A line that opens a part."""
-    console.print(f"\n[bold]{escape(text)}[/]", soft_wrap=True)
+    console.print()
+    _words(console, Text(text, style="bold"), 0)
 
 
 def note(console: Console, text: str) -> None:
     """A plain sentence."""
-    console.print(Text(f"  {text}"), soft_wrap=True)
+    _words(console, Text(text), 2)
+
+
+def _words(console: Console, text: Text, indent: int) -> None:
+    """Print text, broken between words on a terminal, but where a command is to be copied."""
+    if console.is_terminal and "`" not in text.plain:
+        console.print(Padding(text, (0, 0, 0, indent)), overflow="fold")
+    else:
+        console.print(Text(" " * indent) + text, soft_wrap=True)
 
 
 def problems(console: Console, kind: str, lines: Sequence[str], at_most: int) -> None:
     """Print the first lines, each after its `kind` in red, and how many more there are."""
     for line in lines[:at_most]:
-        console.print(Text.assemble((f"  {kind}  ", "red"), printable(line)), soft_wrap=True)
+        _words(console, Text.assemble((f"{kind}  ", "red"), printable(line)), 2)
     if len(lines) > at_most:
         note(console, f"and {len(lines) - at_most} more {kind} (--json has all)")
 
@@ -190,6 +207,31 @@ def fields(console: Console, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         table.add_row(Text(name), Text(str(value)))
     console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def table(
+    console: Console,
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[str] = (),
+) -> None:
+    """Rows below each other, the first column to the left and all others to the right.
+
+    On a terminal that they don't fit, each row is a block. `styles` are of the rows.
+    """
+    columns = zip(head, *rows, strict=True)
+    first, *widths = (max(map(len, column)) for column in columns)
+    colours = [*styles, *[""] * (len(rows) - len(styles))]
+    if console.is_terminal and 2 + first + sum(2 + width for width in widths) > console.width:
+        for (name, *cells), style in zip(rows, colours, strict=True):
+            _words(console, Text(name, style=style), 2)
+            named = zip(head[1:], cells, strict=True)
+            _words(console, Text(", ".join(f"{label} {cell}" for label, cell in named if cell)), 6)
+        return
+    for (name, *cells), style in zip([head, *rows], ["", *colours], strict=True):
+        right = (f"  {cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        line = f"  {name:{first}}{''.join(right)}".rstrip()
+        console.print(Text(line, style=style), soft_wrap=True)
 
 
 def bar(console: Console) -> "Progress":

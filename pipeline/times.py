@@ -97,11 +97,6 @@ def utc(epoch: float) -> str:
     return _shown(epoch, "%Y-%m-%d %H:%M:%S UTC")
 
 
-def minute(epoch: float) -> str:
-    """The same where there is little room: `2026-11-22 09:40Z`."""
-    return _shown(epoch, "%Y-%m-%d %H:%MZ")
-
-
 def _shown(epoch: float, form: str) -> str:
     try:
         date = _START + timedelta(seconds=checked(epoch) // 1)

@@ -7,13 +7,16 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.accept.checks import CHECKS
 from pipeline.accept.journal import Journal, Result
 from pipeline.errors import PipelineError
-from pipeline.terminal import printable
+from pipeline.terminal import entry, printable
 
 _COLOURS = {"proved": "green", "disproved": "red", "could not be tried": "yellow"}
+# Narrower, no room is left for what was seen.
+_TABLE_WIDTH = 100
 
 
 def document(journal: Journal, seconds: float, dollars: float) -> dict[str, Any]:
@@ -52,13 +55,16 @@ def show(console: Console, journal: Journal) -> None:
     for name, result in _ordered(journal):
         seconds, dollars = f"{result.seconds:.1f}", f"{result.dollars:.4f}"
         message, verdict = printable(result.message), result.verdict
-        if console.is_terminal:
+        if console.is_terminal and console.width < _TABLE_WIDTH:
+            head = Text(f"{verdict}  {name}", style=_COLOURS[verdict])
+            entry(console, head, f"{seconds} s, ${dollars}: {message}")
+        elif console.is_terminal:
             coloured = f"[{_COLOURS[verdict]}]{verdict}[/]"
             table.add_row(name, coloured, seconds, dollars, escape(message))
         else:
             line = f"{name:24} {verdict:18} {seconds:>8} {dollars:>8}  {message}"
             console.print(line, soft_wrap=True, markup=False)
-    if console.is_terminal:
+    if console.is_terminal and console.width >= _TABLE_WIDTH:
         console.print(table)
 
 

@@ -23,13 +23,24 @@ def console(
     largest: Annotated[
         int, typer.Option("--largest", min=1, metavar="MIB", help="Largest file to upload.")
     ] = 100,
+    no_open: Annotated[
+        bool, typer.Option("--no-open", help="Print the link, and open no browser.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the pipeline on a page in your browser: upload files and follow them to their records.
 
     Starts the embedded lab if it does not run. Serves on this machine only, for whoever has the
-    link that is printed. Ctrl-C ends it, exit 0; 2 when it could not be started.
+    link, which is printed and opened where there is a terminal and a desktop. Ctrl-C ends it,
+    exit 0; 2 when it could not be started.
     """
     from pipeline.console import serve
 
-    serve.run(named, write=write, port=port, largest=largest * 1024 * 1024, as_json=as_json)
+    serve.run(
+        named,
+        write=write,
+        port=port,
+        largest=largest * 1024 * 1024,
+        as_json=as_json,
+        open_browser=not no_open,
+    )

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import socket
-from collections.abc import Callable
+import sys
+import webbrowser
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +28,9 @@ from pipeline.options import Named
 from pipeline.paths import LAB
 
 
-def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: bool) -> None:
+def run(
+    named: Named, *, write: bool, port: int | None, largest: int, as_json: bool, open_browser: bool
+) -> None:
     """Serve the page of a pipeline until Ctrl-C; `largest` is of an upload, in bytes.
 
     Starts the embedded lab if that is what `named` names. Raises PipelineError where a lab can't be
@@ -57,6 +62,8 @@ def run(named: Named, *, write: bool, port: int | None, largest: int, as_json: b
     acts = "uploads and replays" if console.write else "is read-only; --write lets it act"
     terminal.note(output, f"It {acts}. Whoever has the link gets in, from this machine only.")
     terminal.note(output, "Ctrl-C ends it" + (", the lab stays." if lab is not None else "."))
+    if open_browser and not as_json and has_desktop(os.environ):
+        webbrowser.open(url)
     connections = Connections()
     app = make(console, port=number, token=token, know=connections.know)
     config = configuration(app, connections)
@@ -80,6 +87,13 @@ def choose(named: Named) -> tuple[Callable[[], Target], Path | None]:
         target = named.find()
         return lambda: target, None
     return named.find, None
+
+
+def has_desktop(environment: Mapping[str, str]) -> bool:
+    """Whether somebody sits at a terminal of this machine with a browser to be opened."""
+    if "CI" in environment or "SSH_CONNECTION" in environment or not sys.stdout.isatty():
+        return False
+    return sys.platform == "darwin" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & environment.keys())
 
 
 class _Server(uvicorn.Server):

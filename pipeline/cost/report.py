@@ -138,21 +138,15 @@ def _print_assumed(console: Console, plan: Plan, assumed: Assumed, table: Prices
 
 
 def _print_costs(console: Console, costs: Sequence[bill.Cost]) -> None:
-    rows = [("", "a month", "free", "billed", "dollars")]
+    rows = []
     for cost in costs:
         free = _text(cost.free) if cost.item.free is not None else "-"
         dollars = "?" if cost.dollars is None else bill.money(cost.dollars)
         rows.append((_name(cost), _text(cost.quantity), free, _text(cost.billed), dollars))
     rows.append(("together", "", "", "", bill.money(bill.total(costs))))
-    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
     console.print()
-    for name, *numbers in rows:
-        cells = [f"{cell:>{width}}" for cell, width in zip(numbers, widths, strict=True)]
-        _line(
-            console,
-            "  ".join([f"{name:{first}}", *cells]),
-            "bold" if name in ("", "together") else "",
-        )
+    head = "", "a month", "free", "billed", "dollars"
+    terminal.table(console, head, rows, [""] * len(costs) + ["bold"])
     for cost in costs:
         if cost.item.note and cost.billed:
             _line(console, f"{cost.item.service}, {cost.item.unit}: {cost.item.note}.", "dim")

@@ -119,7 +119,7 @@ def _bring_back(
     console: Console,
     seconds: Seconds,
 ) -> lab.Kept:
-    saved = times.utc(lab.saved_at(folder) or 0)
+    saved = times.local(lab.saved_at(folder) or 0)
     died = "Its emulator ended unexpectedly; the" if was == "died" else "The"
     terminal.heading(console, f"{died} lab comes back as it was saved at {saved}")
     with timed(seconds, "restore"):
@@ -169,7 +169,7 @@ def _stop(folder: Path, was: lab.State, kept: lab.Kept, console: Console) -> Non
             lab.write_kept(folder, replace(kept, pid=0))
         else:
             # Noted as if it had died, so that Terraform makes what is missing.
-            terminal.note(console, f"It had to be killed: what is kept is of {times.utc(saved)}.")
+            terminal.note(console, f"It had to be killed: what is kept is of {times.local(saved)}.")
     terminal.note(console, f"The lab is stopped; all that it held is in {folder / 'state'}.")
     terminal.note(console, f"Bring it back with `{lab.command('lab up', folder)}`.")
     terminal.note(console, f"Delete it for good with `{lab.command('lab down', folder)}`.")

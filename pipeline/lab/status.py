@@ -19,18 +19,20 @@ from pipeline.paths import fingerprint
 
 @dataclass(frozen=True)
 class Status:
-    """What `--json` prints; times are epoch seconds.
+    """What `--json` prints; times are ISO, in UTC.
 
-    `module` is `same` where what was applied is what the files are now, or `changed`. `contents`
-    counts objects, records, messages in the failure queue (`failed`), and alarms by state. All but
-    `state` and `folder` is None where it does not apply.
+    `bucket` and `table` are names. `module` is `same` where what was applied is what the files are
+    now, or `changed`. `contents` counts objects, records, messages in the failure queue (`failed`),
+    and alarms by state. All but `state` and `folder` is None where it does not apply.
     """
 
     state: lab.State
     folder: str
     endpoint: str | None = None
-    since: float | None = None
-    saved: float | None = None
+    bucket: str | None = None
+    table: str | None = None
+    since: str | None = None
+    saved: str | None = None
     module: str | None = None
     env: str | None = None
     contents: dict[str, Any] | None = None
@@ -58,16 +60,27 @@ def look(folder: Path) -> Status:
     if kept is None or state == "unfinished":
         return Status(state, str(folder))
     module = "same" if kept.module == fingerprint(folder / "root") else "changed"
-    saved = lab.saved_at(folder)
+    saved_at = lab.saved_at(folder)
+    saved = None if saved_at is None else times.iso(saved_at)
     if state != "running":
         return Status(state, str(folder), saved=saved, module=module)
     lab.expect_answer(folder, kept)
     point_this_process_at(client_environment(kept.endpoint))
     # Not `up`, which looks for changes of the module only.
     again = f"run `terraform apply` in {folder / 'root'}, after `. {folder / 'env'}`"
-    contents = _contents(Target(root.needed(folder)[0], f"The lab in {folder}"), again)
-    env = str(folder / "env")
-    return Status(state, str(folder), kept.endpoint, kept.since, saved, module, env, contents)
+    found = Target(root.needed(folder)[0], f"The lab in {folder}")
+    return Status(
+        state,
+        str(folder),
+        kept.endpoint,
+        found.bucket_name,
+        found.table_name,
+        times.iso(kept.since),
+        saved,
+        module,
+        str(folder / "env"),
+        _contents(found, again),
+    )
 
 
 def _contents(found: Target, again: str) -> dict[str, Any]:
@@ -97,7 +110,7 @@ def _print(console: Console, folder: Path, status: Status) -> None:
     up, down = (f"`{lab.command(name, folder)}`" for name in ("lab up", "lab down"))
     saved = "nothing was saved"
     if status.saved is not None:
-        saved = f"what it held was saved at {times.utc(status.saved)}"
+        saved = f"what it held was saved at {times.local(times.epoch(status.saved))}"
     sentences = {
         "none": f"No lab is in {folder}: make one with {up}.",
         "unfinished": f"A lab is being made in {folder}, or that was cut short: then {up} begins "
@@ -120,11 +133,13 @@ def _print(console: Console, folder: Path, status: Status) -> None:
         alarms = (f"{count} {state}" for state, count in contents["alarms"].items())
         shown = {
             "endpoint": str(status.endpoint),
-            "since": times.utc(status.since or 0),
+            "bucket": str(status.bucket),
+            "table": str(status.table),
+            "since": times.local(times.epoch(status.since)),
             **shown,
             "objects": str(contents["objects"]),
             "records": str(contents["records"]),
-            "failure queue": f"{contents['failed']} messages",
+            "failure queue": f"{contents['failed']} message{'s' * (contents['failed'] != 1)}",
             "alarms": ", ".join(alarms) or "none",
             "to use it": f". {status.env}",
             "what to try": up,

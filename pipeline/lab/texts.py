@@ -22,7 +22,7 @@ def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
     for name in sorted(item, key=lambda name: (name != "objectId", name)):
         kind, value = next(iter(item[name].items()))
         is_time = name in ("timestamp", "ttl") and kind == "N"
-        read = f"  ({times.utc(float(value))})" if is_time else ""
+        read = f"  ({times.local(float(value))})" if is_time else ""
         shown[name] = f"{kind}  {value}{read}"
     fields(console, shown)
 

@@ -17,10 +17,11 @@ def figures_of(
 
     Times are in milliseconds where their name ends so: `upload_ms` is until S3 took an upload,
     `latency_ms` from there to its record, `behind_ms` how late it started, `total_ms` from when it
-    was due (in a burst, started) to its record. `recorded` uploads have one record or more,
-    `unseen` of them were not on the stream; others are `in_failure_queue`, `lost` (in neither),
-    `unconfirmed` (the table could not be read), or were `refused` by S3. `kept` and `removed` count
-    objects and records.
+    was due (in a burst, started) to its record. `cold_ms` and `warm_ms` are `latency_ms` apart: of
+    the `cold_starts` uploads for which the function was loaded first, and of the others. `recorded`
+    uploads have one record or more, `unseen` of them were not on the stream; others are
+    `in_failure_queue`, `lost` (in neither), `unconfirmed` (the table could not be read), or were
+    `refused` by S3. `kept` and `removed` count objects and records.
     """
     plan, taken, delivery = load.plan, load.taken, load.found.delivery
     # When each record was seen, and when its upload was due or started.
@@ -29,6 +30,13 @@ def figures_of(
         for upload in taken
         if (at := load.recorded_at(upload)) is not None
     ]
+    cold = results.cold
+    apart = {
+        is_cold: [
+            at for number, at in results.latency.items() if (number in (cold or ())) == is_cold
+        ]
+        for is_cold in (True, False)
+    }
     began = [upload.began for upload in load.sent]
     first, last = min(began), max(began)
     notes = list(results.notes)
@@ -63,6 +71,10 @@ def figures_of(
         "doubled": sorted(upload.key for upload in results.doubled),
         "refused": {upload.key: str(upload.error) for upload in load.sent if upload.error},
         "latency_ms": _milliseconds(results.latency.values()),
+        "cold_starts": None if cold is None else len(cold),
+        # Only where there are both.
+        "cold_ms": _milliseconds(apart[True]) if all(apart.values()) else None,
+        "warm_ms": _milliseconds(apart[False]) if all(apart.values()) else None,
         "upload_ms": _milliseconds(upload.answered - upload.began for upload in taken),
         "behind_ms": _milliseconds(
             upload.began - upload.due for upload in load.sent if upload.due is not None

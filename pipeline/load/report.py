@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipeline import prices, terminal
@@ -172,20 +171,30 @@ def _draw(
 
 def _print(console: Console, figures: dict[str, Any]) -> None:
     terminal.heading(console, "How long it took")
-    table = Table(box=None, pad_edge=False, padding=(0, 0, 0, 2))
-    table.add_column(no_wrap=True)
-    for name in ("p50", "p90", "p99", "max"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for label, spread in {
-        "an upload started late by": figures["behind_ms"],
-        "until S3 took it": figures["upload_ms"],
-        "from there to its record": figures["latency_ms"],
-        "in all": figures["total_ms"],
-    }.items():
-        if spread is not None:
-            values = [duration(value / 1000) for value in spread.values()]
-            table.add_row(f"  {label}", *values, style="bold" if "record" in label else "")
-    console.print(table)
+    spreads = {
+        label: spread
+        for label, spread in {
+            "an upload started late by": figures["behind_ms"],
+            "until S3 took it": figures["upload_ms"],
+            "from there to its record": figures["latency_ms"],
+            "the same, cold starts": figures["cold_ms"],
+            "the same, all others": figures["warm_ms"],
+            "in all": figures["total_ms"],
+        }.items()
+        if spread is not None
+    }
+    rows = [
+        (label, *(duration(value / 1000) for value in spread.values()))
+        for label, spread in spreads.items()
+    ]
+    styles = ["bold" if "record" in label else "" for label in spreads]
+    terminal.table(console, ("", "p50", "p90", "p99", "max"), rows, styles)
+    if figures["cold_starts"]:
+        terminal.note(
+            console,
+            f"{_some(figures['cold_starts'], 'upload')} met a cold start: the function was loaded "
+            "for it first. A second run has fewer.",
+        )
     terminal.note(
         console,
         "A record counts from when it was read from the table's stream, every "

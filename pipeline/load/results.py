@@ -1,10 +1,11 @@
 """What became of the uploads of a load run."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 
-from pipeline.deployed import aws, failure_queue
+from pipeline.deployed import aws, failure_queue, log
 from pipeline.deployed.failure_queue import FailedEvent
 from pipeline.errors import PipelineError
 from pipeline.load.run import Load, Upload
@@ -14,6 +15,7 @@ from pipeline.terminal import ShowProgress
 _CONFIRMED = 1000
 _QUEUE_SECONDS = 1
 _BATCH = 100
+_CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Results:
     `unseen` have a record that was not on the stream, `failed` a message in the failure queue,
     `lost` neither, `doubled` several records; of `unconfirmed` it is unknown, since `ended_by` kept
     the table from being read. `confirmed` of those on the stream were found in the table, too.
-    `notes` says what else is wrong.
+    `cold` are the numbers of those that met a cold start, as the function's log says, None where it
+    can't be read. `notes` says what else is wrong.
     """
 
     latency: dict[int, float]
@@ -36,6 +39,7 @@ class Results:
     confirmed: int
     notes: list[str]
     ended_by: PipelineError | None
+    cold: set[int] | None
 
 
 def results_of(load: Load, progress: ShowProgress) -> Results:
@@ -78,6 +82,7 @@ def results_of(load: Load, progress: ShowProgress) -> Results:
         confirmed=sum(bool(stored.get(upload.number)) for upload in sample),
         notes=notes,
         ended_by=ended_by,
+        cold=_cold(load),
     )
 
 
@@ -130,6 +135,22 @@ def _stored(
             return answers, error
         answers |= {number: bool(own & found) for number, own in ids.items()}
     return answers, None
+
+
+def _cold(load: Load) -> set[int] | None:
+    since = time.time() - (time.monotonic() - min(upload.began for upload in load.sent))
+    try:
+        logs, group = aws.client("logs", **load.found.settings), load.found.log_group_name
+        # Its clock may differ a little.
+        found = log.events(logs, group, since - _CLOCK_SECONDS, "{ $.coldStart IS TRUE }")
+    except (PipelineError, *aws.ERRORS):
+        # The figures are worth printing without.
+        return None
+    lines = (log.document(event["message"]) for event in found)
+    # The emulator does not know all patterns.
+    cold = (line.get("objectIds") for line in lines if line.get("coldStart") is True)
+    ids = {str(each) for found in cold if isinstance(found, list) for each in found}
+    return {upload.number for upload in load.taken if ids & load.object_ids(upload)}
 
 
 def _failed(load: Load) -> set[str]:

@@ -85,7 +85,7 @@ def _figures(result: Reconciliation) -> dict[str, object]:
         "items that are no records": result.strangers,
     }
     return {
-        "compared since": times.iso(result.compared_since),
+        "compared since": times.local(result.compared_since),
         "object versions": len(result.versions),
         "expected in the table": compared.expected,
         "agreeing": compared.agreeing,
@@ -99,7 +99,7 @@ def _figures(result: Reconciliation) -> dict[str, object]:
 
 
 def _missing_line(version: Version, queues: Queues) -> str:
-    uploaded = times.iso(version.modified)
+    uploaded = times.local(version.modified)
     return f"{_name(version)}, uploaded {uploaded}: {_event_of(version, queues)}"
 
 
@@ -124,7 +124,7 @@ def _doubled_line(twins: Sequence[Record]) -> str:
 
 def _stale_line(stale: Stale) -> str:
     record = stale.record
-    when = times.iso(record.timestamp)
+    when = times.local(record.timestamp)
     return f"{_name(record)}, of {when} in record {record.object_id}: {stale.why}"
 
 

@@ -18,7 +18,7 @@ from pipeline.replay.choice import ID_LENGTH, Choice
 from pipeline.replay.run import Outcome, clients, depth, replay
 
 # A narrower terminal shows a block a message instead of a table.
-_TABLE_WIDTH = 100
+_TABLE_WIDTH = 110
 # The whole reason is in --json, and in the function's log.
 _REASON_LENGTH = 300
 _LINE_WIDTH = 100_000
@@ -214,7 +214,7 @@ def _row(message: Failure) -> dict[str, str]:
     when = message.failed_at
     return {
         "id": terminal.printable(message.message_id[:ID_LENGTH]),
-        "when": "-" if when is None else times.minute(when),
+        "when": "-" if when is None else times.local(when),
         "from": known.how if known else "-",
         "attempts": "-" if known is None or known.attempts is None else str(known.attempts),
         "bucket": terminal.printable(bucket),
@@ -229,7 +229,7 @@ def _as_json(outcome: Outcome, only_show: bool) -> dict[str, Any]:
     known = message if isinstance(message, FailedEvent) else None
     return {
         "message_id": message.message_id,
-        "failed_at": message.failed_at,
+        "failed_at": None if message.failed_at is None else times.iso(message.failed_at),
         "from": known.how if known else None,
         "attempts": known.attempts if known else None,
         "reason": message.reason,

@@ -48,11 +48,9 @@ def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> i
             with closing(stages):
                 for step in stages:
                     steps.append(step)
-                    line = Text("  ")
-                    line.append(f"{step.verdict:8}", style=_COLOURS[step.verdict])
-                    line.append(f"{step.seconds:6.2f} s  {step.name:14}", style="cyan")
-                    line.append(terminal.printable(step.message))
-                    console.print(line, soft_wrap=True)
+                    head = Text(f"{step.verdict:8}", style=_COLOURS[step.verdict])
+                    head.append(f"{step.seconds:6.2f} s  {step.name:13}", style="cyan")
+                    terminal.entry(console, head, step.message)
     except KeyboardInterrupt:
         terminal.note(console, "Interrupted: nothing of the probe is left.")
         raise

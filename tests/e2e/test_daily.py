@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,16 @@ def test_a_pipe_that_closes_ends_what_follows_quietly(
     process.stdout.close()
     assert process.wait(60) == 141
     assert process.stderr.read() == ""
+
+
+def test_status_names_what_to_look_at_and_since_when(embedded: Kept) -> None:
+    status, out, _ = embedded.lab("lab", "status")
+    assert status == 0
+    for part in (
+        embedded.environment["AWS_ENDPOINT_URL"],
+        f"  bucket         {embedded.outputs['bucket_name']}\n",
+        f"  table          {embedded.outputs['table_name']}\n",
+    ):
+        assert part in out
+    found = json.loads(embedded.lab("lab", "status", "--json")[1])
+    assert datetime.fromisoformat(found["since"]).utcoffset() == timedelta(0)

@@ -296,7 +296,7 @@ def a_time_that_an_option_takes(folder: Path, text: str) -> None:
 
 @reads(hostile.NUMBERS)
 def a_time_that_is_shown(folder: Path, epoch: float) -> None:
-    for show in (times.iso, times.utc, times.minute):
+    for show in (times.iso, times.utc, times.local, times.iso_ms, times.local_ms):
         assert show(epoch)
 
 
@@ -329,7 +329,9 @@ def test_a_message_with_a_date_past_the_calendar_is_shown(tmp_path: Path) -> Non
     body = '{"timestamp":"9999-12-31T23:59:59-14:00","requestPayload":{"Records":[1]}}'
     a_message_of_the_failure_queue(tmp_path, body, {"SentTimestamp": "1795340400123"}, {})
     message = {"Body": body, "Attributes": {"SentTimestamp": "1795340400123"}}
-    assert report._row(failure_queue.read(message))["when"] == "2026-11-22 09:40Z"
+    assert report._row(failure_queue.read(message))["when"] == times.local(
+        times.epoch("2026-11-22T09:40:00Z")
+    )
 
 
 @pytest.mark.parametrize(

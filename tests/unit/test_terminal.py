@@ -25,3 +25,62 @@ def test_an_entry_is_one_line_where_there_is_no_terminal() -> None:
     out = io.StringIO()
     terminal.entry(Console(file=out, width=20), Text("2026-11-28  INFO"), f"{KEY}\n\x1b[31m")
     assert out.getvalue() == f"  2026-11-28  INFO  {KEY}\\n\\x1b[31m\n"
+
+
+ROWS = [("until S3 took it", "800 ms", "2.3 s"), ("from there to its record", "12.6 s", "14.2 s")]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_a_table_that_does_not_fit_becomes_blocks_and_loses_nothing(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, no_color=True, highlight=False)
+    terminal.table(console, ("", "p50", "p99"), ROWS, ["", "bold"])
+    shown = Text.from_ansi(out.getvalue()).plain.splitlines()
+    assert max(map(len, shown)) <= width
+    together = " ".join(" ".join(shown).split())
+    for name, p50, p99 in ROWS:
+        assert name in together
+        between = f" p50 {p50}, p99 {p99}" if width < 80 else f" {p50} {p99}"
+        assert between in together.replace("  ", " ")
+
+
+def test_without_a_terminal_a_table_has_one_line_a_row() -> None:
+    out = io.StringIO()
+    terminal.table(Console(file=out, width=20), ("", "p50", "p99"), ROWS)
+    assert len(out.getvalue().splitlines()) == 1 + len(ROWS)
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_sentences_break_between_words_but_commands_stay_whole(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, highlight=False)
+    terminal.note(console, "A record counts from when it was read from the stream.")
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(out.getvalue().split()).endswith("was read from the stream.")
+    terminal.note(console, "Bring it back with `pipeline lab up --work-dir /tmp/a-folder`.")
+    assert "`pipeline lab up --work-dir /tmp/a-folder`" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps", "lines"),
+    [
+        (0, 3, []),
+        (10, 3, ["1 of 3 replayed", "2 of 3 replayed", "3 of 3 replayed"]),
+        (3, 3, ["2 of 3 replayed", "3 of 3 replayed"]),
+        # Where it ended early, the command itself says how far it came.
+        (3, 2, ["2 of 3 replayed"]),
+        (3, 4, ["2 of 4 replayed", "4 of 4 replayed"]),
+    ],
+)
+def test_piped_progress_ends_with_one_true_line_or_prints_none(
+    seconds: int, steps: int, lines: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, out = 100.0, io.StringIO()
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    with terminal.progress(Console(file=out), "queue") as move:
+        move("replayed", 0, max(3, steps))
+        for step in range(1, steps + 1):
+            now += seconds
+            move("replayed", step, max(3, steps))
+    assert out.getvalue().splitlines() == [f"  queue: {line}" for line in lines]

@@ -10,7 +10,7 @@ from subprocess import Popen
 
 import pytest
 
-from pipeline.console.serve import choose
+from pipeline.console.serve import choose, has_desktop
 from pipeline.emulator.ports import HOST
 from pipeline.emulator.process import client_environment
 from pipeline.options import Named
@@ -86,3 +86,27 @@ def test_options_choose_a_stack_and_none_the_lab() -> None:
     assert find().bucket_name == "b"
     _, lab = choose(Named(None, None, None, None, None))
     assert lab is not None
+
+
+@pytest.mark.parametrize(
+    ("environment", "terminal", "platform", "opened"),
+    [
+        ({"DISPLAY": ":0"}, True, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, True, "linux", True),
+        ({}, True, "darwin", True),
+        ({}, True, "linux", False),
+        ({"DISPLAY": ":0"}, False, "linux", False),
+        ({"DISPLAY": ":0", "CI": "true"}, True, "linux", False),
+        ({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, True, "darwin", False),
+    ],
+)
+def test_a_browser_is_opened_only_where_somebody_sits_before_it(
+    environment: dict[str, str],
+    terminal: bool,
+    platform: str,
+    opened: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    monkeypatch.setattr("sys.platform", platform)
+    assert has_desktop(environment) is opened

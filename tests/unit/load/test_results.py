@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from pipeline.deployed.table import ThrottledError
 from pipeline.load.figures import figures_of, problems
-from pipeline.load.results import results_of
+from pipeline.load.results import Results, results_of
 from tests.unit.load.test_load import plan
 
 
@@ -40,7 +42,9 @@ def test_a_table_that_is_throttled_to_the_end_leaves_the_figures_without_what_it
         taken=uploads,
         sent=uploads,
         plan=plan(),
-        found=SimpleNamespace(buffer_queue_url=None, delivery={}),
+        found=SimpleNamespace(
+            buffer_queue_url=None, delivery={}, settings={"region_name": "-"}, log_group_name="log"
+        ),
         table=Busy(),
         sqs=messages,
         bucket="uploads",
@@ -60,3 +64,36 @@ def test_a_table_that_is_throttled_to_the_end_leaves_the_figures_without_what_it
     assert figures["latency_ms"]["p50"] == 1000
     assert "throttled for 300 s" in figures["ended_by"]
     assert len(problems(figures)["not confirmed"]) == 50
+
+
+@pytest.mark.parametrize(
+    ("cold", "apart"),
+    [
+        ({0, 1}, (2000, 1000)),
+        (set(), (None, None)),
+        (None, (None, None)),
+        ({0, 1, 2, 3}, (None, None)),
+    ],
+)
+def test_uploads_that_met_a_cold_start_are_told_apart(
+    cold: set[int] | None, apart: tuple[float | None, ...]
+) -> None:
+    uploads = [upload(number) for number in range(4)]
+    latency = {each.number: 2.0 if each.number in (cold or ()) else 1.0 for each in uploads}
+    load: Any = SimpleNamespace(
+        taken=uploads,
+        sent=uploads,
+        plan=plan(),
+        found=SimpleNamespace(delivery={}),
+        table=Busy(),
+        bucket="uploads",
+        parallel=1,
+        poll_seconds=1.0,
+        has_keys=True,
+        recorded_at=lambda upload: 3.0,
+    )
+    results = Results(latency, [], [], [], [], [], 4, [], None, cold)
+    figures = figures_of(load, results, 60.0, None)
+    assert figures["cold_starts"] == (None if cold is None else len(cold))
+    spreads = figures["cold_ms"], figures["warm_ms"]
+    assert tuple(spread and spread["p50"] for spread in spreads) == apart
