@@ -34,6 +34,8 @@ def full(lab: Lab) -> Iterator[Lab]:
     """The lab with a recorded and three failed uploads, an alarm in ALARM and its notification."""
     lab.forget_failures()
     lab.upload(LONG)
+    # Before the function may not write any more.
+    until(lambda: LONG in lab.keys())
     with lab.failing():
         for number in range(3):
             lab.upload(f"failed {number} {LONG}")
