@@ -61,8 +61,10 @@ def wait(seconds: float) -> None:
 
 def print_json(document: Any) -> None:
     """Print `document` on stdout; in ASCII, so that no name in it can control a terminal."""
-    json.dump(document, sys.stdout, indent=2, default=str)
-    sys.stdout.write("\n")
+    try:
+        print(json.dumps(document, indent=2, default=str), flush=True)
+    except BrokenPipeError:
+        end_quietly()
 
 
 def print_json_line(document: Any) -> None:

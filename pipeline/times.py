@@ -71,22 +71,23 @@ def iso(epoch: float) -> str:
 
 def iso_ms(epoch_ms: float) -> str:
     """Epoch milliseconds as an ISO time in UTC, as a log has them."""
-    return _in_zone(epoch_ms / 1000, "milliseconds", UTC)
+    return _in_zone(epoch_ms, "milliseconds", UTC)
 
 
 def local(epoch: float) -> str:
     """Epoch seconds as an ISO time in this machine's zone: `2026-11-22T10:40:00+01:00`."""
-    return _in_zone(epoch, "seconds")
+    return _in_zone(epoch * 1000, "seconds")
 
 
 def local_ms(epoch_ms: float) -> str:
     """Epoch milliseconds in the same way: `2026-11-22T10:40:00.123+01:00`."""
-    return _in_zone(epoch_ms / 1000, "milliseconds")
+    return _in_zone(epoch_ms, "milliseconds")
 
 
-def _in_zone(epoch: float, precision: str, zone: tzinfo | None = None) -> str:
+def _in_zone(epoch_ms: float, precision: str, zone: tzinfo | None = None) -> str:
     try:
-        shown = (_START + timedelta(milliseconds=checked(epoch) * 1000 // 1)).astimezone(zone)
+        milliseconds = round(checked(epoch_ms / 1000) * 1000)
+        shown = (_START + timedelta(milliseconds=milliseconds)).astimezone(zone)
     except (ValueError, OverflowError):
         return _UNKNOWN
     return shown.isoformat(timespec=precision).replace("+00:00", "Z" if zone else "+00:00")

@@ -52,7 +52,7 @@ def run(folder: Path, port: int | None, *, keep: bool, as_json: bool) -> int:
     Only logs stay, unless `keep` is given and the demo succeeds. Raises PipelineError when
     something is missing or Terraform fails.
     """
-    console = Console(stderr=as_json, highlight=False)
+    console = terminal.console(stderr=as_json)
     result = Result()
     try:
         with lab.exclusive(folder):

@@ -24,7 +24,7 @@ def up(folder: Path, port: int | None, *, as_json: bool) -> int:
     made. Raises PipelineError; then, or interrupted, there is a lab that the next `up` finds, or
     none.
     """
-    console = Console(stderr=as_json, highlight=False)
+    console = terminal.console(stderr=as_json)
     was, applied, endpoint, seconds = start(folder, console, port)
     pipeline, subscriber = root.needed(folder)
     if seconds:
@@ -88,7 +88,7 @@ def down(folder: Path, *, keep_state: bool, as_json: bool) -> int:
 
     Raises PipelineError when there is none.
     """
-    console = Console(stderr=as_json, highlight=False)
+    console = terminal.console(stderr=as_json)
     seconds: Seconds = {}
     with lab.exclusive(folder):
         was, kept = lab.look(folder)

@@ -47,7 +47,7 @@ def run(folder: Path, *, as_json: bool) -> int:
     if as_json:
         terminal.print_json(asdict(status))
     else:
-        _print(Console(highlight=False), folder, status)
+        _print(terminal.console(), folder, status)
     return int(status.state != "running")
 
 

@@ -114,6 +114,7 @@ def next_steps(
     }
     ours = {
         "console": "watch it on a page: drop a file, see it travel",
+        "tail": "follow uploads, records, failures and alarms in one stream",
         "verify": "check that every part does what it should",
         "load": "upload many files, and count their records",
         "replay": "look into the failure queue, and put it through again",

@@ -1,12 +1,9 @@
 """Print the stages as they are checked, and a sentence in the end."""
 
-import json
-import sys
 import time
 from contextlib import closing
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.text import Text
 
 from pipeline import terminal
@@ -30,7 +27,7 @@ _COLOURS = {"ok": "green", "failing": "bold red", "unknown": "yellow", "skipped"
 
 def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> int:
     """Verify the pipeline; returns the exit status. Raises PipelineError if it can't be tried."""
-    console = Console(stderr=as_json, highlight=False, emoji=False)
+    console = terminal.console(stderr=as_json)
     began = time.monotonic()
     steps: list[Step] = []
     # An absent output is reported before AWS is asked.
@@ -72,7 +69,5 @@ def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> i
             "failing": failing,
             "steps": [asdict(step) for step in steps],
         }
-        # ASCII: a control character in a name must not reach the terminal.
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        terminal.print_json(document)
     return status

@@ -1,6 +1,9 @@
 """What a terminal of any width gets."""
 
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -8,6 +11,7 @@ from rich.text import Text
 
 from pipeline import terminal
 
+REPOSITORY = Path(__file__).parents[2]
 KEY = "invoices/2026-11 müller+söhne.pdf"
 
 
@@ -84,3 +88,28 @@ def test_piped_progress_ends_with_one_true_line_or_prints_none(
             now += seconds
             move("replayed", step, max(3, steps))
     assert out.getvalue().splitlines() == [f"  queue: {line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    "printing",
+    [
+        "terminal.print_json(list(range(99_999)))",
+        "[terminal.print_json_line({}) for _ in range(99_999)]",
+        "[terminal.console().print('line') for _ in range(9_999)]",
+        "terminal.wait(60)",
+    ],
+)
+def test_whoever_reads_no_more_ends_it_quietly(printing: str) -> None:
+    script = f"from pipeline import terminal\nprint('first', flush=True)\n{printing}\n"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "first\n"
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (141, "")

@@ -1,9 +1,12 @@
 """What a run says at its end, and what it costs."""
 
+import io
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from pipeline import prices
 from pipeline.accept import estimate, report
@@ -34,6 +37,16 @@ def journal(**results: Result) -> Journal:
 )
 def test_the_exit_status_tells_disproved_from_not_tried(results: list[Result], status: int) -> None:
     assert report.status(results) == status
+
+
+@pytest.mark.parametrize("width", [20, 40])
+def test_a_narrow_terminal_gets_a_block_for_each_check(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, no_color=True)
+    report.show(console, journal(replay=PROVED, deliver_ndns=DISPROVED))
+    lines = Text.from_ansi(out.getvalue()).plain.splitlines()
+    assert max(map(len, lines)) <= width
+    assert "deliver-ndns" in "".join(lines).replace(" ", "")
 
 
 def test_the_table_is_in_the_order_of_the_checks_in_each_form() -> None:
