@@ -35,7 +35,7 @@ def full(lab: Lab) -> Iterator[Lab]:
     lab.forget_failures()
     lab.upload(LONG)
     # Before the function may not write any more.
-    until(lambda: LONG in lab.keys())
+    until(lambda: {LONG} <= lab.keys())
     with lab.failing():
         for number in range(3):
             lab.upload(f"failed {number} {LONG}")
