@@ -23,6 +23,9 @@ locals {
       timeout_seconds      = { least = 1, most = 900, write = "a whole number of seconds, 1 to 900" }
       reserved_concurrency = { least = 0, most = 2147483647, write = "a whole number, 0 or more, or leave it out for the account's shared pool" }
     }
+    hook = {
+      concurrency = { least = 1, most = 64, write = "a whole number of calls at a time, 1 to 64" }
+    }
     table = {
       write_units = { least = 1, most = 1000000, write = "a whole number of units a second, 1 or more (25 are free)" }
       read_units  = { least = 1, most = 1000000, write = "a whole number of units a second, 1 or more (25 are free)" }
@@ -80,8 +83,8 @@ locals {
   # The statements of modules/iam/policy.tf and modules/s3/policy.tf.
   own_sids = {
     role = [
-      "WriteRecords", "WriteLogs", "HandOverFailures", "ReadBuffer", "OpenTableAndQueues", "SealMessages", "SendTraces",
-      "ManageNetworkInterfaces", "NoNetworkInterfacesFromCode",
+      "WriteRecords", "WriteLogs", "HandOverFailures", "ReadBuffer", "ReadObjects", "OpenTableAndQueues", "SealMessages",
+      "OpenObjects", "SendTraces", "ManageNetworkInterfaces", "NoNetworkInterfacesFromCode",
     ]
     bucket = ["TlsOnly"]
   }
@@ -116,12 +119,18 @@ locals {
     sqs        = "^arn:[^:]+:sqs:[^:]+:[0-9]{12}:[A-Za-z0-9_-]+$"
   }
 
-  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and this module's own two.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and this module's own.
   reserved_environment = [
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_DEFAULT_REGION",
     "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_RUNTIME_API", "AWS_REGION", "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT", "TABLE_NAME", "TTL_SECONDS",
+    "AWS_SESSION_TOKEN", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT", "RECORD_HOOK",
+    "RECORD_HOOK_CONCURRENCY", "TABLE_NAME", "TTL_SECONDS",
+  ]
+
+  # The files of lambda_src, which Python finds before a layer's.
+  own_modules = [
+    "answer", "dynamodb", "events", "hooks", "http11", "lambda_function", "logs", "records", "sigv4", "trust", "typed",
   ]
 }

@@ -69,6 +69,13 @@ locals {
         ])
       },
       {
+        applies = try(var.function.hook.read_objects, false)
+        sentence = join(" ", [
+          "function.hook.read_objects is true, and nothing of S3's requests is free:",
+          "${local.money.s3_gets} per ${local.amounts.per.s3_gets} reads.",
+        ])
+      },
+      {
         applies = local.has_rule || var.bucket.eventbridge == true
         sentence = join(" ", [
           "${local.emits}:",

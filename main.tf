@@ -79,12 +79,20 @@ module "function" {
     timeout_seconds      = var.function.timeout_seconds
     reserved_concurrency = var.delivery.paused && !local.buffered ? 0 : var.function.reserved_concurrency
     layers               = var.function.layers
+    hook                 = var.function.hook
     vpc                  = var.function.vpc
     tracing              = var.function.tracing
-    environment = merge(var.function.environment, {
-      TABLE_NAME  = module.table.name
-      TTL_SECONDS = tostring(var.table.ttl_hours * 3600)
-    })
+    environment = merge(
+      var.function.environment,
+      {
+        TABLE_NAME  = module.table.name
+        TTL_SECONDS = tostring(var.table.ttl_hours * 3600)
+      },
+      var.function.hook == null ? {} : {
+        RECORD_HOOK             = var.function.hook.handler
+        RECORD_HOOK_CONCURRENCY = tostring(var.function.hook.concurrency)
+      },
+    )
   }
   log = {
     group_name     = local.log_group_name
@@ -129,8 +137,10 @@ module "role" {
   log_group_arn     = local.log_group_arn
   failure_queue_arn = local.failure_queue_arn
   buffer_arn        = local.buffer == null ? null : local.buffer_arn
+  read_objects_of   = try(var.function.hook.read_objects, false) ? local.bucket_arn : null
   kms = merge(local.kms, {
-    via = [for service in ["dynamodb", "sqs"] : "${service}.${local.region}.${local.dns_suffix}"]
+    via         = [for service in ["dynamodb", "sqs"] : "${service}.${local.region}.${local.dns_suffix}"]
+    via_objects = "s3.${local.region}.${local.dns_suffix}"
   })
   tracing = var.function.tracing == "Active"
   vpc     = var.function.vpc != null

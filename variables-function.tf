@@ -11,6 +11,13 @@ variable "function" {
       plan.
     - `runtime` (`"python3.12"`): Lambda runtime. The module's handler needs `python3.12` or newer; your own package may
       need another. Known at plan.
+    - `hook` (`null`): Your own function that adds attributes to each record of the module's handler; `null` for none.
+      Not together with `package`. Known at plan.
+      - `package` (required): Path of a zip file with `python/<module>.py` in it. The module publishes it as a layer,
+        which leaves four for `layers`.
+      - `handler` (required): What the handler calls for each event, like `module.function`.
+      - `concurrency` (`8`): Calls at a time within one invoke, 1 to 64. The hook must allow for several threads.
+      - `read_objects` (`false`): Whether the function may read the bucket's objects. S3 charges for each read.
     - `architecture` (`"arm64"`): Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs
       it.
     - `memory_mb` (`256`): Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
@@ -21,7 +28,7 @@ variable "function" {
       than 100, and any in a new account, whose quota is 10.
     - `environment`: Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all.
       Put no secrets here.
-    - `layers` (`[]`): ARNs of layer versions for your own package, 5 at most.
+    - `layers` (`[]`): ARNs of layer versions for your own package or hook, 5 at most; with a hook 4.
     - `vpc` (`null`): The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a
       gateway endpoint. Removed or destroyed, it may leave network interfaces behind: delete them by hand.
       - `subnet_ids` (required): Ids of the subnets, 1 to 16.
@@ -49,6 +56,17 @@ variable "function" {
     handler = optional(string, "lambda_function.lambda_handler")
     # Lambda runtime. The module's handler needs `python3.12` or newer; your own package may need another. Known at plan.
     runtime = optional(string, "python3.12")
+    # Your own function that adds attributes to each record of the module's handler; `null` for none. Not together with `package`. Known at plan.
+    hook = optional(object({
+      # Path of a zip file with `python/<module>.py` in it. The module publishes it as a layer, which leaves four for `layers`.
+      package = string
+      # What the handler calls for each event, like `module.function`.
+      handler = string
+      # Calls at a time within one invoke, 1 to 64. The hook must allow for several threads.
+      concurrency = optional(number, 8)
+      # Whether the function may read the bucket's objects. S3 charges for each read.
+      read_objects = optional(bool, false)
+    }))
     # Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs it.
     architecture = optional(string, "arm64")
     # Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
@@ -60,7 +78,7 @@ variable "function" {
     reserved_concurrency = optional(number)
     # Environment variables beside the module's `TABLE_NAME` and `TTL_SECONDS`. Lambda takes 4 KB in all. Put no secrets here.
     environment = optional(map(string), {})
-    # ARNs of layer versions for your own package, 5 at most.
+    # ARNs of layer versions for your own package or hook, 5 at most; with a hook 4.
     layers = optional(list(string), [])
     # The VPC that the function runs in; `null` for none. From there it must reach DynamoDB, best by a gateway endpoint.
     # Removed or destroyed, it may leave network interfaces behind: delete them by hand.
@@ -124,6 +142,63 @@ variable "function" {
   }
 
   validation {
+    condition = var.function.hook == null || var.function.package == null
+    error_message = join(" ", [
+      "function.hook and function.package are both set, and the module's handler alone calls a hook;",
+      "leave one of them out.",
+    ])
+  }
+
+  # In base64 the path has one of three spellings, by where it stands in the zip file.
+  validation {
+    condition = var.function.hook == null ? true : try(anytrue([
+      for before in [0, 1, 2] : strcontains(
+        filebase64(var.function.hook.package),
+        substr(
+          base64encode("${substr("--", 0, before)}python/${split(".", var.function.hook.handler)[0]}"),
+          before == 0 ? 0 : before + 1,
+          floor((before + length("python/${split(".", var.function.hook.handler)[0]}")) / 3) * 4 - (before == 0 ? 0 : before + 1),
+        ),
+      )
+    ]) && startswith(filebase64(var.function.hook.package), "UEsD"), false)
+    error_message = join(" ", [
+      "function.hook.package is ${jsonencode(try(var.function.hook.package, null))};",
+      "write the path of a zip file that has python/${try(split(".", var.function.hook.handler)[0], "<module>")}.py in it,",
+      "like \"$${path.module}/hook.zip\".",
+    ])
+  }
+
+  validation {
+    condition = var.function.hook == null ? true : (
+      can(regex("^([A-Za-z_][A-Za-z0-9_]*[.])+[A-Za-z_][A-Za-z0-9_]*$", var.function.hook.handler))
+      && length(var.function.hook.handler) <= 128
+      && !contains(local.own_modules, split(".", var.function.hook.handler)[0])
+    )
+    error_message = join(" ", [
+      "function.hook.handler is ${jsonencode(try(var.function.hook.handler, null))}; write \"module.function\", at most 128 characters,",
+      "with a module that is none of the module's own (${join(", ", local.own_modules)}).",
+    ])
+  }
+
+  validation {
+    condition = var.function.hook == null ? true : length(var.function.layers) <= 4
+    error_message = join(" ", [
+      "function.layers names ${length(var.function.layers)} layers, and function.hook is one more; Lambda takes 5 at most:",
+      "name 4, or put them into the hook's package.",
+    ])
+  }
+
+  validation {
+    condition = alltrue([
+      for name, bound in local.bounds.hook : try(var.function.hook[name] == min(max(floor(var.function.hook[name]), bound.least), bound.most), true)
+    ])
+    error_message = join("\n", [
+      for name, bound in local.bounds.hook : "function.hook.${name} is ${try(var.function.hook[name], 0)}; write ${bound.write}."
+      if !try(var.function.hook[name] == min(max(floor(var.function.hook[name]), bound.least), bound.most), true)
+    ])
+  }
+
+  validation {
     condition     = contains(["arm64", "x86_64"], var.function.architecture)
     error_message = "function.architecture is \"${var.function.architecture}\"; write arm64 (a fifth cheaper) or x86_64."
   }
@@ -151,7 +226,7 @@ variable "function" {
     # In bytes, of which base64 makes four characters of three.
     condition = (
       alltrue([for value in values(var.function.environment) : value != null])
-      && floor(length(trim(base64encode(jsonencode(var.function.environment)), "=")) * 3 / 4) <= 3800
+      && floor(length(trim(base64encode(jsonencode(var.function.environment)), "=")) * 3 / 4) <= (var.function.hook == null ? 3800 : 3600)
     )
     error_message = join(" ", [
       "function.environment has ${floor(length(trim(base64encode(jsonencode(var.function.environment)), "=")) * 3 / 4)} bytes or a null in it;",

@@ -20,10 +20,11 @@ def match(delivery: Delivery, ids: list[str], reasons: dict[str, str]) -> list[F
     ]
 
 
-def to(delivery: Delivery, failures: list[Failure]) -> dict[str, Any]:
+def to(delivery: Delivery, failures: list[Failure], skipped: list[str]) -> dict[str, Any]:
     """The handler's return value.
 
-    SQS: `batchItemFailures` with exactly the failed messages. Anybody else: the success answer.
+    SQS: `batchItemFailures` with exactly the failed messages. Anybody else: the success answer,
+    with the `objectId`s that a hook `skipped`, if any.
     Raises NotStoredError when a direct record failed, or a message that has no id to be named by.
     """
     if delivery.buffered and all(failure.messageId for failure in failures):
@@ -31,7 +32,8 @@ def to(delivery: Delivery, failures: list[Failure]) -> dict[str, Any]:
         return {"batchItemFailures": [{"itemIdentifier": name} for name in failed]}
     if failures:
         raise NotStoredError(_text(failures))
-    return {"statusCode": 200, "body": '"Item stored"'}
+    success = {"statusCode": 200, "body": '"Item stored"'}
+    return {**success, "skipped": skipped} if skipped else success
 
 
 def _text(failures: list[Failure]) -> str:

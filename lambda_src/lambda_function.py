@@ -2,6 +2,7 @@
 
 Environment: `TABLE_NAME` (its key is `objectId`), `TTL_SECONDS` (how long a record lives),
 `AWS_LAMBDA_LOG_LEVEL` (INFO), `METRICS_NAMESPACE` (unset: no custom metrics, which cost money),
+`RECORD_HOOK` and `RECORD_HOOK_CONCURRENCY` (see hooks.py; unset: no hook),
 `AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, `AWS_CA_BUNDLE`, and
 what Lambda sets itself: region and credentials.
 """
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Direct invokes leave throttling to Lambda's own retries: a burst must not burn the timeout.
 DIRECT_PATIENCE_SECONDS = 3.0
+# Of an invoke's time; the rest is for writing what the hook returned.
+HOOK_SHARE = 0.75
 
 cold_start = True
 
@@ -42,9 +45,24 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     log_end = (deadline + started + seconds) / 2
 
     delivery = events.read(event)
-    items, ids = records.build((new for _, new in delivery.events), int(time.time()), _retention())
-    patience = deadline if delivery.buffered else min(deadline, started + DIRECT_PATIENCE_SECONDS)
-    reasons = table().write(items, deadline, patience) if items else {}
+    new = (event for _, event in delivery.events)
+    items, ids, sources = records.build(new, int(time.time()), _retention())
+    skipped: list[str] = []
+    reasons: dict[str, str] = {}
+    hooked: dict[str, float] = {}
+    writing = started
+    if os.environ.get("RECORD_HOOK"):
+        import hooks
+
+        hook_end = started + HOOK_SHARE * (deadline - started)
+        items, skipped, reasons = hooks.apply(items, sources, hook_end)
+        writing = time.monotonic()
+        hooked = {
+            "skipped": len(skipped),
+            "hookMilliseconds": round((writing - started) * 1000, 1),
+        }
+    patience = deadline if delivery.buffered else min(deadline, writing + DIRECT_PATIENCE_SECONDS)
+    reasons |= table().write(items, deadline, patience) if items else {}
     failures = answer.match(delivery, ids, reasons)
 
     lines = [failure._asdict() for failure in failures]
@@ -58,16 +76,17 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
         "received": read + delivery.ignored,
         "stored": len(stored),
         # A duplicate of what failed counts as failed.
-        "duplicatesFolded": read - len(stored) - len(failures),
+        "duplicatesFolded": read - len(stored) - len(failures) - len(skipped),
         "ignored": delivery.ignored,
         "failed": len(failures),
+        **hooked,
         "milliseconds": round((time.monotonic() - started) * 1000, 1),
     }
     about = {"coldStart": cold_start, "requestId": getattr(context, "aws_request_id", None)}
     logs.write("INFO", "Invoke done", **figures, **about, objectIds=stored[:25])
     logs.metrics(figures)
     cold_start = False
-    return answer.to(delivery, failures)
+    return answer.to(delivery, failures, skipped)
 
 
 @cache
@@ -93,3 +112,7 @@ def _retention() -> int:
 # Lambda lends an import a whole CPU or more, and an invoke at 256 MB a seventh of one.
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     table()
+    if os.environ.get("RECORD_HOOK"):
+        import hooks
+
+        hooks.prepare()

@@ -7,9 +7,10 @@ import json
 from collections.abc import Iterable
 
 from events import ObjectEvent
+from typed import Any
 
 # A DynamoDB item in its wire form: {"size": {"N": "5"}, ...}.
-Item = dict[str, dict[str, str]]
+Item = dict[str, dict[str, Any]]
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -32,22 +33,27 @@ _UNREQUESTED = {
 
 def build(
     events: Iterable[ObjectEvent], now: int, retention: int
-) -> tuple[dict[str, Item], list[str]]:
-    """Items by `objectId`, and the `objectId` of each event in its order.
+) -> tuple[dict[str, Item], list[str], dict[str, ObjectEvent]]:
+    """Items by `objectId`, the `objectId` of each event in its order, and each item's event.
 
     `now` in epoch seconds, `retention` in seconds. Of events with one identity that differ, the
     one that says most wins, so that the order of arrival decides nothing.
     """
     items: dict[str, Item] = {}
     ids = []
+    sources: dict[str, ObjectEvent] = {}
     for event in events:
         identity = object_id(event)
         item = _item(identity, event, now, retention)
-        known = items.setdefault(identity, item)
-        if known != item:
-            items[identity] = max(known, item, key=lambda i: (len(i), _encode(sorted(i.items()))))
+        known = items.get(identity)
+        if known is None or (item != known and _weight(item) > _weight(known)):
+            items[identity], sources[identity] = item, event
         ids.append(identity)
-    return items, ids
+    return items, ids, sources
+
+
+def _weight(item: Item) -> tuple[int, str]:
+    return len(item), _encode(sorted(item.items()))
 
 
 def object_id(event: ObjectEvent) -> str:

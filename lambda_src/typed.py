@@ -17,7 +17,7 @@ else:
             fields = body["__annotations__"]
             defaults = [body[field] for field in fields if field in body]
             made = namedtuple(name, fields, defaults=defaults, module=body["__module__"])
-            made.__doc__ = body["__doc__"]
+            made.__doc__ = body.get("__doc__")
             return made
 
     NamedTuple = type.__new__(_Fields, "NamedTuple", (), {})

@@ -36,12 +36,13 @@ COMPILER = "3.12.1"
 # CPython 3.12's magic number, and the flag of a file that names its source's hash, to be believed.
 _HEADER = bytes.fromhex("cb0d0d0a 01000000")
 # A new process makes the same bytes each time: which texts it shares depends on what ran before.
-# The names are those that the files have in Lambda.
+# The names are those that the files have in Lambda; docstrings, which nobody reads there, are left
+# out.
 _COMPILE = """
 import importlib._bootstrap_external as external, pathlib, sys
 for name in sys.argv[2:]:
     source = pathlib.Path(sys.argv[1], name).read_bytes()
-    code = compile(source, f"/var/task/{name}", "exec", dont_inherit=True)
+    code = compile(source, f"/var/task/{name}", "exec", dont_inherit=True, optimize=2)
     hashed = external._imp.source_hash(external._RAW_MAGIC_NUMBER, source)
     data = external._code_to_hash_pyc(code, hashed, checked=False)
     sys.stdout.buffer.write(len(data).to_bytes(4) + data)
@@ -56,15 +57,21 @@ _AMAZON = (
 
 
 def of_examples() -> dict[Path, Path]:
-    """The packages of the examples' own functions, by the folder of their sources.
+    """The packages of the examples' own functions and hooks, by the folder of their sources.
 
     A package is named after the only module in that folder.
     """
-    return {
+    functions = {
         module.parent: module.parent.with_name(f"{module.stem}.zip")
         for example in EXAMPLES
         for module in example.glob("src/*.py")
     }
+    hooks = {
+        example / "hook": example / f"{module.stem}.zip"
+        for example in EXAMPLES
+        for module in example.glob("hook/python/*.py")
+    }
+    return functions | hooks
 
 
 def roots() -> str:
@@ -92,13 +99,16 @@ def build(source: Path = FUNCTION, compiled: bool = False) -> bytes:
 
 def _sources(folder: Path) -> dict[str, bytes]:
     files = {}
-    for file in (*folder.glob("*.py"), *folder.glob("*.pem")):
-        files[file.name] = file.read_bytes()
-        if b"\r\n" in files[file.name]:
-            raise PipelineError(
-                f"{file} has Windows line ends, which would change the package: "
-                "run `git add --renormalize .`, then check it out again."
-            )
+    # In a layer, Python finds what is in the folder `python`.
+    for pattern in ("*.py", "*.pem", "python/*.py"):
+        for file in folder.glob(pattern):
+            name = file.relative_to(folder).as_posix()
+            files[name] = file.read_bytes()
+            if b"\r\n" in files[name]:
+                raise PipelineError(
+                    f"{file} has Windows line ends, which would change the package: "
+                    "run `git add --renormalize .`, then check it out again."
+                )
     return files
 
 

@@ -36,6 +36,16 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   dynamic "statement" {
+    for_each = var.read_objects_of == null ? [] : [var.read_objects_of]
+
+    content {
+      sid       = "ReadObjects"
+      actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+      resources = ["${statement.value}/*"]
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.kms.enabled ? [1] : []
 
     content {
@@ -65,6 +75,22 @@ data "aws_iam_policy_document" "pipeline" {
         test     = "StringEquals"
         variable = "kms:ViaService"
         values   = [for service in var.kms.via : service if startswith(service, "sqs.")]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.kms.enabled && var.read_objects_of != null ? [1] : []
+
+    content {
+      sid       = "OpenObjects"
+      actions   = ["kms:Decrypt"]
+      resources = [var.kms.key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = [var.kms.via_objects]
       }
     }
   }

@@ -39,12 +39,19 @@ variable "buffer_arn" {
   default     = null
 }
 
+variable "read_objects_of" {
+  description = "ARN of the bucket whose objects the function reads, null where it reads none."
+  type        = string
+  default     = null
+}
+
 variable "kms" {
-  description = "Whether a customer-managed key encrypts table and queues, its ARN, and the services through which the role may use it."
+  description = "Whether a customer-managed key encrypts bucket, table and queues, its ARN, and the services through which the role may use it."
   type = object({
-    enabled = bool
-    key_arn = string
-    via     = list(string)
+    enabled     = bool
+    key_arn     = string
+    via         = list(string)
+    via_objects = string
   })
   nullable = false
 }

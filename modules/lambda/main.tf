@@ -8,6 +8,20 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = var.tags
 }
 
+resource "aws_lambda_layer_version" "hook" {
+  count = var.function.hook == null ? 0 : 1
+
+  layer_name       = "${var.function.name}-hook"
+  description      = "What the function calls for each event."
+  filename         = var.function.hook.package
+  source_code_hash = filebase64sha256(var.function.hook.package)
+
+  # A version never changes: the function takes the new one before the old one goes.
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_50:PassThrough tracing never leaves the free tier; function.tracing switches it.
   # checkov:skip=CKV_AWS_115:Reserved concurrency fails in new accounts, whose whole limit can be 10.
@@ -25,7 +39,7 @@ resource "aws_lambda_function" "this" {
   memory_size                    = var.function.memory_mb
   timeout                        = var.function.timeout_seconds
   reserved_concurrent_executions = var.function.reserved_concurrency
-  layers                         = var.function.layers
+  layers                         = concat(var.function.layers, aws_lambda_layer_version.hook[*].arn)
   tags                           = var.tags
 
   environment {

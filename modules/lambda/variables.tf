@@ -13,6 +13,9 @@ variable "function" {
     environment          = map(string)
     layers               = list(string)
     tracing              = string
+    hook = object({
+      package = string
+    })
     vpc = object({
       subnet_ids         = list(string)
       security_group_ids = list(string)

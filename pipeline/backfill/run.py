@@ -191,7 +191,7 @@ class Backfill:
         if not self._pace.wait():
             return None
         event = bucket.event_of(self.selection.bucket, version)
-        items, (identity,) = records.build([event], int(time.time()), self.retention)
+        items, (identity,), _ = records.build([event], int(time.time()), self.retention)
         try:
             written = self.table.put_new(items[identity])
         except ClientError as error:

@@ -40,6 +40,8 @@ _OTHERS = {
     "aws_kms_alias",
     "aws_kms_key_policy",
     "aws_lambda_function_event_invoke_config",
+    # Up to 75 GB of code are free in a region.
+    "aws_lambda_layer_version",
     "aws_lambda_permission",
     "aws_s3_bucket_lifecycle_configuration",
     "aws_s3_bucket_logging",

@@ -20,6 +20,11 @@ BUFFER: dict[str, Any] = {"buffer": {}}
 DRAINING: dict[str, Any] = {"buffer": {"drain": True}}
 EVENTBRIDGE: dict[str, Any] = {"via": "eventbridge"}
 SILENCE: dict[str, Any] = {"silence": {"enabled": True}}
+HOOK = {
+    "package": str(ROOT / "examples/enrich/enrich.zip"),
+    "handler": "enrich.on_event",
+    "read_objects": True,
+}
 REQUESTS = "20,000 requests a month are free, beyond them $0.03 per 10,000."
 EVENTS = (
     "S3 sends every event of the bucket to EventBridge, whatever the filters, "
@@ -62,12 +67,14 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
             "table.point_in_time_recovery is true, of which nothing is free: $0.20 per GB a month.",
             "function.tracing is Active: 100,000 traces a month are free, which 0.039 uploads "
             "a second use up; beyond them $5 per 1,000,000.",
+            "function.hook.read_objects is true, and nothing of S3's requests is free: "
+            "$0.0004 per 1,000 reads.",
             "topic.subscriptions has deputy, phone by sms, of which nothing is free: "
             "the price varies by country.",
             "bucket.access_log is set, and nothing of S3's storage is free: "
             "$0.023 per GB of logs a month.",
             table={"write_units": 30, "point_in_time_recovery": True},
-            function={"tracing": "Active"},
+            function={"tracing": "Active", "hook": HOOK},
             topic={
                 "subscriptions": {
                     "phone": {"protocol": "sms", "endpoint": "+4915112345678"},

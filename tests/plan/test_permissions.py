@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pipeline.paths import ROOT
 from tests.plan.conftest import Planned
 from tests.support.aws.permissions import Permission, given, table, words, written
 
@@ -21,6 +22,11 @@ FUNCTIONS = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function"
 LATER = "known after apply"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 VPC = {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]}
+HOOK = {
+    "package": str(ROOT / "examples/enrich/enrich.zip"),
+    "handler": "enrich.on_event",
+    "read_objects": True,
+}
 THEIRS = {"create": False, "name": "theirs"}
 OURS_NOW = {**THEIRS, "take_over_notifications": True}
 
@@ -46,6 +52,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     },
     "traces": {"function": {"tracing": "Active"}},
     "vpc": {"function": {"vpc": VPC}},
+    "hook": {"function": {"hook": HOOK}, "encryption": KEYS["given"]},
     "drain": {"delivery": {"buffer": {"drain": True}}},
     "handover": {"delivery": {"handover": True}},
     "paused": {"delivery": {"paused": True, "buffer": {}}},
@@ -106,6 +113,7 @@ WHEN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "new key": lambda values: _get(values, "encryption.mode", "service") == "create",
     "traces": lambda values: _get(values, "function.tracing", "PassThrough") == "Active",
     "vpc": lambda values: _get(values, "function.vpc", None) is not None,
+    "reads": lambda values: _get(values, "function.hook.read_objects", False),
 }
 
 

@@ -50,6 +50,17 @@ THEIRS_WRONG: dict[str, Any] = {
     "function": {"policy_json": '{"Statement": [{"Action": "*"}]}'},
     "delivery": {"via": "eventbridge"},
 }
+HOOK = {"package": str(ROOT / "examples/enrich/enrich.zip"), "handler": "enrich.on_event"}
+HOOK_WRONG: dict[str, Any] = {
+    "function": {
+        "package": str(ROOT / "examples/enrich/enrich.zip"),
+        "hook": HOOK | {"handler": "events.on_event", "concurrency": 0},
+        "layers": [LAYER] * 5,
+        "environment": {"RECORD_HOOK": "x"},
+    }
+}
+HOOK_NO_ZIP = {"function": {"hook": HOOK | {"package": str(ROOT / "README.md")}}}
+HOOK_ALONE = {"function": {"hook": HOOK | {"handler": "on_event"}}}
 # What only resources and outputs refuse.
 TOGETHER_WRONG: dict[str, Any] = {
     "bucket": {
@@ -470,6 +481,14 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case('bucket.lifecycle_rules has the id "expire-old-versions"', **OTHERS_WRONG),
         case("bucket.lifecycle_rules has a rule that does nothing", **OTHERS_WRONG),
         case("one of DEEP_ARCHIVE (0 days or more)", **OTHERS_WRONG),
+        case("function.hook and function.package are both set", **HOOK_WRONG),
+        case('function.hook.handler is "events.on_event"; write "module.function"', **HOOK_WRONG),
+        case("function.hook.concurrency is 0; write a whole number", **HOOK_WRONG),
+        case("function.layers names 5 layers, and function.hook is one more", **HOOK_WRONG),
+        case("function.environment sets RECORD_HOOK, which", **HOOK_WRONG),
+        case("write the path of a zip file that has python/events.py in it", **HOOK_WRONG),
+        case('README.md"; write the path of a zip file that has python/enrich.py', **HOOK_NO_ZIP),
+        case('hook.handler is "on_event"; write "module.function"', **HOOK_ALONE),
         case("function.environment has 6009 bytes or a null", **OTHERS_WRONG),
         case(
             "prefixes or suffixes of 1200 characters once they are encoded",

@@ -42,7 +42,8 @@ def every_snippet(reattached: dict[str, str], tmp_path_factory: pytest.TempPathF
         source = os.path.relpath(ROOT, root / folder)
         (root / folder / "main.tf").write_text(Snippet(ROOT, 0, text).configuration(source))
         for package in re.findall(r"\$\{path\.module\}/([\w.-]+\.zip)", text):
-            shutil.copy(PACKAGE, root / folder / package)
+            own = next(ROOT.glob(f"examples/*/{package}"), PACKAGE)
+            shutil.copy(own, root / folder / package)
     calls = {folder: {"source": f"./{folder}"} for folder in FOLDERS.values()}
     terraform.write_root(root, {"module": calls})
     terraform.init(root, reattached)

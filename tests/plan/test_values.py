@@ -51,6 +51,8 @@ SAMPLES: dict[str, Any] = {
     "delivery.rule_name": "rule",
     "encryption.kms_key_arn": "arn:aws:kms:us-east-1:123456789012:key/1-2",
     "function.environment": {"TOKEN": "x"},
+    "function.hook.handler": "enrich.on_event",
+    "function.hook.package": str(ROOT / "examples/enrich/enrich.zip"),
     "function.layers": ["arn:aws:lambda:us-east-1:123456789012:layer:ours:1"],
     "function.name": "function",
     "function.package": str(PACKAGE),
@@ -74,6 +76,8 @@ SETTINGS: dict[str, Any] = {
     "dashboard.create": True,
     "delivery.handover": True,
     "encryption.mode": "given",
+    # Not together with a hook: a call of its own tries it.
+    "function.package": None,
     "topic.create": False,
 }
 # Of what must be known: the resource whose error says so. By calls, in which no two have the same,
@@ -112,6 +116,7 @@ MUST_BE_KNOWN: list[dict[str, str]] = [
     {"table.read_units": "aws_dynamodb_table.this"},
     {"dashboard.create": "aws_cloudwatch_dashboard.this"},
     {"function.handler": "aws_lambda_function.this"},
+    {"function.hook": "aws_lambda_layer_version.hook"},
     {"function.runtime": "aws_lambda_function.this"},
 ]
 # Without these the one to be known is not looked at.
@@ -219,6 +224,12 @@ def test_all_inputs_may_be_sensitive_and_all_that_do_not_say_known_at_plan_compu
     # Addresses leave the outputs plain, which a root's output need not be told to hide.
     emails = ['${sensitive("ops@example.com")}']
     calls["plain"] = {"source": calls["whole"]["source"], "alarm_emails": emails}
+    package = {"computed": _later("function.package"), "sensitive": f'${{sensitive("{PACKAGE}")}}'}
+    for name, value in package.items():
+        calls[f"package_{name}"] = {
+            "source": calls["whole"]["source"],
+            "function": {"package": value},
+        }
     output = {"pipeline": {"value": "${module.plain}"}}
     terraform.write_root(tmp_path, {"resource": _resources(), "module": calls, "output": output})
     terraform.init(tmp_path, reattached)

@@ -254,6 +254,32 @@ def test_a_teams_own_policy_stands_beside_the_pipelines(planned: Planned) -> Non
     assert statements["Own"]["Action"] == "s3:GetObject"
 
 
+@variables(
+    function={
+        "hook": {
+            "package": str(ROOT / "examples/enrich/enrich.zip"),
+            "handler": "enrich.on_event",
+            "concurrency": 3,
+        },
+        "layers": [f"arn:aws:lambda:us-east-1:123456789012:layer:x:{n}" for n in range(4)],
+    }
+)
+def test_a_hook_is_a_layer_that_the_handler_is_told_of(planned: Planned) -> None:
+    layer = planned.resources["function.aws_lambda_layer_version.hook[0]"]
+    assert layer["layer_name"] == "S3ToDynamoProcessor-hook"
+    function = planned.resources["function.aws_lambda_function.this"]
+    (environment,) = function["environment"]
+    assert environment["variables"] == {
+        "TABLE_NAME": "S3ObjectEvents",
+        "TTL_SECONDS": "86400",
+        "RECORD_HOOK": "enrich.on_event",
+        "RECORD_HOOK_CONCURRENCY": "3",
+    }
+    # Behind the team's own, so that it has the last word.
+    assert planned.unknown["function.aws_lambda_function.this"]["layers"]
+    assert "ReadObjects" not in planned.policy("role.aws_iam_role_policy.pipeline")
+
+
 @variables(bucket={"versioning": False})
 def test_versioning_off_suspends(planned: Planned) -> None:
     (found,) = planned.resources["bucket.aws_s3_bucket_versioning.this[0]"][

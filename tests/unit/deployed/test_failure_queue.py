@@ -80,7 +80,7 @@ def event_of(found: object) -> FailedEvent:
 def expected_ids(event: Any) -> tuple[str, ...]:
     """The `objectId`s under which the function stores an event."""
     delivery = events.read(event)
-    items, _ = records.build((event for _, event in delivery.events), 0, 0)
+    items, _, _ = records.build((event for _, event in delivery.events), 0, 0)
     return tuple(items)
 
 

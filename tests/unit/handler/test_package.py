@@ -44,7 +44,7 @@ IN_LAMBDA = {
 
 def test_the_handler_imports_nothing_but_the_standard_library() -> None:
     ours = {path.stem for path in SOURCE.glob("*.py")}
-    everything = imported(IN_LAMBDA)
+    everything = imported(IN_LAMBDA | {"RECORD_HOOK": "json.dumps"})
     assert ours <= everything
     assert {name.partition(".")[0] for name in everything - ours - {"TLS"}} <= set(
         sys.stdlib_module_names
@@ -58,6 +58,10 @@ def test_the_import_makes_tls_ready_in_lambda_and_leaves_it_alone_elsewhere() ->
 
 def test_the_import_leaves_out_what_takes_long() -> None:
     assert not {"typing", "logging", "dataclasses", "urllib", "http"} & imported(IN_LAMBDA)
+
+
+def test_without_a_hook_nothing_of_it_is_imported() -> None:
+    assert not {"hooks", "decimal", "importlib"} & imported(IN_LAMBDA)
 
 
 def test_the_handler_logs_through_stdout_not_logging() -> None:
