@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Cloud, Shown
+from tests.support.aws import s3_events
 from tests.support.aws.clients import items
 from tests.support.poll import until
 from tests.support.stacks import examples, kept
@@ -228,23 +229,124 @@ def denied_reads(cloud: Cloud, pipeline: Mapping[str, Any]) -> Iterator[None]:
         iam.delete_role_policy(**policy)
 
 
+def failed(cloud: Cloud, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """The one message that waits in the failure queue, and stays there."""
+    look = {"QueueUrl": pipeline["failure_queue_url"], "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
+    sqs = cloud.client("sqs")
+    (message,) = until(lambda: sqs.receive_message(**look).get("Messages"))
+    found: dict[str, Any] = json.loads(message["Body"])
+    return found
+
+
+def replay_all(cloud: Cloud, pipeline: Mapping[str, Any]) -> str:
+    """What `pipeline replay --all` prints of messages that can all be replayed."""
+    names = ("failure_queue_url", "function_name", "table_name")
+    given = [word for name in names for word in ("--set", f"{name}={pipeline[name]}")]
+    replay = kept.start("replay", "--all", *given, **cloud.environment)
+    out, err = replay.communicate(timeout=120)
+    assert replay.returncode == 0, out + err
+    return out + err
+
+
 def test_what_a_teams_own_handler_fails_on_waits_in_the_failure_queue_for_replay(
     shown: Shown, checksums: Mapping[str, Any]
 ) -> None:
     cloud, _ = shown
-    queue, sqs = checksums["failure_queue_url"], cloud.client("sqs")
+    queue = checksums["failure_queue_url"]
     with denied_reads(cloud, checksums):
         version = upload(cloud, checksums, "unreadable.txt", b"kept")
-        look = {"QueueUrl": queue, "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
-        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"))
-        (record,) = json.loads(message["Body"])["requestPayload"]["Records"]
+        (record,) = failed(cloud, checksums)["requestPayload"]["Records"]
         assert record["s3"]["object"]["versionId"] == version
         assert checksum_of(cloud, checksums, version) is None
-    names = ("failure_queue_url", "function_name", "table_name")
-    given = [word for name in names for word in ("--set", f"{name}={checksums[name]}")]
-    replay = kept.start("replay", "--all", *given, **cloud.environment)
-    out, err = replay.communicate(timeout=120)
-    assert replay.returncode == 0, out + err
+    replay_all(cloud, checksums)
     found = checksum_of(cloud, checksums, version)
     assert found == f"sha256:{hashlib.sha256(b'kept').hexdigest()}"
     assert messages(cloud, queue) == []
+
+
+@pytest.fixture
+def enriched(shown: Shown) -> Mapping[str, Any]:
+    """The outputs of enrich's pipeline."""
+    pipeline: Mapping[str, Any] = shown[1]["enrich"].outputs["pipeline"]
+    return pipeline
+
+
+def record_of(cloud: Cloud, pipeline: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The newest record of a key, empty if there is none."""
+    found = items(pipeline["table_name"], cloud.environment)
+    return next((item for item in found if item["objectKey"]["S"] == key), {})
+
+
+def test_a_hook_adds_what_it_reads_of_the_object_and_skips_what_is_none(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "skipped/", b"")
+    upload(cloud, enriched, "table.csv", b"a,b,c\n1,2,3\n")
+    record = until(lambda: record_of(cloud, enriched, "table.csv"))
+    assert record["columns"] == {"N": "3"}
+    assert record["contentType"] == {"S": "text/csv"}
+    assert record["startSha256"]["S"] == hashlib.sha256(b"a,b,c\n1,2,3\n").hexdigest()
+
+    def done() -> list[dict[str, Any]]:
+        lines = logged(cloud, enriched["log_group_name"])
+        return [line for line in lines if line.get("skipped")]
+
+    (line,) = until(done)
+    assert (line["skipped"], line["stored"], line["failed"]) == (1, 0, 0)
+    assert record_of(cloud, enriched, "skipped/") == {}
+
+
+def test_a_replay_deletes_what_the_hook_skips(shown: Shown, enriched: Mapping[str, Any]) -> None:
+    cloud, _ = shown
+    event = s3_events.notification(s3_events.record("folder/", size=0))
+    queue = enriched["failure_queue_url"]
+    cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(event))
+    assert "1 message replayed: the hook skipped 1" in replay_all(cloud, enriched)
+    assert messages(cloud, queue) == []
+
+
+def test_backfill_sends_what_has_no_record_to_the_hook_and_reconcile_says_what_that_may_mean(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "filled/in.csv", b"a,b\n")
+    upload(cloud, enriched, "filled/", b"")
+    record = until(lambda: record_of(cloud, enriched, "filled/in.csv"))
+    dynamodb = cloud.client("dynamodb")
+    dynamodb.delete_item(TableName=enriched["table_name"], Key={"objectId": record["objectId"]})
+    names = "bucket_name", "failure_queue_url", "function_name", "table_name"
+    given = [word for name in names for word in ("--set", f"{name}={enriched[name]}")]
+
+    def run(command: str, *more: str) -> tuple[int, dict[str, Any], str]:
+        started = kept.start(
+            command, *given, "--prefix", "filled/", "--json", *more, **cloud.environment
+        )
+        out, err = started.communicate(timeout=120)
+        return started.returncode, json.loads(out), err
+
+    status, found, said = run("reconcile", "--grace", "0s")
+    assert (status, found["hook"]) == (1, "enrich.on_event")
+    assert [each["key"] for each in found["missing"]] == ["filled/", "filled/in.csv"]
+    assert "missing or skipped  filled/" in said
+    status, found, _ = run("backfill")
+    assert (status, found["written"], found["skipped"], found["failed"]) == (0, 1, 1, [])
+    filled = record_of(cloud, enriched, "filled/in.csv")
+    assert filled["columns"] == {"N": "2"}
+    assert filled["eventName"] == {"S": "ObjectCreated:Backfill"}
+    assert filled["objectId"] == record["objectId"]
+
+
+def test_what_a_hook_fails_on_is_kept_with_its_reason_and_stored_by_a_replay(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    with denied_reads(cloud, enriched):
+        upload(cloud, enriched, "denied.pdf", b"%PDF-1.7")
+        reason = failed(cloud, enriched)["responsePayload"]["errorMessage"]
+        assert "hook enrich.on_event: AccessDenied: " in reason
+        assert "(enrich.py:" in reason
+        assert record_of(cloud, enriched, "denied.pdf") == {}
+    replay_all(cloud, enriched)
+    record = record_of(cloud, enriched, "denied.pdf")
+    assert record["contentType"] == {"S": "application/pdf"}
