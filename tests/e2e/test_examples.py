@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -350,3 +352,74 @@ def test_what_a_hook_fails_on_is_kept_with_its_reason_and_stored_by_a_replay(
     replay_all(cloud, enriched)
     record = record_of(cloud, enriched, "denied.pdf")
     assert record["contentType"] == {"S": "application/pdf"}
+
+
+@contextlib.contextmanager
+def another_hook(cloud: Cloud, pipeline: Mapping[str, Any], body: str) -> Iterator[None]:
+    """The function has another layer, and four seconds, as long as the block lasts."""
+    functions, name = cloud.client("lambda"), pipeline["function_name"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("python/enrich.py", f"def on_event(event, record):\n    {body}\n")
+    layer = functions.publish_layer_version(
+        LayerName="another-hook", Content={"ZipFile": package.getvalue()}
+    )
+    before = functions.get_function_configuration(FunctionName=name)
+
+    def configure(layers: list[str], timeout: int) -> None:
+        functions.update_function_configuration(FunctionName=name, Layers=layers, Timeout=timeout)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    configure([layer["LayerVersionArn"]], 4)
+    try:
+        yield
+    finally:
+        configure([each["Arn"] for each in before["Layers"]], before["Timeout"])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("import threading; threading.Event().wait()", "did not return within 2."),
+        ("return {'size': 1}", "it returned size, which the record has of its own"),
+    ],
+    ids=["slow until the timeout", "broken"],
+)
+def test_what_a_bad_hook_fails_on_is_stored_once_it_is_fixed(
+    body: str, reason: str, shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    key = f"fixed/{len(body)}.pdf"
+    with another_hook(cloud, enriched, body):
+        upload(cloud, enriched, key, b"%PDF-1.7")
+        assert reason in failed(cloud, enriched)["responsePayload"]["errorMessage"]
+        assert record_of(cloud, enriched, key) == {}
+    replay_all(cloud, enriched)
+    assert record_of(cloud, enriched, key)["contentType"] == {"S": "application/pdf"}
+
+
+@pytest.mark.soak
+def test_a_thousand_messages_at_once_are_each_described(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "many.csv", b"a,b")
+    until(lambda: record_of(cloud, enriched, "many.csv"))
+    # Without a version id, events with sequencers of their own are records of their own.
+    records = [s3_events.record("many.csv", sequencer=f"{number:016X}") for number in range(1000)]
+    for record in records:
+        record["s3"]["bucket"]["name"] = enriched["bucket_name"]
+    left = s3_events.sqs(*map(s3_events.notification, records))["Records"]
+    while left:
+        answer = cloud.client("lambda").invoke(
+            FunctionName=enriched["function_name"], Payload=json.dumps({"Records": left})
+        )
+        failures = json.load(answer["Payload"])["batchItemFailures"]
+        again = {failure["itemIdentifier"] for failure in failures}
+        # What there was no time for comes again, as from a queue.
+        assert len(again) < len(left)
+        left = [message for message in left if message["messageId"] in again]
+    found = items(enriched["table_name"], cloud.environment)
+    columns = [item["columns"] for item in found if item["objectKey"]["S"] == "many.csv"]
+    assert columns == [{"N": "2"}] * 1001
