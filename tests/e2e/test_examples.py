@@ -384,7 +384,7 @@ def another_hook(cloud: Cloud, pipeline: Mapping[str, Any], body: str) -> Iterat
         ("import threading; threading.Event().wait()", "did not return within 2."),
         ("return {'size': 1}", "it returned size, which the record has of its own"),
     ],
-    ids=["slow until the timeout", "broken"],
+    ids=["slow until the timeout", "wrong attribute"],
 )
 def test_what_a_bad_hook_fails_on_is_stored_once_it_is_fixed(
     body: str, reason: str, shown: Shown, enriched: Mapping[str, Any]
