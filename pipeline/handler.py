@@ -33,8 +33,7 @@ def object_event(
     """The event of an object, as a hook gets it; `fields` are more of `ObjectEvent`'s."""
     moment = int(time.time())
     written = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
-    known: dict[str, Any] = {"bucket": bucket, "key": key, "name": name}
-    return events.ObjectEvent(**known | {"time": written, "timestamp": moment} | fields)
+    return events.ObjectEvent(bucket, key, name, written, moment)._replace(**fields)
 
 
 def call_hook(

@@ -11,9 +11,10 @@ from rich.console import Console
 
 from pipeline import terminal
 from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.invoke import sender
 from pipeline.backfill.run import Backfill, Outcome, Selection
 from pipeline.deployed import aws, bucket, table
-from pipeline.deployed.filters import retention_seconds
+from pipeline.deployed.filters import hook_of, retention_seconds
 from pipeline.deployed.target import Target
 
 # The rest is in --json.
@@ -26,16 +27,18 @@ _SHARE = 0.8
 class Report:
     """What `--json` prints: how many versions there were, and what became of them.
 
-    `resumed_after` is the key after which it went on, `ended_by` why it ended early; `failed` has
-    the versions whose records could not be written.
+    `hook` is what the function calls for each event, `resumed_after` the key after which it went
+    on, `ended_by` why it ended early; `failed` has the versions whose records could not be written.
     """
 
     bucket: str
     table: str
     dry_run: bool
+    hook: str | None = None
     resumed_after: str | None = None
     to_look_at: int = 0
     written: int = 0
+    skipped: int = 0
     there: int = 0
     absent: int = 0
     young: int = 0
@@ -79,7 +82,14 @@ def run(
     }
     saved = Checkpoint(folder, work)
     start = None if restart or dry_run else saved.load()
-    report = Report(selection.bucket, records.name, dry_run)
+    hook = hook_of(functions, found.function_name)
+    send = None
+    report = Report(selection.bucket, records.name, dry_run, hook)
+    if hook is not None:
+        send = sender(found.function_name, selection.bucket, parallel, **found.settings)
+        terminal.note(
+            console, f"The function writes the records, since it adds what {hook} returns."
+        )
     if start is not None:
         report.resumed_after = start.after
         terminal.note(
@@ -99,6 +109,7 @@ def run(
         dry_run=dry_run,
         rate=rate or units * _SHARE or None,
         parallel=parallel,
+        send=send,
     )
     with terminal.progress(console, "backfill") as progress:
         backfill.progress = progress
@@ -155,6 +166,7 @@ def _print(console: Console, report: Report) -> None:
         "would be written" if report.dry_run else "written": (
             report.absent if report.dry_run else report.written
         ),
+        "skipped by the hook": report.skipped,
         "had a record": report.there,
         "too young": report.young,
         "failed": len(report.failed),
@@ -181,6 +193,7 @@ def _print(console: Console, report: Report) -> None:
             "where this ended, and nothing is written twice."
         )
     elif not (report.dry_run or report.failed or report.young):
-        notes.append("Every object that was looked at has its record.")
+        skipped = ", or was skipped by the hook" if report.skipped else ""
+        notes.append(f"Every object that was looked at has its record{skipped}.")
     for note in notes:
         terminal.note(console, note)

@@ -27,7 +27,7 @@ from pipeline.handler import records
 from pipeline.reconcile.compare import matches
 from pipeline.terminal import ShowProgress
 
-State = Literal["written", "there", "young", "absent", "failed"]
+State = Literal["written", "skipped", "there", "young", "absent", "failed"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,9 @@ class Selection:
 class Outcome:
     """What became of one version.
 
-    `written`; `there`: it had a record; `absent`: it has none, in a dry run; `young`: left to its
-    event; `failed`: DynamoDB refused this record for `reason`.
+    `written`; `skipped`: by the function's hook; `there`: it had a record; `absent`: it has none,
+    in a dry run; `young`: left to its event; `failed`: DynamoDB or the function refused this record
+    for `reason`.
     """
 
     version: Version
@@ -91,7 +92,8 @@ class Backfill:
     """Write what is missing from `start` on, `rate` records a second, `parallel` at a time.
 
     `retention` is in seconds. `passed` is called with each place up to which everything is done,
-    until the first record that failed, so that a run that starts there leaves nothing out.
+    until the first record that failed, so that a run that starts there leaves nothing out. With
+    `send`, that writes the records.
     """
 
     s3: Any
@@ -105,6 +107,7 @@ class Backfill:
     rate: float | None = None
     parallel: int = 4
     page_size: int = bucket.PAGE
+    send: Callable[[Version], Outcome] | None = None
 
     def __post_init__(self) -> None:
         """Starts nothing."""
@@ -190,6 +193,8 @@ class Backfill:
         """Write the record of one version, as the function would; None where the run has ended."""
         if not self._pace.wait():
             return None
+        if self.send is not None:
+            return self.send(version)
         event = bucket.event_of(self.selection.bucket, version)
         items, (identity,), _ = records.build([event], int(time.time()), self.retention)
         try:

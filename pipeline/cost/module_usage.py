@@ -163,8 +163,21 @@ class Pipeline:
             "sqs_requests": self._queue_requests(),
             "eventbridge_events": Decimal(emits),
             "s3_puts": Decimal(1),
+            "s3_gets": self._reads(),
             "s3_storage": assumed.object_bytes * assumed.keep_days * _DAY / month / _GB,
         }
+
+    def _reads(self) -> Decimal:
+        """Reads of a hook that may read objects: one a delivery."""
+        variables = self.function.block("environment").get("variables")
+        hooked = isinstance(variables, Mapping) and variables.get("RECORD_HOOK")
+        # A policy that waits for a key's ARN may hold the right.
+        allowed = any(
+            '"s3:GetObject"' in str(resource.values.get("policy")) or "policy" in resource.unknown
+            for resource in self.resources
+            if resource.type == "aws_iam_role_policy"
+        )
+        return Decimal(self.records if hooked and allowed else 0)
 
     def _queue_requests(self) -> Decimal:
         """Sends, and where the buffer is read, receives and deletes; idle polls are not counted."""

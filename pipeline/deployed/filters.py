@@ -84,14 +84,14 @@ def prefixes(filters: Sequence[Filter], within: str) -> list[str]:
     )
 
 
+def hook_of(functions: Any, function_name: str) -> str | None:
+    """What the function calls for each event, if anything. Raises PipelineError."""
+    return _environment(functions, function_name).get("RECORD_HOOK") or None
+
+
 def retention_seconds(functions: Any, function_name: str) -> int:
     """How long a record lives; `functions` is Lambda's client. Raises PipelineError."""
-    with aws.asking(
-        f"the function {function_name}",
-        "take function_name from the stack's outputs, and its account and region",
-    ):
-        answer = functions.get_function_configuration(FunctionName=function_name)
-    value = answer.get("Environment", {}).get("Variables", {}).get("TTL_SECONDS", "")
+    value = _environment(functions, function_name).get("TTL_SECONDS", "")
     # As the function reads it.
     if not value.isdecimal() or len(value) > _RETENTION_DIGITS:
         raise PipelineError(
@@ -99,6 +99,16 @@ def retention_seconds(functions: Any, function_name: str) -> int:
             "nobody knows how long records live: apply the module's function again."
         )
     return int(value)
+
+
+def _environment(functions: Any, function_name: str) -> Mapping[str, str]:
+    with aws.asking(
+        f"the function {function_name}",
+        "take function_name from the stack's outputs, and its account and region",
+    ):
+        answer = functions.get_function_configuration(FunctionName=function_name)
+    found: Mapping[str, str] = answer.get("Environment", {}).get("Variables", {})
+    return found
 
 
 def _read(given: Mapping[str, Any]) -> Filter:

@@ -64,6 +64,7 @@ class Invoke:
     received: int | None = None
     stored: int | None = None
     failed: int | None = None
+    skipped: int | None = None
     cold_start: bool | None = None
     ended: bool = False
     object_ids: list[str] = field(default_factory=list)
@@ -133,7 +134,7 @@ class Invoke:
 
     def _finish(self, document: Mapping[str, Any], at: int) -> None:
         self.milliseconds = number(document.get("milliseconds"))
-        for name in "received", "stored", "failed":
+        for name in "received", "stored", "failed", "skipped":
             count = number(document.get(name))
             setattr(self, name, None if count is None else int(count))
         self.cold_start = bool(document.get("coldStart"))

@@ -59,7 +59,7 @@ def _print(console: Console, result: Reconciliation) -> None:
             "some kinds of creation only, and a listing does not show Put, Post or Copy.",
         )
     missing = [_missing_line(version, result.queues) for version in compared.missing]
-    terminal.problems(console, "missing", missing, _LINES)
+    terminal.problems(console, _what_is_missing(result), missing, _LINES)
     terminal.problems(console, "doubled", list(map(_doubled_line, compared.doubled)), _LINES)
     terminal.problems(console, "stale", list(map(_stale_line, compared.stale)), _LINES)
     if compared.agrees:
@@ -89,13 +89,18 @@ def _figures(result: Reconciliation) -> dict[str, object]:
         "object versions": len(result.versions),
         "expected in the table": compared.expected,
         "agreeing": compared.agreeing,
-        "missing": len(compared.missing),
+        _what_is_missing(result): len(compared.missing),
         "doubled": len(compared.doubled),
         "stale": len(compared.stale),
         "records": len(result.records),
         **{name: number for name, number in rare.items() if number},
         "cost": f"{result.list_requests} LIST requests, {result.table.read_units:g} read units",
     }
+
+
+def _what_is_missing(result: Reconciliation) -> str:
+    # A hook's skip leaves no trace.
+    return "missing" if result.hook is None else "missing or skipped"
 
 
 def _missing_line(version: Version, queues: Queues) -> str:
@@ -149,6 +154,11 @@ def _advise(console: Console, result: Reconciliation) -> None:
         within = ["--prefix", result.prefix] if result.prefix else []
         since = times.iso(min(lost))
         command("backfill", *within, "--since", since, purpose="writes the missing records")
+        if result.hook is not None:
+            terminal.note(
+                console,
+                f"What {result.hook} skips has no record either, and backfill skips it too.",
+            )
         terminal.note(
             console, "Events may also wait inside Lambda for up to six hours, where none shows."
         )
@@ -168,6 +178,7 @@ def _document(result: Reconciliation) -> dict[str, Any]:
         "bucket": result.found.bucket_name,
         "table": result.table.name,
         "prefix": result.prefix,
+        "hook": result.hook,
         "since": times.iso(result.compared_since),
         "agrees": compared.agrees,
         "figures": {

@@ -46,9 +46,9 @@ class Reconciliation:
     """One comparison: what it is about, what was read so far, and its result.
 
     Compared are keys with `prefix`, uploaded since `since` (epoch seconds) if that is given, and
-    since `compared_since` in any case, `retention` seconds ago. `versions` are those that were
-    listed, `later` those found when some were looked for again, `strangers` items that are no
-    records.
+    since `compared_since` in any case, `retention` seconds ago. `hook` is what the function calls
+    for each event, None where it stores them all. `versions` are those that were listed, `later`
+    those found when some were looked for again, `strangers` items that are no records.
     """
 
     found: Target
@@ -79,6 +79,7 @@ class Reconciliation:
         self.table = Table(table.client(**settings), found.table_name)
         functions = aws.client("lambda", **settings)
         self.retention = filters.retention_seconds(functions, function)
+        self.hook = filters.hook_of(functions, function)
 
     def now(self) -> float:
         """S3's time, epoch seconds."""

@@ -29,7 +29,8 @@ _FOLDED = ("bucket", "key", "reason")
 class Report:
     """What `--json` prints: how many messages are `done` and `stayed`, and each message.
 
-    `without_record` of those done hold no event of an object, such as S3's test events. `hidden` is
+    `without_record` of those done hold no event of an object, such as S3's test events, and
+    `skipped` of them only events that the function's hook skipped. `hidden` is
     about how many others had received at the end, `unmatched` the given ids and keys
     that no message matched, `ended_by` why it ended early.
     """
@@ -39,6 +40,7 @@ class Report:
     hidden: int
     done: int = 0
     without_record: int = 0
+    skipped: int = 0
     stayed: int = 0
     unmatched: list[str] = field(default_factory=list)
     ended_by: str | None = None
@@ -95,6 +97,7 @@ def run(found: Target, choice: Choice, *, dry_run: bool, parallel: int, as_json:
                 elif outcome.done:
                     report.done += 1
                     report.without_record += not outcome.records
+                    report.skipped += outcome.records == outcome.skipped > 0
                 else:
                     report.stayed += 1
                     terminal.problems(console, "stayed", [_stayed_line(outcome)], 1)
@@ -147,12 +150,13 @@ def _print_result(console: Console, report: Report, table_name: str) -> None:
 
 
 def _became(report: Report, table_name: str) -> str:
-    stored = report.done - report.without_record
-    empty = f"{report.without_record} held no event of an object"
+    stored = report.done - report.without_record - report.skipped
+    rest = [f"{report.without_record} held no event of an object"] * bool(report.without_record)
+    rest += [f"the hook skipped {report.skipped}"] * bool(report.skipped)
     if not stored:
-        return empty
+        return ", ".join(rest)
     in_table = f"the records are in the table {table_name}"
-    return f"{in_table} ({empty})" if report.without_record else in_table
+    return f"{in_table} ({', '.join(rest)})" if rest else in_table
 
 
 def _stayed_line(outcome: Outcome) -> str:

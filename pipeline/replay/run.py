@@ -56,12 +56,14 @@ class Outcome:
     """What became of one message.
 
     `done`: its records are in the table (or its event has none), and it was deleted. Otherwise it
-    stays, for `reason`; in a dry run `reason` is None where it would be tried.
+    stays, for `reason`; in a dry run `reason` is None where it would be tried. `skipped` counts the
+    records that the function's hook skipped.
     """
 
     message: Failure
     done: bool
     reason: str | None = None
+    skipped: int = 0
 
     @property
     def records(self) -> int:
@@ -217,21 +219,26 @@ def _may_come_back(run: _Run, waits: Callable[[int], bool]) -> bool:
 
 
 def _replay_message(run: _Run, message: FailedEvent) -> Outcome:
-    reason = _invoke(run, message) or _unconfirmed(run, message)
+    reason, skipped = _invoke(run, message)
+    skipped &= set(message.object_ids)
+    reason = reason or _unconfirmed(run, message, skipped)
     if reason is None:
         with _asking_queue(run.held.queue_url):
             run.through.sqs.delete_message(
                 QueueUrl=run.held.queue_url, ReceiptHandle=run.held.handles[message.message_id]
             )
-    return Outcome(message, done=reason is None, reason=reason)
+    return Outcome(message, done=reason is None, reason=reason, skipped=len(skipped))
 
 
-def _invoke(run: _Run, message: FailedEvent) -> str | None:
-    """Invoke the function with the event; why that failed, if it did. Raises PipelineError."""
+def _invoke(run: _Run, message: FailedEvent) -> tuple[str | None, set[str]]:
+    """Invoke the function with the event; why that failed, if it did, and the skipped records.
+
+    Raises PipelineError.
+    """
     try:
         payload = json.dumps(message.event).encode()
     except RecursionError:
-        return "the event is nested too deeply to be sent"
+        return "the event is nested too deeply to be sent", set()
     started = time.monotonic()
     with _asking_function(run):
         for attempt in count():
@@ -239,11 +246,12 @@ def _invoke(run: _Run, message: FailedEvent) -> str | None:
                 answer = run.through.functions.invoke(
                     FunctionName=run.function_name, Payload=payload
                 )
-                reason = _refusal(answer.get("FunctionError"), answer["Payload"].read())
+                body = answer["Payload"].read()
+                reason = _refusal(answer.get("FunctionError"), body)
             except (ClientError, *aws.UNREACHED) as error:
                 reason = f"{aws.code(error)}: {error}"
                 if aws.code(error) in _UNFIT:
-                    return reason
+                    return reason, set()
                 if not _passes(error):
                     raise
                 if time.monotonic() - max(started, run.progress) > run.patience_seconds:
@@ -258,12 +266,18 @@ def _invoke(run: _Run, message: FailedEvent) -> str | None:
                 # A throttled table is not the event's fault; this replay may be the cause.
                 busy = reason and is_throttled(reason)
                 if not busy or run.progress - started > run.patience_seconds:
-                    return reason
+                    return reason, _skipped(body)
             span = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 10))
             if run.stopped.wait(span * random.uniform(0.5, 1)):  # noqa: S311  (nothing secret)
-                return f"the replay ended before it succeeded: {reason}"
+                return f"the replay ended before it succeeded: {reason}", set()
             run.held.hide(message)
     raise AssertionError("unreachable")
+
+
+def _skipped(body: bytes) -> set[str]:
+    """The `objectId`s that the function's hook skipped, by its answer."""
+    names = (json_object(body) or {}).get("skipped")
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
 
 
 def _refusal(function_error: str | None, body: bytes) -> str | None:
@@ -284,13 +298,14 @@ def _passes(error: Exception) -> bool:
     return status in _PASSING or status >= 500
 
 
-def _unconfirmed(run: _Run, message: FailedEvent) -> str | None:
-    """Why it is unknown whether every record of the event is stored; None if all are."""
+def _unconfirmed(run: _Run, message: FailedEvent, skipped: set[str]) -> str | None:
+    """Why it is unknown whether every record of the event is stored; None if all others are."""
+    expected = [object_id for object_id in message.object_ids if object_id not in skipped]
     try:
-        stored = run.table.stored(message.object_ids)
+        stored = run.table.stored(expected)
     except ThrottledError as error:
         return str(error)
-    missing = [object_id for object_id in message.object_ids if object_id not in stored]
+    missing = [object_id for object_id in expected if object_id not in stored]
     if missing:
         return (
             f"the function succeeded, but {len(missing)} of {len(message.object_ids)} records are "

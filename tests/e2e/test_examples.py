@@ -2,13 +2,16 @@
 
 import contextlib
 import hashlib
+import io
 import json
+import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Cloud, Shown
+from tests.support.aws import s3_events
 from tests.support.aws.clients import items
 from tests.support.poll import until
 from tests.support.stacks import examples, kept
@@ -228,23 +231,195 @@ def denied_reads(cloud: Cloud, pipeline: Mapping[str, Any]) -> Iterator[None]:
         iam.delete_role_policy(**policy)
 
 
+def failed(cloud: Cloud, pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """The one message that waits in the failure queue, and stays there."""
+    look = {"QueueUrl": pipeline["failure_queue_url"], "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
+    sqs = cloud.client("sqs")
+    (message,) = until(lambda: sqs.receive_message(**look).get("Messages"))
+    found: dict[str, Any] = json.loads(message["Body"])
+    return found
+
+
+def replay_all(cloud: Cloud, pipeline: Mapping[str, Any]) -> str:
+    """What `pipeline replay --all` prints of messages that can all be replayed."""
+    names = ("failure_queue_url", "function_name", "table_name")
+    given = [word for name in names for word in ("--set", f"{name}={pipeline[name]}")]
+    replay = kept.start("replay", "--all", *given, **cloud.environment)
+    out, err = replay.communicate(timeout=120)
+    assert replay.returncode == 0, out + err
+    return out + err
+
+
 def test_what_a_teams_own_handler_fails_on_waits_in_the_failure_queue_for_replay(
     shown: Shown, checksums: Mapping[str, Any]
 ) -> None:
     cloud, _ = shown
-    queue, sqs = checksums["failure_queue_url"], cloud.client("sqs")
+    queue = checksums["failure_queue_url"]
     with denied_reads(cloud, checksums):
         version = upload(cloud, checksums, "unreadable.txt", b"kept")
-        look = {"QueueUrl": queue, "WaitTimeSeconds": 1, "VisibilityTimeout": 0}
-        (message,) = until(lambda: sqs.receive_message(**look).get("Messages"))
-        (record,) = json.loads(message["Body"])["requestPayload"]["Records"]
+        (record,) = failed(cloud, checksums)["requestPayload"]["Records"]
         assert record["s3"]["object"]["versionId"] == version
         assert checksum_of(cloud, checksums, version) is None
-    names = ("failure_queue_url", "function_name", "table_name")
-    given = [word for name in names for word in ("--set", f"{name}={checksums[name]}")]
-    replay = kept.start("replay", "--all", *given, **cloud.environment)
-    out, err = replay.communicate(timeout=120)
-    assert replay.returncode == 0, out + err
+    replay_all(cloud, checksums)
     found = checksum_of(cloud, checksums, version)
     assert found == f"sha256:{hashlib.sha256(b'kept').hexdigest()}"
     assert messages(cloud, queue) == []
+
+
+@pytest.fixture
+def enriched(shown: Shown) -> Mapping[str, Any]:
+    """The outputs of enrich's pipeline."""
+    pipeline: Mapping[str, Any] = shown[1]["enrich"].outputs["pipeline"]
+    return pipeline
+
+
+def record_of(cloud: Cloud, pipeline: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The newest record of a key, empty if there is none."""
+    found = items(pipeline["table_name"], cloud.environment)
+    return next((item for item in found if item["objectKey"]["S"] == key), {})
+
+
+def test_a_hook_adds_what_it_reads_of_the_object_and_skips_what_is_none(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "skipped/", b"")
+    upload(cloud, enriched, "table.csv", b"a,b,c\n1,2,3\n")
+    record = until(lambda: record_of(cloud, enriched, "table.csv"))
+    assert record["columns"] == {"N": "3"}
+    assert record["contentType"] == {"S": "text/csv"}
+    assert record["startSha256"]["S"] == hashlib.sha256(b"a,b,c\n1,2,3\n").hexdigest()
+
+    def done() -> list[dict[str, Any]]:
+        lines = logged(cloud, enriched["log_group_name"])
+        return [line for line in lines if line.get("skipped")]
+
+    (line,) = until(done)
+    assert (line["skipped"], line["stored"], line["failed"]) == (1, 0, 0)
+    assert record_of(cloud, enriched, "skipped/") == {}
+
+
+def test_a_replay_deletes_what_the_hook_skips(shown: Shown, enriched: Mapping[str, Any]) -> None:
+    cloud, _ = shown
+    event = s3_events.notification(s3_events.record("folder/", size=0))
+    queue = enriched["failure_queue_url"]
+    cloud.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(event))
+    assert "1 message replayed: the hook skipped 1" in replay_all(cloud, enriched)
+    assert messages(cloud, queue) == []
+
+
+def test_backfill_sends_what_has_no_record_to_the_hook_and_reconcile_says_what_that_may_mean(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "filled/in.csv", b"a,b\n")
+    upload(cloud, enriched, "filled/", b"")
+    record = until(lambda: record_of(cloud, enriched, "filled/in.csv"))
+    dynamodb = cloud.client("dynamodb")
+    dynamodb.delete_item(TableName=enriched["table_name"], Key={"objectId": record["objectId"]})
+    names = "bucket_name", "failure_queue_url", "function_name", "table_name"
+    given = [word for name in names for word in ("--set", f"{name}={enriched[name]}")]
+
+    def run(command: str, *more: str) -> tuple[int, dict[str, Any], str]:
+        started = kept.start(
+            command, *given, "--prefix", "filled/", "--json", *more, **cloud.environment
+        )
+        out, err = started.communicate(timeout=120)
+        return started.returncode, json.loads(out), err
+
+    status, found, said = run("reconcile", "--grace", "0s")
+    assert (status, found["hook"]) == (1, "enrich.on_event")
+    assert [each["key"] for each in found["missing"]] == ["filled/", "filled/in.csv"]
+    assert "missing or skipped  filled/" in said
+    status, found, _ = run("backfill")
+    assert (status, found["written"], found["skipped"], found["failed"]) == (0, 1, 1, [])
+    filled = record_of(cloud, enriched, "filled/in.csv")
+    assert filled["columns"] == {"N": "2"}
+    assert filled["eventName"] == {"S": "ObjectCreated:Backfill"}
+    assert filled["objectId"] == record["objectId"]
+
+
+def test_what_a_hook_fails_on_is_kept_with_its_reason_and_stored_by_a_replay(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    with denied_reads(cloud, enriched):
+        upload(cloud, enriched, "denied.pdf", b"%PDF-1.7")
+        reason = failed(cloud, enriched)["responsePayload"]["errorMessage"]
+        assert "hook enrich.on_event: AccessDenied: " in reason
+        assert "(enrich.py:" in reason
+        assert record_of(cloud, enriched, "denied.pdf") == {}
+    replay_all(cloud, enriched)
+    record = record_of(cloud, enriched, "denied.pdf")
+    assert record["contentType"] == {"S": "application/pdf"}
+
+
+@contextlib.contextmanager
+def another_hook(cloud: Cloud, pipeline: Mapping[str, Any], body: str) -> Iterator[None]:
+    """The function has another layer, and four seconds, as long as the block lasts."""
+    functions, name = cloud.client("lambda"), pipeline["function_name"]
+    package = io.BytesIO()
+    with zipfile.ZipFile(package, "w") as archive:
+        archive.writestr("python/enrich.py", f"def on_event(event, record):\n    {body}\n")
+    layer = functions.publish_layer_version(
+        LayerName="another-hook", Content={"ZipFile": package.getvalue()}
+    )
+    before = functions.get_function_configuration(FunctionName=name)
+
+    def configure(layers: list[str], timeout: int) -> None:
+        functions.update_function_configuration(FunctionName=name, Layers=layers, Timeout=timeout)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+
+    configure([layer["LayerVersionArn"]], 4)
+    try:
+        yield
+    finally:
+        configure([each["Arn"] for each in before["Layers"]], before["Timeout"])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("import threading; threading.Event().wait()", "did not return within 2."),
+        ("return {'size': 1}", "it returned size, which the record has of its own"),
+    ],
+    ids=["slow until the timeout", "wrong attribute"],
+)
+def test_what_a_bad_hook_fails_on_is_stored_once_it_is_fixed(
+    body: str, reason: str, shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    key = f"fixed/{len(body)}.pdf"
+    with another_hook(cloud, enriched, body):
+        upload(cloud, enriched, key, b"%PDF-1.7")
+        assert reason in failed(cloud, enriched)["responsePayload"]["errorMessage"]
+        assert record_of(cloud, enriched, key) == {}
+    replay_all(cloud, enriched)
+    assert record_of(cloud, enriched, key)["contentType"] == {"S": "application/pdf"}
+
+
+@pytest.mark.soak
+def test_a_thousand_messages_at_once_are_each_described(
+    shown: Shown, enriched: Mapping[str, Any]
+) -> None:
+    cloud, _ = shown
+    upload(cloud, enriched, "many.csv", b"a,b")
+    until(lambda: record_of(cloud, enriched, "many.csv"))
+    # Without a version id, events with sequencers of their own are records of their own.
+    records = [s3_events.record("many.csv", sequencer=f"{number:016X}") for number in range(1000)]
+    for record in records:
+        record["s3"]["bucket"]["name"] = enriched["bucket_name"]
+    left = s3_events.sqs(*map(s3_events.notification, records))["Records"]
+    while left:
+        answer = cloud.client("lambda").invoke(
+            FunctionName=enriched["function_name"], Payload=json.dumps({"Records": left})
+        )
+        failures = json.load(answer["Payload"])["batchItemFailures"]
+        again = {failure["itemIdentifier"] for failure in failures}
+        # What there was no time for comes again, as from a queue.
+        assert len(again) < len(left)
+        left = [message for message in left if message["messageId"] in again]
+    found = items(enriched["table_name"], cloud.environment)
+    columns = [item["columns"] for item in found if item["objectKey"]["S"] == "many.csv"]
+    assert columns == [{"N": "2"}] * 1001

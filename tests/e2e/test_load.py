@@ -81,10 +81,11 @@ def test_a_burst_of_500_odd_keys_loses_none_and_reconcile_agrees(
     assert (report["refused"], report["unseen"], report["ended_by"]) == ({}, 0, None)
     for figures in (report["latency_ms"], report["upload_ms"]):
         assert 0 <= figures["p50"] <= figures["p90"] <= figures["p99"] <= figures["max"]
-    # The burst starts more workers than there were.
-    assert 0 < report["cold_starts"] < 500
-    assert report["cold_ms"]["max"] <= report["latency_ms"]["max"]
-    assert "the same, cold starts" in said
+    assert 0 <= report["cold_starts"] < 500
+    # None where the workers that were there sufficed.
+    if report["cold_starts"]:
+        assert report["cold_ms"]["max"] <= report["latency_ms"]["max"]
+    assert ("the same, cold starts" in said) is (report["cold_starts"] > 0)
     assert 0 < report["records_per_second"] <= report["uploads_per_second"]
     assert report["pictures"] == [str(picture)]
     assert picture.read_bytes().startswith(PNG)

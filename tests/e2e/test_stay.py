@@ -127,7 +127,7 @@ def test_a_lab_that_was_stopped_comes_back_as_it_was_and_works(lab: Lab) -> None
     before = lab.now, lab.objects(), lab.records()
 
     printed = lab.run("status")
-    for line in (r"objects +1", r"records +1", r"failure queue +1 messages", r"1 ALARM, 8 OK"):
+    for line in (r"objects +1", r"records +1", r"failure queue +1 message\b", r"1 ALARM, 8 OK"):
         assert re.search(line, printed)
 
     assert "Bring it back with" in lab.run("down", "--keep-state")

@@ -57,6 +57,12 @@ mock_resource "aws_lambda_function" {
   }
 }
 
+mock_resource "aws_lambda_layer_version" {
+  defaults = {
+    arn = "arn:aws:lambda:us-east-1:123456789012:layer:mocked:1"
+  }
+}
+
 mock_resource "aws_s3_bucket" {
   defaults = {
     arn = "arn:aws:s3:::mocked"

@@ -35,6 +35,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "function": {
             "tracing": "Active",
             "vpc": {"subnet_ids": ["subnet-1"], "security_group_ids": ["sg-1"]},
+            "hook": {
+                "package": str(ROOT / "examples/enrich/enrich.zip"),
+                "handler": "enrich.on_event",
+                "read_objects": True,
+            },
         },
         "table": {"object_index": True, "point_in_time_recovery": True},
     },

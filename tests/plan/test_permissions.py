@@ -316,10 +316,8 @@ def test_no_line_is_there_in_no_configuration_or_twice(name: str) -> None:
     rows = table(name)
     for row in rows:
         assert any(_holds(row, values) for values in CONFIGURATIONS.values()), row
-    keys = [
-        (row.get("on"), row.get("statement"), row["effect"], row["action"], row["resource"])
-        for row in rows
-    ]
+    names = ("on", "statement", "effect", "action", "resource", "condition")
+    keys = [tuple(row.get(name) for name in names) for row in rows]
     assert len(set(keys)) == len(keys)
 
 

@@ -202,6 +202,7 @@ def a_message_of_the_topic(folder: Path, change: str, odd: Any) -> None:
 @reads(hostile.texts_of(hostile.VALUES), st.none() | hostile.TEXTS)
 def the_functions_answer(folder: Path, body: str, error: str | None) -> None:
     run._refusal(error, body.encode(errors="surrogatepass"))
+    run._skipped(body.encode(errors="surrogatepass"))
 
 
 @reads(

@@ -414,6 +414,7 @@ function summary(invoke) {
   if (invoke.not_stored.length) return `${invoke.not_stored[0].key}: ${invoke.not_stored[0].reason}`;
   if (invoke.received === null) return invoke.lines.at(-1)?.[2] ?? "";
   const parts = [`${invoke.received} received`, `${invoke.stored} stored`];
+  if (invoke.skipped) parts.push(`${invoke.skipped} skipped`);
   if (invoke.failed) parts.push(`${invoke.failed} failed`);
   if (invoke.cold_start) parts.push("cold start");
   return `${parts.join(", ")} · ${invoke.request.slice(0, 8)}`;
@@ -518,6 +519,7 @@ function drawTools() {
   let state = "";
   if (progress) {
     state = `${running ? "Replaying: " : ""}${progress.done} recorded`;
+    if (progress.skipped) state += `, ${progress.skipped} skipped by the hook`;
     if (progress.empty) state += `, ${progress.empty} without an event of an object`;
     if (progress.stayed) state += `, ${progress.stayed} still in the queue (${text(progress.reason ?? "no reason given")})`;
     if (progress.problem) state += `. ${text(progress.problem)}`;

@@ -84,7 +84,13 @@ class Console:
     def _replay(
         self, watch: Watch, session: ReadSession, board: Board, chosen: frozenset[str] | None
     ) -> None:
-        progress: dict[str, Any] = {"running": True, "done": 0, "empty": 0, "stayed": 0}
+        progress: dict[str, Any] = {
+            "running": True,
+            "done": 0,
+            "empty": 0,
+            "skipped": 0,
+            "stayed": 0,
+        }
         missing = set(chosen or ())
 
         def is_chosen(failure: Failure) -> bool:
@@ -105,7 +111,8 @@ class Console:
             with contextlib.closing(outcomes):
                 for outcome in outcomes:
                     if outcome.done:
-                        progress["done" if outcome.records else "empty"] += 1
+                        became = "done" if outcome.records > outcome.skipped else "skipped"
+                        progress[became if outcome.records else "empty"] += 1
                         board.remove_failure(outcome.message.message_id)
                     else:
                         progress |= {"stayed": progress["stayed"] + 1, "reason": outcome.reason}

@@ -17,6 +17,7 @@ NAMES = [
     "buffered",
     "two-pipelines",
     "bring-your-own-handler",
+    "enrich",
     "stream-consumer",
 ]
 

@@ -194,6 +194,16 @@ def test_a_rule_feeds_what_its_target_names(arn: str | None, requests: int) -> N
     assert found["sqs_requests"] == 648_000 + requests * MILLION
 
 
+def test_a_hook_that_may_read_objects_reads_one_for_each_upload() -> None:
+    hooked = {"variables": {"TTL_SECONDS": "86400", "RECORD_HOOK": "enrich.on_event"}}
+    for policy, reads in ('{"Action": ["s3:GetObject"]}', True), ('{"Action": "sqs:*"}', False):
+        role: dict[str, Any] = {"role__aws_iam_role_policy__pipeline": {"policy": policy}}
+        found = billed(pipeline(function={"environment": [hooked]}, **role))
+        # 1,000,000 x $0.0004 / 1,000
+        assert found.get("s3_gets") == ("0.4000" if reads else None)
+        assert "s3_gets" not in billed(pipeline(**role))
+
+
 def test_on_demand_writes_are_never_free_and_an_index_doubles_them() -> None:
     index: list[Any] = [{"name": "ObjectKeyIndex", "write_capacity": None}]
     table: dict[str, Any] = {

@@ -31,14 +31,22 @@ def test_a_message_has_as_many_records_as_events_of_objects(body: Any, records: 
 
 
 @pytest.mark.parametrize(
-    ("done", "empty", "sentence"),
+    ("done", "empty", "skipped", "sentence"),
     [
-        (3, 0, "the records are in the table t"),
-        (3, 1, "the records are in the table t (1 held no event of an object)"),
-        (2, 2, "2 held no event of an object"),
+        (3, 0, 0, "the records are in the table t"),
+        (3, 1, 0, "the records are in the table t (1 held no event of an object)"),
+        (2, 2, 0, "2 held no event of an object"),
+        (
+            3,
+            1,
+            1,
+            "the records are in the table t (1 held no event of an object, the hook skipped 1)",
+        ),
+        (1, 0, 1, "the hook skipped 1"),
     ],
 )
 def test_only_messages_with_records_are_said_to_have_records_in_the_table(
-    done: int, empty: int, sentence: str
+    done: int, empty: int, skipped: int, sentence: str
 ) -> None:
-    assert _became(Report("url", False, 0, done=done, without_record=empty), "t") == sentence
+    report = Report("url", False, 0, done=done, without_record=empty, skipped=skipped)
+    assert _became(report, "t") == sentence
