@@ -105,7 +105,7 @@ def test_a_run_that_was_killed_while_it_applied_is_resumed_to_its_end(sandbox: P
 def test_what_terraform_does_not_know_is_found_by_its_name(sandbox: Place) -> None:
     process = sandbox.start("--only", CHECK, *ENOUGH)
     accepting.kill(sandbox, process, lambda: "functions" in sandbox.left())
-    (sandbox.folder / "deliveries/root/terraform.tfstate").unlink()
+    (sandbox.folder / "deliveries" / "root" / "terraform.tfstate").unlink()
     status, out, err = sandbox.run("--clean")
     assert (status, sandbox.left()) == (0, {}), err
     assert "which are deleted now" in out
