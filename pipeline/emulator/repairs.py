@@ -254,6 +254,23 @@ def log_events_have_an_id() -> None:
     cloudwatch_logs._append_log_events = append_with_ids
 
 
+def logs_end_with_the_function() -> None:
+    """An invoke that ends after its function was deleted logs nothing.
+
+    Without this it makes the deleted log group anew, whatever the role may do: something is left
+    after a destroy, and the next apply finds the name taken.
+    """
+    from ministack.services import lambda_svc
+
+    emit = lambda_svc._emit_lambda_logs
+
+    def emit_while_it_exists(function: Any, *arguments: Any, **more: Any) -> None:
+        if function["config"]["FunctionName"] in lambda_svc._functions:
+            emit(function, *arguments, **more)
+
+    lambda_svc._emit_lambda_logs = emit_while_it_exists
+
+
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     take_a_proxys_requests,
@@ -264,6 +281,7 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     rules_learn_the_version,
     updates_let_invokes_end,
     log_events_have_an_id,
+    logs_end_with_the_function,
 )
 
 

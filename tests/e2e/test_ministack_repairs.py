@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -559,23 +560,29 @@ def code_of(version: str) -> bytes:
     return package.getvalue()
 
 
+def with_function(running: Emulator, name: str) -> Any:
+    """A client for Lambda, after it made the function."""
+    functions = client("lambda", running)
+    client("iam", running).create_role(
+        RoleName=name, AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
+    )
+    functions.create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Role=f"arn:aws:iam::000000000000:role/{name}",
+        Handler="held.handler",
+        Code={"ZipFile": code_of("1")},
+        Timeout=60,
+    )
+    functions.get_waiter("function_active_v2").wait(FunctionName=name)
+    return functions
+
+
 def test_an_invoke_survives_an_update_of_its_function(
     repaired: Emulator, untouched: Emulator, tmp_path: Path
 ) -> None:
     def probe(running: Emulator) -> bool:
-        functions = client("lambda", running)
-        client("iam", running).create_role(
-            RoleName="held", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
-        )
-        functions.create_function(
-            FunctionName="held",
-            Runtime="python3.12",
-            Role="arn:aws:iam::000000000000:role/held",
-            Handler="held.handler",
-            Code={"ZipFile": code_of("1")},
-            Timeout=60,
-        )
-        functions.get_waiter("function_active_v2").wait(FunctionName="held")
+        functions = with_function(running, "held")
         notes, go = tmp_path / f"notes-{running.port}", tmp_path / f"go-{running.port}"
         notes.touch()
         event = json.dumps({"notes": str(notes), "go": str(go)})
@@ -594,22 +601,32 @@ def test_an_invoke_survives_an_update_of_its_function(
 
 def test_a_functions_log_events_each_have_an_id(repaired: Emulator, untouched: Emulator) -> None:
     def probe(running: Emulator) -> bool:
-        functions, logs = client("lambda", running), client("logs", running)
-        client("iam", running).create_role(
-            RoleName="logs", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": []}'
-        )
-        functions.create_function(
-            FunctionName="logs",
-            Runtime="python3.12",
-            Role="arn:aws:iam::000000000000:role/logs",
-            Handler="held.handler",
-            Code={"ZipFile": code_of("1")},
-        )
-        functions.get_waiter("function_active_v2").wait(FunctionName="logs")
+        functions, logs = with_function(running, "logs"), client("logs", running)
         # That the function fails changes nothing.
         functions.invoke(FunctionName="logs", Payload="{}")
         group = {"logGroupName": "/aws/lambda/logs"}
         events = until(lambda: logs.filter_log_events(**group)["events"])
         return len({event.get("eventId") for event in events}) == len(events) > 1
+
+    check(probe, repaired, untouched)
+
+
+def test_an_invoke_that_outlives_its_function_makes_no_log_group(
+    repaired: Emulator, untouched: Emulator, tmp_path: Path
+) -> None:
+    def probe(running: Emulator) -> bool:
+        functions = with_function(running, "outlived")
+        notes, go = tmp_path / f"notes-{running.port}", tmp_path / f"go-{running.port}"
+        notes.touch()
+        event = json.dumps({"notes": str(notes), "go": str(go)})
+        with ThreadPoolExecutor() as pool:
+            invoke = pool.submit(functions.invoke, FunctionName="outlived", Payload=event)
+            until(notes.read_text)
+            functions.delete_function(FunctionName="outlived")
+            go.touch()
+            # Answered after the log is written.
+            invoke.exception()
+        groups = client("logs", running).describe_log_groups()["logGroups"]
+        return "/aws/lambda/outlived" not in [group["logGroupName"] for group in groups]
 
     check(probe, repaired, untouched)
