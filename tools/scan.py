@@ -18,8 +18,8 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
-from pipeline.terraform.shared_provider import shared_provider
 from tools.module import EXAMPLES, THEIRS, copy_module, use_samples
+from tools.shared_provider import shared_provider
 
 FOLDER = WORK / "scan"
 # A skip as checkov reads it, in any comment.

@@ -14,8 +14,8 @@ from pipeline.paths import ROOT, WORK
 from pipeline.terraform import run as terraform
 from pipeline.terraform.diagnostics import deprecations, errors
 from pipeline.terraform.provider import terraform_environment
-from pipeline.terraform.shared_provider import shared_provider
 from tools.module import EXAMPLES, MODULES, THEIRS, copy_module
+from tools.shared_provider import shared_provider
 
 FOLDER = WORK / "validate"
 

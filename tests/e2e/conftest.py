@@ -16,7 +16,6 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.terraform.provider import terraform_environment
-from pipeline.terraform.shared_provider import shared_provider
 from tests.support.aws import failing
 from tests.support.aws.clients import client
 from tests.support.page import browser as chromium
@@ -25,6 +24,7 @@ from tests.support.stacks import accepting, adopting, examples, kept, switching,
 from tests.support.stacks import deliveries as configurations
 from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, empty_bucket, run_last
 from tools.faults import deployment as faulty
+from tools.shared_provider import shared_provider
 
 # Files whose tests share a stack.
 SHARE = dict.fromkeys(("test_deliveries.py", "test_permissions.py", "test_pipeline.py"), "stacks")

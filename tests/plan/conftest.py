@@ -7,7 +7,8 @@ collected tests become instances in one generated root, and the refusals those o
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,9 @@ from pipeline.emulator import plan_server
 from pipeline.paths import ROOT
 from pipeline.terraform import provider
 from pipeline.terraform import run as terraform
-from pipeline.terraform.shared_provider import shared_provider
 from tests.support.stacks.stack import ROOMY
 from tests.support.terraform.plans import diagnostics, plan_without_deprecations
+from tools.shared_provider import shared_provider
 
 # Known to nobody before apply: what a value computed by another resource looks like at plan.
 LATER = "${terraform_data.later.output}"
@@ -54,9 +55,41 @@ class Planned:
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "variables(**values): the module's variables in this test's scenario",
+        "sets(**values): the same, in a scenario that other tests' settings share",
         "refused(**values): variables that the module must refuse",
     ):
         config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what tests set into few scenarios, each of which takes a second."""
+    shared: list[dict[str, Any]] = []
+    placed = []
+    for item in items:
+        if found := item.get_closest_marker("sets"):
+            scenario = next((each for each in shared if _fits(found.kwargs, each)), None)
+            if scenario is None:
+                scenario = {}
+                shared.append(scenario)
+            for variable, value in found.kwargs.items():
+                scenario[variable] = _merged(scenario.get(variable), value)
+            placed.append((item, scenario))
+    for item, scenario in placed:
+        item.add_marker(pytest.mark.variables(**scenario))
+
+
+def _fits(values: Mapping[str, Any], scenario: Mapping[str, Any]) -> bool:
+    """Whether no variable, or attribute of one, has another value there."""
+    return all(
+        variable not in scenario
+        or _merged(value, scenario[variable]) == _merged(scenario[variable], value)
+        for variable, value in values.items()
+    )
+
+
+def _merged(first: Any, second: Any) -> Any:
+    return first | second if isinstance(first, dict) else second
 
 
 def _key(values: Mapping[str, Any]) -> str:
@@ -75,9 +108,9 @@ def _scenarios(session: pytest.Session, marker: str) -> dict[str, dict[str, Any]
     return {f"s{number}": values for number, values in enumerate(wanted.values())}
 
 
-def _module(folder: Path, values: Mapping[str, Any]) -> dict[str, Any]:
+def _module(folder: Path, values: Mapping[str, Any], module: Path = ROOT) -> dict[str, Any]:
     # Relative: Terraform copies a module whose path is absolute, once for each call.
-    return {"source": os.path.relpath(ROOT, folder), **values}
+    return {"source": os.path.relpath(module, folder), **values}
 
 
 @pytest.fixture(scope="session")
@@ -167,32 +200,42 @@ def every_refusal(
     reattached: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("refusals")
     scenarios = _scenarios(request.session, "refused")
-    for name, values in scenarios.items():
-        # A file each: Terraform names the file of a refused argument.
-        call = {"module": {name: _module(folder, values)}}
-        (folder / f"{name}.tf.json").write_text(json.dumps(call, indent=2), encoding="utf-8")
     said: dict[str, list[str]] = {name: [] for name in scenarios}
     unplaced: list[str] = []
-    # What one variable's value alone decides stops Terraform before it looks at the rest.
-    while any((folder / f"{name}.tf.json").exists() for name in scenarios):
+
+    def refused(module: Path, asked: Collection[str]) -> set[str]:
+        folder = tmp_path_factory.mktemp("refusals")
+        for name in asked:
+            # A file each: Terraform names the file of a refused argument.
+            call = {"module": {name: _module(folder, scenarios[name], module)}}
+            (folder / f"{name}.tf.json").write_text(json.dumps(call, indent=2), encoding="utf-8")
         terraform.init(folder, reattached)
         done = terraform.run(folder, reattached, "plan", "-json", "-input=false", expected=(0, 1))
-        refused = set()
+        names = set()
         for file, text in errors_in(done.stdout):
             if found := re.fullmatch(r"(s\d+)\.tf\.json", file):
-                refused.add(found[1])
+                names.add(found[1])
                 said[found[1]].append(text)
             else:
                 unplaced.append(text)
-        if not refused:
-            break
-        for name in refused:
-            (folder / f"{name}.tf.json").unlink()
+        return names
+
+    # What variables alone decide stops Terraform before it looks at the rest: none of it is needed.
+    left = scenarios.keys() - refused(_variables(tmp_path_factory.mktemp("module")), scenarios)
+    while left and (names := refused(ROOT, left)):
+        left -= names
     # Terraform does not tell which instance of a module broke a precondition: these scenarios are
     # told apart by the values in their messages.
     return {_key(values): "\n".join(said[name] or unplaced) for name, values in scenarios.items()}
+
+
+def _variables(folder: Path) -> Path:
+    """The module without its submodules: its variables, and what their validations read."""
+    for pattern in ("variables*.tf", "allowed_values.tf", "filters.tf", "names.tf", "versions.tf"):
+        for file in ROOT.glob(pattern):
+            shutil.copy(file, folder)
+    return folder
 
 
 def errors_in(output: str) -> Iterator[tuple[str, str]]:

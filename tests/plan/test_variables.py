@@ -9,7 +9,7 @@ from _pytest.mark import ParameterSet
 from pipeline.paths import ROOT
 from tests.plan.conftest import LATER, Planned
 
-variables = pytest.mark.variables
+variables, sets = pytest.mark.variables, pytest.mark.sets
 ACCOUNT, REGION = "123456789012", "us-east-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:shared"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:on-call"
@@ -24,10 +24,12 @@ def alarm(key: str) -> str:
     return f'alarms.aws_cloudwatch_metric_alarm.this["{key}"]'
 
 
-def case(values: dict[str, Any], address: str, attribute: str, expected: object) -> ParameterSet:
+def case(
+    values: dict[str, Any], address: str, attribute: str, expected: object, mark: Any = sets
+) -> ParameterSet:
     name = "-".join(f"{k}.{'.'.join(v) if isinstance(v, dict) else v}" for k, v in values.items())
     return pytest.param(
-        address, attribute, expected, marks=variables(**values), id=f"{name}-{attribute}"
+        address, attribute, expected, marks=mark(**values), id=f"{name}-{attribute}"
     )
 
 
@@ -84,6 +86,7 @@ def case(values: dict[str, Any], address: str, attribute: str, expected: object)
                     }
                 }
             ],
+            variables,
         ),
         case(
             {"function": {"layers": ["arn:aws:lambda:us-east-1:123456789012:layer:x:1"]}},
@@ -107,8 +110,8 @@ def case(values: dict[str, Any], address: str, attribute: str, expected: object)
             BOUNDARY,
         ),
         case({"table": {"name": "events"}}, TABLE, "name", "events"),
-        case({"table": {"write_units": 20}}, TABLE, "write_capacity", 20),
-        case({"table": {"write_units": 20}}, alarm("write_activity"), "threshold", 4800),
+        case({"table": {"write_units": 20}}, TABLE, "write_capacity", 20, variables),
+        case({"table": {"write_units": 20}}, alarm("write_activity"), "threshold", 4800, variables),
         case({"table": {"read_units": 9}}, TABLE, "read_capacity", 9),
         case({"table": {"stream_view_type": "KEYS_ONLY"}}, TABLE, "stream_view_type", "KEYS_ONLY"),
         case(
@@ -171,7 +174,13 @@ def case(values: dict[str, Any], address: str, attribute: str, expected: object)
             "AsyncEventsReceived",
         ),
         case({"alarms": {"silence": {"enabled": True}}}, alarm("silence"), "period", 86_400),
-        case({"topic": {"create": False, "arn": TOPIC}}, alarm("errors"), "alarm_actions", [TOPIC]),
+        case(
+            {"topic": {"create": False, "arn": TOPIC}},
+            alarm("errors"),
+            "alarm_actions",
+            [TOPIC],
+            variables,
+        ),
     ],
 )
 def test_the_variable_sets(
@@ -180,7 +189,7 @@ def test_the_variable_sets(
     assert planned.resources[address][attribute] == expected
 
 
-@variables(table={"ttl_hours": 72})
+@sets(table={"ttl_hours": 72})
 def test_hours_reach_the_function_as_seconds(planned: Planned) -> None:
     (environment,) = planned.resources[FUNCTION]["environment"]
     assert environment["variables"]["TTL_SECONDS"] == "259200"
@@ -202,13 +211,13 @@ def test_the_object_index_is_by_key_and_time(planned: Planned) -> None:
     assert (index["write_capacity"], index["read_capacity"]) == (5, 5)
 
 
-@variables(function={"log_level": "DEBUG"})
+@sets(function={"log_level": "DEBUG"})
 def test_the_log_level_is_the_applications(planned: Planned) -> None:
     (logging,) = planned.resources[FUNCTION]["logging_config"]
     assert logging["application_log_level"] == "DEBUG"
 
 
-@variables(function={"tracing": "Active"})
+@sets(function={"tracing": "Active"})
 def test_tracing_brings_the_right_to_send_traces(planned: Planned) -> None:
     statement = planned.policy("role.aws_iam_role_policy.pipeline")["SendTraces"]
     assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
@@ -280,7 +289,7 @@ def test_a_hook_is_a_layer_that_the_handler_is_told_of(planned: Planned) -> None
     assert "ReadObjects" not in planned.policy("role.aws_iam_role_policy.pipeline")
 
 
-@variables(bucket={"versioning": False})
+@sets(bucket={"versioning": False})
 def test_versioning_off_suspends(planned: Planned) -> None:
     (found,) = planned.resources["bucket.aws_s3_bucket_versioning.this[0]"][
         "versioning_configuration"
@@ -288,7 +297,7 @@ def test_versioning_off_suspends(planned: Planned) -> None:
     assert found["status"] == "Suspended"
 
 
-@variables(bucket={"abort_multipart_days": 2, "noncurrent_days": 5})
+@sets(bucket={"abort_multipart_days": 2, "noncurrent_days": 5})
 def test_days_reach_the_lifecycle(planned: Planned) -> None:
     rules = planned.resources["bucket.aws_s3_bucket_lifecycle_configuration.this[0]"]["rule"]
     abort, expire = rules
@@ -296,7 +305,7 @@ def test_days_reach_the_lifecycle(planned: Planned) -> None:
     assert expire["noncurrent_version_expiration"][0]["noncurrent_days"] == 5
 
 
-@variables(bucket={"access_log": {"bucket": "logs", "prefix": "s3/"}})
+@sets(bucket={"access_log": {"bucket": "logs", "prefix": "s3/"}})
 def test_access_logs_go_where_they_should(planned: Planned) -> None:
     logging = planned.resources["bucket.aws_s3_bucket_logging.this[0]"]
     assert (logging["target_bucket"], logging["target_prefix"]) == ("logs", "s3/")
@@ -311,7 +320,7 @@ def test_of_an_existing_bucket_only_the_notifications_are_touched(planned: Plann
     assert permission["source_arn"] == "arn:aws:s3:::theirs"
 
 
-@variables(
+@sets(
     delivery={
         "filters": [
             {"prefix": "a b/", "suffix": ".txt", "events": ["s3:ObjectCreated:Put"]},
@@ -337,18 +346,18 @@ DISJOINT = [
 ]
 
 
-@variables(delivery={"filters": DISJOINT})
+@sets(delivery={"filters": DISJOINT})
 def test_filters_that_exclude_each_other_are_taken(planned: Planned) -> None:
     assert len(planned.resources[NOTIFICATION]["lambda_function"]) == len(DISJOINT)
 
 
-@variables(tags={"Owner": "data"})
+@sets(tags={"Owner": "data"})
 def test_tags_replace_the_default(planned: Planned) -> None:
     tags = [values["tags"] for values in planned.resources.values() if "tags" in values]
     assert tags == [{"Owner": "data"}] * len(tags)
 
 
-@variables(alarm_emails=["ops@example.com", "dev@example.com"])
+@sets(alarm_emails=["ops@example.com", "dev@example.com"])
 def test_each_address_is_subscribed_by_email(planned: Planned) -> None:
     for address in ("ops@example.com", "dev@example.com"):
         found = planned.resources[f'topic.aws_sns_topic_subscription.email["{address}"]']
@@ -372,7 +381,7 @@ SUBSCRIPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@variables(topic={"subscriptions": SUBSCRIPTIONS})
+@sets(topic={"subscriptions": SUBSCRIPTIONS})
 def test_each_protocol_is_subscribed(planned: Planned) -> None:
     for key, wanted in SUBSCRIPTIONS.items():
         address = f'topic.aws_sns_topic_subscription.this["{key}"]'
@@ -386,7 +395,7 @@ def test_each_protocol_is_subscribed(planned: Planned) -> None:
         )
 
 
-@variables(topic={"subscriptions": {"later": {"protocol": "sqs", "endpoint": LATER}}})
+@sets(topic={"subscriptions": {"later": {"protocol": "sqs", "endpoint": LATER}}})
 def test_an_endpoint_may_be_known_only_after_apply(planned: Planned) -> None:
     address = 'topic.aws_sns_topic_subscription.this["later"]'
     assert planned.unknown[address]["endpoint"] is True

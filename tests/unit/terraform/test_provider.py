@@ -1,5 +1,6 @@
 """Which Terraform and which provider are found, on all kinds of machines."""
 
+import json
 import os
 import re
 import zipfile
@@ -12,8 +13,8 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import provider
 from pipeline.terraform.binary import find_terraform
-from pipeline.terraform.shared_provider import shared_provider
 from tests.support.processes import alive
+from tools.shared_provider import shared_provider
 
 PLATFORM = "linux_amd64"
 
@@ -270,13 +271,19 @@ def test_the_missing_provider_is_explained_with_where_it_was_looked_for(bare: Pa
     assert str(bare / "opt") in message
 
 
+def serving(executable: Path, address: Path) -> None:
+    """Make the executable say, as a provider does, that it is reached at `address`."""
+    attach = json.dumps({provider.PROVIDER: {"Addr": {"String": str(address)}}})
+    (executable.parent / "attach").write_text(f" TF_REATTACH_PROVIDERS='{attach}'\n")
+    executable.write_text('#!/bin/sh\necho $$ > pid\ncat "${0%/*}/attach"\nexec sleep 600\n')
+
+
 def test_the_provider_that_was_run_is_shared_also_beside_a_newer_one(bare: Path) -> None:
-    executable = unpacked(bare / "opt/addon", "5.100.0")
-    executable.write_text("#!/bin/sh\necho \"  TF_REATTACH_PROVIDERS='5.100.0'\"\nexec sleep 600\n")
-    unpacked(bare / "opt/addon", "6.41.0")
+    serving(unpacked(bare / "opt/addon", "5.100.0"), bare / "tested")
+    serving(unpacked(bare / "opt/addon", "6.41.0"), bare / "newer")
     environment = provider.terraform_environment(bare / "work")
     with shared_provider(environment, bare / "work") as attached:
-        assert attached == {"TF_REATTACH_PROVIDERS": "5.100.0"}
+        assert str(bare / "tested") in attached["TF_REATTACH_PROVIDERS"]
 
 
 @pytest.mark.parametrize(
@@ -343,13 +350,9 @@ def test_a_shared_provider_that_does_not_start_says_why(bare: Path) -> None:
 
 
 def test_a_shared_provider_ends_with_its_block(bare: Path) -> None:
-    executable = unpacked(bare / "opt/addon", "5.100.0")
-    executable.write_text(
-        "#!/bin/sh\necho $$ > pid\necho \"  TF_REATTACH_PROVIDERS='{}'\"\nexec sleep 600\n"
-    )
+    serving(unpacked(bare / "opt/addon", "5.100.0"), bare / "address")
     environment = provider.terraform_environment(bare / "work")
-    with shared_provider(environment, bare / "work") as attached:
-        assert attached == {"TF_REATTACH_PROVIDERS": "{}"}
+    with shared_provider(environment, bare / "work"):
         pid = int((bare / "work/pid").read_text())
         assert alive(pid)
     assert not alive(pid)

@@ -1,6 +1,7 @@
 """One provider process for many runs of Terraform: starting one costs more than most runs."""
 
 import contextlib
+import json
 import re
 import subprocess
 import time
@@ -17,6 +18,7 @@ from pipeline.terraform.provider import (
     find_provider_binary,
 )
 from pipeline.terraform.run import init
+from tools.schema_proxy import schema_proxy, types
 
 _ATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.+)'")
 _START_SECONDS = 60.0
@@ -25,7 +27,7 @@ _POLL_SECONDS = 0.02
 
 @contextlib.contextmanager
 def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[dict[str, str]]:
-    """Run one provider process for every Terraform started meanwhile.
+    """Run one provider process for every Terraform started meanwhile, with the project's types.
 
     Yields what to add to their environment. `environment` is Terraform's, with the endpoint and
     the keys in it: a provider that is already running reads them from its own environment, not
@@ -55,7 +57,10 @@ def shared_provider(environment: Mapping[str, str], work_dir: Path) -> Iterator[
                     "run it with -debug by hand to see why."
                 )
             time.sleep(_POLL_SECONDS)
-        yield {"TF_REATTACH_PROVIDERS": attach[1]}
+        # Beside the provider's own: the path of a socket can't be long.
+        address = json.loads(attach[1])[PROVIDER]["Addr"]["String"]
+        with schema_proxy(address, f"{address}s", types()):
+            yield {"TF_REATTACH_PROVIDERS": attach[1].replace(address, f"{address}s")}
     finally:
         process.terminate()
         process.communicate()
