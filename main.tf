@@ -160,8 +160,9 @@ module "alarms" {
 
   alarms = {
     for key, alarm in var.alarms : key => merge(alarm, { enabled = alarm.enabled && var.alarms.create })
-    if !contains(["create", "extra_actions", "backlog_age"], key)
+    if !contains(["create", "extra_actions", "backlog_age", "health"], key)
   }
+  health                = merge(var.alarms.health, { enabled = var.alarms.health.enabled && var.alarms.create })
   prefix                = local.prefix
   actions               = concat([module.topic.arn], var.alarms.extra_actions)
   table_name            = module.table.name

@@ -5,10 +5,10 @@ One check a stage; see `pipeline.verify.stages` for what a check returns and rai
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import batched
 from typing import Any
 
 from pipeline.deployed import failure_queue
+from pipeline.deployed.alarms import describe
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.policies import admits
 from pipeline.deployed.session import DriftError, FailingError, NotCheckedError, Session
@@ -20,15 +20,9 @@ TABLE_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
 
 def described(session: Session) -> dict[str, Mapping[str, Any]]:
     """The stack's alarms by name, as far as they exist."""
-    names = session.target.alarm_names
-    if not names:
+    if not session.target.alarm_names:
         raise NotCheckedError("the stack has no alarms")
-    pages = session.client("cloudwatch").get_paginator("describe_alarms")
-    return {
-        alarm["AlarmName"]: alarm
-        for batch in batched(names, 100)
-        for alarm in pages.paginate(AlarmNames=batch).search("MetricAlarms[]")
-    }
+    return describe(session)
 
 
 def alarms(session: Session) -> str:
