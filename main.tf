@@ -24,8 +24,9 @@ module "bucket" {
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
-  kms  = local.kms_for_services
-  tags = local.tags
+  kms        = local.kms_for_services
+  table_name = module.table.name
+  tags       = local.tags
 }
 
 module "rule" {

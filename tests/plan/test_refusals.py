@@ -61,21 +61,14 @@ HOOK_WRONG: dict[str, Any] = {
 }
 HOOK_NO_ZIP = {"function": {"hook": HOOK | {"package": str(ROOT / "README.md")}}}
 HOOK_ALONE = {"function": {"hook": HOOK | {"handler": "on_event"}}}
+WATCHED = (
+    *("write_throttle", "failures", "errors", "throttles"),
+    *("event_age", "dropped", "delivery_failures"),
+)
 HEALTH_ALONE: dict[str, Any] = {
     "alarms": {
         "health": {"enabled": True, "name": "x" * 256},
-        **dict.fromkeys(
-            (
-                "write_throttle",
-                "failures",
-                "errors",
-                "throttles",
-                "event_age",
-                "dropped",
-                "delivery_failures",
-            ),
-            {"enabled": False},
-        ),
+        **{key: {"enabled": False} for key in WATCHED},
     }
 }
 # What only resources and outputs refuse.
