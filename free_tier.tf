@@ -91,6 +91,10 @@ locals {
         ])
       },
       {
+        applies  = var.alarms.health.enabled && var.alarms.create
+        sentence = "alarms.health is enabled: a composite alarm costs ${local.money.cloudwatch_composites} a month, of which nothing is free."
+      },
+      {
         applies  = var.encryption.mode == "create"
         sentence = "encryption.mode is create: the key costs ${local.money.kms_keys} a month, and ${local.items.kms_keys.note}; ${local.kms_requests}."
       },

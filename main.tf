@@ -24,8 +24,9 @@ module "bucket" {
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
-  kms  = local.kms_for_services
-  tags = local.tags
+  kms        = local.kms_for_services
+  table_name = module.table.name
+  tags       = local.tags
 }
 
 module "rule" {
@@ -160,8 +161,9 @@ module "alarms" {
 
   alarms = {
     for key, alarm in var.alarms : key => merge(alarm, { enabled = alarm.enabled && var.alarms.create })
-    if !contains(["create", "extra_actions", "backlog_age"], key)
+    if !contains(["create", "extra_actions", "backlog_age", "health"], key)
   }
+  health                = merge(var.alarms.health, { enabled = var.alarms.health.enabled && var.alarms.create })
   prefix                = local.prefix
   actions               = concat([module.topic.arn], var.alarms.extra_actions)
   table_name            = module.table.name

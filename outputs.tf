@@ -79,7 +79,7 @@ output "alarm_names" {
 }
 
 output "alarms" {
-  description = "Name, threshold in its metric's unit and period in seconds of each alarm, by its key in the variable alarms."
+  description = "Name, threshold in its metric's unit and period in seconds of each alarm, by its key in the variable alarms; health has its name only."
   value       = module.alarms.by_key
 }
 

@@ -23,6 +23,11 @@ variable "alarms" {
     - `backlog_age` (`null`): Refused since 2.0.0: write `backlog`, whose threshold is in messages.
     - `rule_failures`: EventBridge could not deliver events to the function or the buffer. Made only with a rule.
     - `silence`: No event came. Set `enabled` where uploads are regular, with a period longer than their longest pause.
+    - `health`: One alarm for uploads that may not become records: it goes off with any of the others but
+      `write_activity` and `duration`, which warn of load. Set `enabled` to be paged by one alarm; it costs money.
+      - `name` (`pipeline_health`): Name of the alarm, 255 characters at most.
+      - `enabled` (`false`): Whether the module makes the alarm. Known at plan.
+      - `notify_ok` (`true`): Whether the alarm also notifies when it is over.
 
     `write_activity`, `write_throttle`, `failures`, `errors`, `throttles`, `duration`, `event_age`, `dropped`,
     `delivery_failures`, `backlog`, `rule_failures` and `silence` have these attributes:
@@ -157,6 +162,16 @@ variable "alarms" {
       period_seconds     = optional(number, 86400)
       evaluation_periods = optional(number, 1)
       notify_ok          = optional(bool, false)
+    }), {})
+    # One alarm for uploads that may not become records: it goes off with any of the others but `write_activity` and `duration`, which warn of load.
+    # Set `enabled` to be paged by one alarm; it costs money.
+    health = optional(object({
+      # Name of the alarm, 255 characters at most.
+      name = optional(string) # `pipeline_health`
+      # Whether the module makes the alarm. Known at plan.
+      enabled = optional(bool, false)
+      # Whether the alarm also notifies when it is over.
+      notify_ok = optional(bool, true)
     }), {})
   })
   default  = {}

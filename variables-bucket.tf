@@ -8,7 +8,8 @@ variable "bucket" {
     - `name` (`event-driven-lab-<account id>-<region>`): Name of the bucket. On a running pipeline the plan refuses
       another name, which would make a new, empty bucket.
     - `force_destroy` (`false`): Whether `terraform destroy` deletes the objects in the bucket too. With `false` it
-      stops at a bucket that is not empty.
+      stops at a bucket that is not empty: the bucket's settings, the function and the queues are gone by then, the
+      table is not. `pipeline verify --before-destroy` looks before.
     - `versioning` (`true`): Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned
       off, existing ones stay for `noncurrent_days`.
     - `abort_multipart_days` (`7`): Days after which S3 deletes the parts of a multipart upload that was not completed.
@@ -49,7 +50,8 @@ variable "bucket" {
     create = optional(bool, true)
     # Name of the bucket. On a running pipeline the plan refuses another name, which would make a new, empty bucket.
     name = optional(string) # `event-driven-lab-<account id>-<region>`
-    # Whether `terraform destroy` deletes the objects in the bucket too. With `false` it stops at a bucket that is not empty.
+    # Whether `terraform destroy` deletes the objects in the bucket too. With `false` it stops at a bucket that is not empty: the bucket's settings,
+    # the function and the queues are gone by then, the table is not. `pipeline verify --before-destroy` looks before.
     force_destroy = optional(bool, false)
     # Whether S3 keeps the former versions of objects that are overwritten or deleted. Turned off, existing ones stay for `noncurrent_days`.
     versioning = optional(bool, true)

@@ -17,10 +17,11 @@ module "pipeline" {
     arn    = var.topic_arn
   }
 
-  # Whoever is called by an alarm also hears that it is over.
+  # Whoever is called by an alarm also hears that it is over. One alarm more is for whoever wants to hear of nothing but lost or late records.
   alarms = {
     errors    = { notify_ok = true }
     throttles = { notify_ok = true }
+    health    = { enabled = true }
   }
 }
 

@@ -11,6 +11,16 @@ variable "alarms" {
   nullable = false
 }
 
+variable "health" {
+  description = "The alarm over the others: its name, whether there is one, and whether it tells when it is over."
+  type = object({
+    name      = string
+    enabled   = bool
+    notify_ok = bool
+  })
+  nullable = false
+}
+
 variable "prefix" {
   description = "What stands before each default name."
   type        = string

@@ -9,9 +9,10 @@ resource "aws_s3_bucket" "this" {
   force_destroy = var.bucket.force_destroy
   tags          = var.tags
 
-  # A bucket that can't be destroyed, because it is not empty, keeps the key that opens its objects, and
-  # the key its policy, which lets readers in.
-  depends_on = [var.kms]
+  # A bucket that can't be destroyed, because it is not empty, keeps the table with its records, the key
+  # that opens its objects, and the key its policy, which lets readers in. Not the queues, nor what needs
+  # them: the provider takes half a minute for each queue, and the bucket would wait so long at first.
+  depends_on = [var.kms, var.table_name]
 }
 
 # The bucket's name is the one it was made with, also where a plan does not know the name yet: another

@@ -64,6 +64,12 @@ variable "kms" {
   nullable = false
 }
 
+variable "table_name" {
+  description = "Table with the records of the bucket's objects, which goes after it."
+  type        = string
+  nullable    = false
+}
+
 variable "tags" {
   description = "Tags for the bucket."
   type        = map(string)

@@ -347,6 +347,14 @@ _LINES = [
         by_nature("set alarm_emails to an address of yours, confirm, and look in its mailbox"),
     ),
     _line(
+        "alarms-to-others",
+        "an alarm arrives in Slack, in Microsoft Teams and in PagerDuty",
+        by_nature(
+            "apply the examples alarms-to-slack, alarms-to-teams and alarms-to-pagerduty with ids "
+            "of yours, run `pipeline verify --wait-alarm`, and look there"
+        ),
+    ),
+    _line(
         "eventbridge-price",
         "an S3 event by EventBridge costs $1 a million",
         by_nature("look at EventBridge in the bill, a day after a run"),

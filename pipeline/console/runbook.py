@@ -41,6 +41,9 @@ class Piece(NamedTuple):
 
 def section(alarm: Mapping[str, Any]) -> str:
     """The heading of the section on an alarm of DescribeAlarms."""
+    # Over other alarms there is one.
+    if alarm.get("AlarmRule"):
+        return "pipeline_health"
     # Of an expression the last metric tells: the first may have an alarm of its own.
     return _SECTIONS.get(metrics(alarm)[-1], "") if metrics(alarm) else ""
 

@@ -31,6 +31,7 @@ _BY_USE = {
 }
 # Priced without any upload, or free.
 _OTHERS = {
+    "aws_cloudwatch_composite_alarm",
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_metric_alarm",
     "aws_kms_key",
@@ -111,6 +112,8 @@ def _fixed(resource: Resource, prices: Prices) -> Iterator[Use]:
         case "aws_cloudwatch_metric_alarm":
             metrics = sum(bool(query.get("metric")) for query in resource.blocks("metric_query"))
             yield Use("cloudwatch_alarms", Decimal(max(1, metrics)))
+        case "aws_cloudwatch_composite_alarm":
+            yield Use("cloudwatch_composites", Decimal(1))
         case "aws_cloudwatch_dashboard":
             yield Use("cloudwatch_dashboards", Decimal(1))
         case "aws_kms_key":

@@ -1,12 +1,15 @@
 """The pipeline's alarms, as CloudWatch has them."""
 
 from collections.abc import Mapping
+from itertools import batched
 from typing import Any
 
 from pipeline.deployed.session import Session
 
 # What DescribeAlarms takes.
 _NAMES = 100
+# Without them it returns metric alarms only.
+_TYPES = ("MetricAlarm", "CompositeAlarm")
 
 
 def describe(session: Session) -> dict[str, Mapping[str, Any]]:
@@ -15,7 +18,7 @@ def describe(session: Session) -> dict[str, Mapping[str, Any]]:
     pages = session.client("cloudwatch").get_paginator("describe_alarms")
     return {
         alarm["AlarmName"]: alarm
-        for start in range(0, len(names), _NAMES)
-        for page in pages.paginate(AlarmNames=names[start : start + _NAMES])
-        for alarm in page["MetricAlarms"]
+        for batch in batched(names, _NAMES)
+        for page in pages.paginate(AlarmNames=batch, AlarmTypes=_TYPES)
+        for alarm in (*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ()))
     }

@@ -38,7 +38,7 @@ def test(session: Session, seconds: float, tell: Callable[[str], None]) -> str:
     def set_state(state: str) -> None:
         cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason=_REASON)
 
-    with subscriber(session, f"pipeline-verify-{secrets.token_hex(6)}") as receive:
+    with subscriber(session, f"{alerting.QUEUE_PREFIX}{secrets.token_hex(6)}") as receive:
         if alarm["StateValue"] == "ALARM":
             # Only a change notifies.
             set_state("OK")

@@ -5,10 +5,14 @@ One check a stage; see `pipeline.verify.stages` for what a check returns and rai
 
 from collections import Counter
 from collections.abc import Mapping
-from itertools import batched
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.deployed import failure_queue
+from pipeline.deployed.alarms import describe
 from pipeline.deployed.failure_queue import FailedEvent, Failure
 from pipeline.deployed.policies import admits
 from pipeline.deployed.session import DriftError, FailingError, NotCheckedError, Session
@@ -16,19 +20,18 @@ from pipeline.terminal import printable
 
 # The table's metrics that the module's alarms watch, whatever the alarms' names.
 TABLE_METRICS = ("ConsumedWriteCapacityUnits", "WriteThrottleEvents")
+# Of the queue that listens to a test of an alarm.
+QUEUE_PREFIX = "pipeline-verify-"
+_NOBODY = "nobody is subscribed: set alarm_emails or topic.subscriptions"
+_OUTCOMES = ("Delivered", "Failed")
+_COUNTED_HOURS = 24
 
 
 def described(session: Session) -> dict[str, Mapping[str, Any]]:
     """The stack's alarms by name, as far as they exist."""
-    names = session.target.alarm_names
-    if not names:
+    if not session.target.alarm_names:
         raise NotCheckedError("the stack has no alarms")
-    pages = session.client("cloudwatch").get_paginator("describe_alarms")
-    return {
-        alarm["AlarmName"]: alarm
-        for batch in batched(names, 100)
-        for alarm in pages.paginate(AlarmNames=batch).search("MetricAlarms[]")
-    }
+    return describe(session)
 
 
 def alarms(session: Session) -> str:
@@ -74,20 +77,69 @@ def topic(session: Session) -> str:
 
 def subscriptions(session: Session) -> str:
     """Who is subscribed, and who has yet to confirm."""
-    pages = session.client("sns").get_paginator("list_subscriptions_by_topic")
-    found = list(pages.paginate(TopicArn=session.target.topic_arn).search("Subscriptions[]"))
+    found = _subscribed(session)
     if not found:
-        return "nobody is subscribed: set alarm_emails or topic.subscriptions"
-    # Only a confirmed one has an ARN.
-    pending = [each for each in found if not each["SubscriptionArn"].startswith("arn:")]
+        return _NOBODY
+    pending = [each for each in found if not _is_confirmed(each)]
     confirmed = [each["Protocol"] for each in found if each not in pending]
     message = f"{len(confirmed)} confirmed"
     if confirmed:
         message += f" ({', '.join(sorted(set(confirmed)))})"
     if pending:
-        who = ", ".join(printable(each["Endpoint"]) for each in pending)
+        who = ", ".join(map(_endpoint, pending))
         message += f"; {who} has yet to click the link in AWS's message"
     return message
+
+
+def deliveries(session: Session) -> str:
+    """Each subscription by name, and what SNS says of its deliveries, which it counts by topic."""
+    who = [
+        f"{each['Protocol']} {_endpoint(each)}{'' if _is_confirmed(each) else ' (not confirmed)'}"
+        for each in _subscribed(session)
+        if f":{QUEUE_PREFIX}" not in each["Endpoint"]
+    ]
+    delivered, failed = (_counted(session, f"NumberOfNotifications{how}") for how in _OUTCOMES)
+    return (
+        f"{'; '.join(who) or _NOBODY}. In {_COUNTED_HOURS} h SNS delivered {delivered} and failed "
+        f"to deliver {failed}; a new message counts after some minutes"
+    )
+
+
+def _subscribed(session: Session) -> list[Mapping[str, Any]]:
+    pages = session.client("sns").get_paginator("list_subscriptions_by_topic")
+    return list(pages.paginate(TopicArn=session.target.topic_arn).search("Subscriptions[]"))
+
+
+def _is_confirmed(subscription: Mapping[str, Any]) -> bool:
+    # Only a confirmed one has an ARN.
+    return str(subscription["SubscriptionArn"]).startswith("arn:")
+
+
+def _endpoint(subscription: Mapping[str, Any]) -> str:
+    endpoint = str(subscription["Endpoint"])
+    # The path of a URL may be a secret.
+    if subscription["Protocol"] in ("http", "https"):
+        return printable(f"{urlsplit(endpoint).hostname}/…")
+    return printable(endpoint.rpartition(":")[2] if endpoint.startswith("arn:") else endpoint)
+
+
+def _counted(session: Session, metric: str) -> str:
+    """The sum of a metric of the topic's, `-` where nobody tells."""
+    now = datetime.now(UTC)
+    dimension = {"Name": "TopicName", "Value": session.target.topic_arn.rpartition(":")[2]}
+    try:
+        points = session.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SNS",
+            MetricName=metric,
+            Dimensions=[dimension],
+            StartTime=now - timedelta(hours=_COUNTED_HOURS),
+            EndTime=now,
+            Period=3600,
+            Statistics=["Sum"],
+        )["Datapoints"]
+    except (ClientError, BotoCoreError):
+        return "-"
+    return f"{sum(point['Sum'] for point in points):.0f}" if points else "-"
 
 
 def failures(session: Session) -> str:

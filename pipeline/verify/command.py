@@ -19,6 +19,13 @@ def verify(
             help="Test the write alarm too: wait for its notification. All subscribers get it.",
         ),
     ] = False,
+    before_destroy: Annotated[
+        bool,
+        typer.Option(
+            "--before-destroy",
+            help="Instead: look whether `terraform destroy` would stop or lose something.",
+        ),
+    ] = False,
     timeout: Annotated[
         float, typer.Option(min=1, max=3600, metavar="SECONDS", help="How long to wait.")
     ] = 60.0,
@@ -29,7 +36,12 @@ def verify(
     The probe is a small object whose key the pipeline's filters take; object and record are deleted
     again. Exit 0 when everything works, 1 when a stage is failing, 2 when a stage is unknown.
     """
+    from pipeline.errors import PipelineError
     from pipeline.verify import report
 
+    if before_destroy:
+        if wait_alarm:
+            raise PipelineError("--before-destroy tests no alarm: leave --wait-alarm out.")
+        raise typer.Exit(report.before_destroy(named.find(), as_json=as_json))
     status = report.run(named.find(), seconds=timeout, wait_alarm=wait_alarm, as_json=as_json)
     raise typer.Exit(status)

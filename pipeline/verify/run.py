@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 
 from pipeline.deployed.session import Session
-from pipeline.verify import alarm, probe
+from pipeline.verify import alarm, alerting, probe
 from pipeline.verify.round_trip import RoundTrip
 from pipeline.verify.stages import ALERTING, BESIDE, PATH, Step, examine
 
@@ -44,6 +44,7 @@ def verify(
         yield from _send(session, trip)
     if wait_alarm:
         yield examine(session, "alarm message", lambda _: alarm.test(session, seconds, tell))
+        yield examine(session, "deliveries", alerting.deliveries)
 
 
 def _send(session: Session, trip: RoundTrip) -> Generator[Step]:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from pipeline.emulator.process import Emulator, emulator
+from pipeline.errors import PipelineError
 from pipeline.terraform.provider import terraform_environment
 from tests.support.aws import failing
 from tests.support.aws.clients import client
@@ -43,7 +44,8 @@ def _work_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    run_last(items, "destroyed")
+    for fixture in "stopped", "destroyed":
+        run_last(items, fixture)
 
 
 @dataclass(frozen=True)
@@ -215,8 +217,22 @@ def page(browser: Browser, console: Served) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="session")
-def destroyed(cloud: Cloud) -> Cloud:
-    """The same, after `terraform destroy`."""
+def stopped(cloud: Cloud) -> tuple[Cloud, str]:
+    """The same, after a `terraform destroy` of minimal with an object in its bucket; what it said.
+
+    It comes last, since it destroys what it can.
+    """
+    minimal = cloud.stacks["minimal"]
+    cloud.client("s3").put_object(Bucket=minimal.outputs["bucket_name"], Key="kept", Body=b"x")
+    with pytest.raises(PipelineError) as failed:
+        destroy([minimal])
+    return cloud, str(failed.value)
+
+
+@pytest.fixture(scope="session")
+def destroyed(stopped: tuple[Cloud, str]) -> Cloud:
+    """The same, after `terraform destroy` of all."""
+    cloud, _ = stopped
     empty_bucket(cloud.client("s3"), cloud.stacks["minimal"].outputs["bucket_name"])
     destroy(cloud.stacks.values())
     return cloud

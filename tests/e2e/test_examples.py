@@ -80,21 +80,21 @@ def test_the_key_of_encrypted_is_on_all_that_stores(shown: Shown) -> None:
     until(lambda: "sealed" in keys(cloud, pipeline))
 
 
-def test_an_alarm_of_existing_topic_reaches_its_subscribers(shown: Shown) -> None:
+def test_an_alarm_of_existing_topic_and_its_health_reach_the_subscribers(shown: Shown) -> None:
     cloud, applied = shown
     example = applied["existing-topic"]
     pipeline = example.outputs["pipeline"]
     upload(cloud, pipeline, "bill.pdf")
     until(lambda: keys(cloud, pipeline) == ["bill.pdf"])
     cloudwatch = cloud.client("cloudwatch")
-    alarm = "billing-LambdaErrorsAlert"
+    alarm, health = "billing-LambdaErrorsAlert", "billing-pipeline_health"
 
     heard: list[tuple[str, str]] = []
 
     def was_told(state: str) -> bool:
         found = messages(cloud, example.theirs["queue_url"])
         heard.extend((message["AlarmName"], message["NewStateValue"]) for message in found)
-        return (alarm, state) in heard
+        return {(alarm, state), (health, state)} <= {*heard}
 
     dimensions = [{"Name": "FunctionName", "Value": pipeline["function_name"]}]
     metric = {"MetricName": "Errors", "Dimensions": dimensions, "Value": 1.0}

@@ -276,5 +276,15 @@ def test_a_second_plan_changes_nothing(cloud: Cloud, example: str) -> None:
     assert second_plan(applied.root, applied.environment) == ""
 
 
+def test_a_destroy_that_stops_at_a_bucket_with_objects_keeps_its_table(
+    stopped: tuple[Cloud, str],
+) -> None:
+    cloud, said = stopped
+    assert "BucketNotEmpty" in said
+    left = left_behind(cloud.environment)
+    assert cloud.stacks["minimal"].outputs["table_name"] in left["tables"]
+    assert cloud.stacks["minimal"].outputs["function_name"] not in left.get("functions", ())
+
+
 def test_destroy_leaves_nothing(destroyed: Cloud) -> None:
     assert left_behind(destroyed.environment) == {}

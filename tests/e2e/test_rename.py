@@ -1,5 +1,6 @@
 """Another name for what holds data is refused at plan; whoever wants it gives the old one up."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 from tests.e2e.conftest import Cloud
 from tests.support.aws.clients import items
@@ -15,6 +17,7 @@ from tests.support.poll import until
 from tests.support.stacks.stack import apply, empty_bucket, outputs, second_plan
 from tools.module import copy_module
 
+DEFINITIONS = ROOT / "modules/alarms/definitions.tf"
 # Address in the module, the attribute that keeps the name, and the default name.
 KEPT = {
     "bucket.terraform_data.kept_name[0]": ("bucket.name", "event-driven-lab-000000000000-"),
@@ -127,3 +130,57 @@ def test_an_emptied_bucket_and_the_rest_take_the_new_name_by_replace(
     s3.put_object(Bucket=names["bucket_name"], Key="new", Body=b"x")
     (item,) = until(lambda: items(names["table_name"], cloud.environment))
     assert item["objectKey"]["S"] == "new"
+
+
+@pytest.fixture
+def alarms(cloud: Cloud) -> Iterator[Callable[..., dict[str, str]]]:
+    """Apply the alarms alone, with some of them as given, and health over them; what changed."""
+    environment = cloud.stacks["minimal"].environment
+    module = copy_module(cloud.stacks["minimal"].root.parents[2] / "alarms")
+    place = module / "root"
+    keys = [*re.findall(r"^    (\w+) = {$", DEFINITIONS.read_text(encoding="utf-8"), re.M)]
+    common = {"enabled": True, "period_seconds": 60, "evaluation_periods": 1, "notify_ok": False}
+
+    def write(**given: Any) -> None:
+        each = {key: {"name": None, "threshold": None} | common for key in keys}
+        call = {
+            "source": "../modules/alarms",
+            "alarms": {key: values | given.get(key, {}) for key, values in each.items()},
+            "health": {"name": None, "enabled": True, "notify_ok": True},
+            "prefix": "alone-",
+            "actions": [],
+            "table_name": "t",
+            "write_units": 5,
+            "on_demand": False,
+            "function_name": "f",
+            "timeout_seconds": 30,
+            "max_event_age_seconds": 21600,
+            "failure_queue_name": "q",
+            "delivery": {"direct": True, "buffer": False, "buffer_name": "b"}
+            | {"buffer_window_seconds": 0, "rule": False, "rule_name": "r"},
+            "tags": {},
+        }
+        terraform.write_root(place, {"provider": {"aws": {}}, "module": {"alarms": call}})
+
+    def applied(**given: Any) -> dict[str, str]:
+        write(**given)
+        return apply(place, environment)
+
+    write()
+    terraform.init(place, environment)
+    yield applied
+    terraform.destroy(place, environment)
+
+
+def test_an_alarm_that_goes_or_gets_another_name_leaves_the_one_over_all_first(
+    cloud: Cloud, alarms: Callable[..., dict[str, str]]
+) -> None:
+    alarms()
+    # Neither may be deleted while a rule has its name.
+    changed = alarms(errors={"enabled": False}, throttles={"name": "other"})
+    assert changed["module.alarms.aws_cloudwatch_composite_alarm.health[0]"] == "replace"
+    (health,) = cloud.client("cloudwatch").describe_alarms(
+        AlarmNames=["alone-pipeline_health"], AlarmTypes=["CompositeAlarm"]
+    )["CompositeAlarms"]
+    assert "LambdaErrorsAlert" not in health["AlarmRule"]
+    assert 'ALARM("other")' in health["AlarmRule"]

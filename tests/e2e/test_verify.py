@@ -18,13 +18,15 @@ from pipeline.deployed import failure_queue
 from pipeline.deployed.session import NotCheckedError, Session
 from pipeline.deployed.target import Target
 from pipeline.emulator.process import ACCOUNT_ID, REGION
-from pipeline.verify import access_log, alarm, probe, stages
+from pipeline.verify import access_log, alarm, alerting, probe, stages
+from pipeline.verify.before_destroy import before_destroy
 from pipeline.verify.run import verify
 from pipeline.verify.stages import Step
 from tests.support.aws import s3_events
 from tests.support.poll import until
 from tests.support.stacks import kept
 from tests.support.stacks.kept import Kept
+from tests.support.stacks.stack import empty_bucket
 from tools.package import PACKAGE
 
 Look = Callable[..., dict[str, Step]]
@@ -75,7 +77,11 @@ def test_a_working_lab_passes_and_keeps_nothing_of_the_probe(embedded: Kept) -> 
         "log line",
         "clean-up",
         "alarm message",
+        "deliveries",
     ]
+    # The emulator counts none.
+    assert "delivered - and failed to deliver -" in document["steps"][-1]["message"]
+    assert "pipeline-verify-" not in document["steps"][-1]["message"]
     assert "The pipeline works" in err
     assert (objects(embedded), records(embedded)) == before
     queues = embedded.client("sqs").list_queues(QueueNamePrefix="pipeline-verify-")
@@ -93,6 +99,39 @@ def test_without_an_alarm_on_writes_the_one_on_throttled_writes_is_tested(
     found = Target({**embedded.outputs, "alarm_names": names}, "The lab", region=REGION)
     said = alarm.test(Session(found, ACCOUNT_ID), 10, lambda _: None)
     assert said.startswith("DynamoDBWriteThrottleAlert was driven beyond its threshold")
+
+
+def test_each_subscription_is_named_but_no_secret_and_what_sns_counted_of_the_topic(
+    embedded: Kept, monkeypatch: pytest.MonkeyPatch, undo: contextlib.ExitStack
+) -> None:
+    for name, value in embedded.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    sns, topic = embedded.client("sns"), embedded.outputs["topic_arn"]
+    for protocol, endpoint in {
+        "https": "https://localhost:1/integration/secret/enqueue",
+        "email": "deputy@example.com",
+        "sqs": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:on-call",
+    }.items():
+        arn = sns.subscribe(
+            TopicArn=topic, Protocol=protocol, Endpoint=endpoint, ReturnSubscriptionArn=True
+        )["SubscriptionArn"]
+        undo.callback(sns.unsubscribe, SubscriptionArn=arn)
+    dimensions = [{"Name": "TopicName", "Value": topic.rpartition(":")[2]}]
+    embedded.client("cloudwatch").put_metric_data(
+        Namespace="AWS/SNS",
+        MetricData=[
+            {"MetricName": f"NumberOfNotifications{how}", "Dimensions": dimensions, "Value": value}
+            for how, value in (("Delivered", 4), ("Delivered", 8), ("Failed", 3))
+        ],
+    )
+    session = Session(Target(embedded.outputs, "The lab", region=REGION), ACCOUNT_ID)
+    said = alerting.deliveries(session)
+    assert "https localhost/…" in said
+    assert "email deputy@example.com" in said
+    assert "sqs on-call" in said
+    assert "delivered 12 and failed to deliver 3;" in said
+    assert "secret" not in said + alerting.subscriptions(session)
 
 
 @pytest.fixture
@@ -475,6 +514,79 @@ def test_without_a_way_in_one_sentence_says_what_to_do(
     assert (process.returncode, out) == (2, "")
     assert sentence in err
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def holder(embedded: Kept, undo: contextlib.ExitStack) -> dict[str, str]:
+    """The names of an empty bucket, table and queues of their own, as a stack's outputs."""
+    s3, dynamodb, sqs = (embedded.client(name) for name in ("s3", "dynamodb", "sqs"))
+    name = "before-destroy"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    undo.callback(s3.delete_bucket, Bucket=name)
+    undo.callback(empty_bucket, s3, name)
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "objectId", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "objectId", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    undo.callback(dynamodb.delete_table, TableName=name)
+    outputs = {"bucket_name": name, "table_name": name}
+    for queue in "failure", "buffer":
+        url = sqs.create_queue(QueueName=f"{name}-{queue}")["QueueUrl"]
+        undo.callback(sqs.delete_queue, QueueUrl=url)
+        outputs[f"{queue}_queue_url"] = url
+    return outputs
+
+
+def test_before_a_destroy_it_says_what_would_stop_it_or_be_lost(
+    embedded: Kept, holder: dict[str, str]
+) -> None:
+    s3, dynamodb, sqs = (embedded.client(name) for name in ("s3", "dynamodb", "sqs"))
+    name = holder["bucket_name"]
+    given = [word for key, value in holder.items() for word in ("--set", f"{key}={value}")]
+
+    def look() -> tuple[int, dict[str, str], str]:
+        run = kept.start("verify", "--before-destroy", "--json", *given, **embedded.environment)
+        out, err = run.communicate(timeout=60)
+        steps = json.loads(out)["steps"]
+        return run.returncode, {step["name"]: step["message"] for step in steps}, err
+
+    status, said, err = look()
+    assert status == 0, err
+    assert "A destroy goes through and loses nothing: 4 stages are OK" in err
+    for body in b"1", b"2":
+        s3.put_object(Bucket=name, Key="a", Body=body)
+    s3.put_object(Bucket=name, Key="b", Body=b"1")
+    s3.delete_object(Bucket=name, Key="b")
+    dynamodb.put_item(TableName=name, Item={"objectId": {"S": "1"}})
+    for queue in "failure", "buffer":
+        sqs.send_message(QueueUrl=holder[f"{queue}_queue_url"], MessageBody="{}")
+    status, said, err = look()
+    assert status == 1
+    assert "Failing: bucket, table, failure queue, buffer" in err
+    held = "holds 1 object, 2 older versions and 1 delete marker: a destroy stops"
+    assert held in said["bucket"]
+    assert "holds records, and a destroy deletes them" in said["table"]
+    assert "record them with `pipeline replay`" in said["failure queue"]
+    assert "wait until the function has read them" in said["buffer"]
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=True)
+    protected = look()[1]["table"]
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
+    assert "Apply table = { deletion_protection = false } first" in protected
+
+
+def test_before_a_destroy_what_is_gone_already_is_no_fault(
+    embedded: Kept, holder: dict[str, str]
+) -> None:
+    gone = {name: value.replace("before-destroy", "gone-already") for name, value in holder.items()}
+    target = Target(gone, "The lab", region=REGION)
+    session = Session(
+        target, ACCOUNT_ID, {name: embedded.client(name) for name in ("s3", "dynamodb", "sqs")}
+    )
+    steps = list(before_destroy(session, lambda _: None))
+    assert [(step.verdict, step.message) for step in steps] == [("ok", "is gone already")] * 4
 
 
 @pytest.fixture

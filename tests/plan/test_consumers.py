@@ -1,5 +1,6 @@
 """What a consumer does with the module beyond setting variables."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -48,6 +49,36 @@ def test_an_example_plans_with_nothing_but_terraform_on_the_path(
     ]
     assert packages
     assert all(packages)
+
+
+@pytest.mark.parametrize("chat", ["slack", "teams"])
+def test_a_chat_channel_gets_the_topic_and_may_read_alarms_alone(
+    chat: str, every_example: dict[str, dict[str, Any]]
+) -> None:
+    def change(address: str) -> Any:
+        return every_example[f"module.alarms-to-{chat}.{address}"]["change"]
+
+    channel = change(f"aws_chatbot_{chat}_channel_configuration.alarms")["after_unknown"]
+    assert channel["guardrail_policy_arns"]
+    assert channel["sns_topic_arns"]
+    (statement,) = json.loads(change("aws_iam_policy.channel")["after"]["policy"])["Statement"]
+    read = {"cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*"}
+    assert (statement["Effect"], set(statement["Action"])) == ("Allow", read)
+    trust = json.loads(change("aws_iam_role.channel")["after"]["assume_role_policy"])["Statement"]
+    assert [each["Principal"] for each in trust] == [{"Service": "chatbot.amazonaws.com"}]
+
+
+def test_pagerduty_gets_the_alarm_over_all_alone(
+    every_example: dict[str, dict[str, Any]],
+) -> None:
+    def after(address: str) -> Any:
+        return every_example[f"module.alarms-to-pagerduty.module.pipeline.{address}"]["change"][
+            "after"
+        ]
+
+    subscription = after('module.topic.aws_sns_topic_subscription.this["pagerduty"]')
+    health = after("module.alarms.aws_cloudwatch_composite_alarm.health[0]")
+    assert json.loads(subscription["filter_policy"]) == {"AlarmName": [health["alarm_name"]]}
 
 
 def test_a_dependency_on_the_whole_module_defers_only_the_default_bucket_name(

@@ -92,11 +92,14 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
             "5 units beyond the 25 that are free cost $2.37 a month.",
             "function.tracing is Active: 100,000 traces a month are free, which 0.039 batches "
             "a second use up; beyond them $5 per 1,000,000.",
+            "alarms.health is enabled: a composite alarm costs $0.50 a month, of which nothing is "
+            "free.",
             "encryption.mode is create: the key costs $1 a month, and as much again after each "
             f"of the first two rotations; {REQUESTS}",
             table={"write_units": 15, "read_units": 13, "object_index": True},
             delivery=BUFFER,
             function={"tracing": "Active"},
+            alarms={"health": {"enabled": True}},
             encryption={"mode": "create"},
         ),
         case(

@@ -61,6 +61,16 @@ HOOK_WRONG: dict[str, Any] = {
 }
 HOOK_NO_ZIP = {"function": {"hook": HOOK | {"package": str(ROOT / "README.md")}}}
 HOOK_ALONE = {"function": {"hook": HOOK | {"handler": "on_event"}}}
+WATCHED = (
+    *("write_throttle", "failures", "errors", "throttles"),
+    *("event_age", "dropped", "delivery_failures"),
+)
+HEALTH_ALONE: dict[str, Any] = {
+    "alarms": {
+        "health": {"enabled": True, "name": "x" * 256},
+        **{key: {"enabled": False} for key in WATCHED},
+    }
+}
 # What only resources and outputs refuse.
 TOGETHER_WRONG: dict[str, Any] = {
     "bucket": {
@@ -464,6 +474,12 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case(
             'alarms.errors.name is "LambdaThrottlesAlert", and so is',
             alarms={"errors": {"name": "LambdaThrottlesAlert"}},
+        ),
+        case("alarms.health watches the other alarms, and each that", **HEALTH_ALONE),
+        case("alarms.health.name has 256 characters; write at most 255", **HEALTH_ALONE),
+        case(
+            'alarms.health.name is "Same", and so is another',
+            alarms={"errors": {"name": "Same"}, "health": {"enabled": True, "name": "Same"}},
         ),
         case('bucket.policy_json has the Sid "TlsOnly", "Twice", which', **OTHERS_WRONG),
         case('function.policy_json has the Sid "WriteLogs", "WriteRecords", which', **OTHERS_WRONG),

@@ -73,6 +73,7 @@ SAMPLES: dict[str, Any] = {
 }
 # With these every attribute counts.
 SETTINGS: dict[str, Any] = {
+    "alarms.health.enabled": True,
     "dashboard.create": True,
     "delivery.handover": True,
     "encryption.mode": "given",
@@ -110,6 +111,7 @@ MUST_BE_KNOWN: list[dict[str, str]] = [
         "alarms.write_activity.enabled": "aws_cloudwatch_metric_alarm.this",
         "alarm_emails": "aws_sns_topic_subscription.email",
     },
+    {"alarms.health.enabled": "alarms.health_watches"},
     {"delivery.buffer.drain": "aws_cloudwatch_metric_alarm.this"},
     {"table.billing_mode": "aws_cloudwatch_metric_alarm.this"},
     {"table.write_units": "aws_dynamodb_table.this"},
@@ -251,7 +253,7 @@ def refused(reattached: dict[str, str], tmp_path_factory: pytest.TempPathFactory
         # A copy each, whose path the errors name: Terraform follows links.
         copy_module(folder / f"call_{number}")
         values: dict[str, Any] = {"source": f"./call_{number}", "free_tier": "off"}
-        if not any("aws_cloudwatch_metric_alarm" in resource for resource in call.values()):
+        if not any("alarm" in resource for resource in call.values()):
             values["alarms"] = {"create": False}
         for path in call:
             for beside, value in BESIDE.get(path, {}).items():

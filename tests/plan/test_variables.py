@@ -18,6 +18,7 @@ BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 FUNCTION = "function.aws_lambda_function.this"
 TABLE = "table.aws_dynamodb_table.this"
 NOTIFICATION = "bucket.aws_s3_bucket_notification.this[0]"
+HEALTH = "alarms.aws_cloudwatch_composite_alarm.health[0]"
 
 
 def alarm(key: str) -> str:
@@ -428,7 +429,7 @@ def test_an_existing_topic_is_used_and_left_alone(planned: Planned) -> None:
     assert planned.outputs["topic_arn"] == TOPIC
 
 
-@variables(alarms={"create": False})
+@variables(alarms={"create": False, "health": {"enabled": True}})
 def test_no_alarms_on_request(planned: Planned) -> None:
     assert not [address for address in planned.resources if address.startswith("alarms.")]
     assert planned.outputs["alarm_names"] == []
@@ -466,17 +467,25 @@ def test_one_alarm_can_be_switched_off(planned: Planned) -> None:
 
 @variables(
     topic={"create": False, "arn": TOPIC},
-    alarms={"extra_actions": [QUEUE], "errors": {"notify_ok": True}},
+    alarms={
+        "extra_actions": [QUEUE],
+        "errors": {"notify_ok": True},
+        "health": {"enabled": True},
+    },
 )
 def test_extra_actions_are_notified_too(planned: Planned) -> None:
     errors, throttles = planned.resources[alarm("errors")], planned.resources[alarm("throttles")]
     assert sorted(errors["alarm_actions"]) == sorted([TOPIC, QUEUE])
     assert sorted(errors["ok_actions"]) == sorted([TOPIC, QUEUE])
     assert not throttles["ok_actions"]
+    health = planned.resources[HEALTH]
+    assert sorted(health["alarm_actions"]) == sorted([TOPIC, QUEUE])
+    assert sorted(health["ok_actions"]) == sorted([TOPIC, QUEUE])
 
 
 # The attributes that must be unique in one account and region.
 NAMES: dict[str, str] = {
+    "aws_cloudwatch_composite_alarm": "alarm_name",
     "aws_cloudwatch_metric_alarm": "alarm_name",
     "aws_s3_bucket": "bucket",
     "aws_sqs_queue": "name",
@@ -496,12 +505,32 @@ def names(planned: Planned) -> set[str]:
     }
 
 
-@variables(name_prefix="acme-", alarms={"silence": {"enabled": True}})
+ALL_ALARMS: dict[str, Any] = {"silence": {"enabled": True}, "health": {"enabled": True}}
+
+
+@variables(name_prefix="acme-", alarms=ALL_ALARMS)
 def test_the_prefix_stands_before_every_default_name(planned: Planned) -> None:
     for named in names(planned):
         _, name = named.split(" ")
         assert name.removeprefix("/aws/lambda/").startswith("acme-"), named
     assert "aws_s3_bucket acme-event-driven-lab-123456789012-us-east-1" in names(planned)
+
+
+@variables(name_prefix="acme-", alarms=ALL_ALARMS)
+def test_health_goes_off_with_every_alarm_but_those_on_load(planned: Planned) -> None:
+    health = planned.resources[HEALTH]
+    others = {
+        found["alarm_name"]
+        for address, found in planned.resources.items()
+        if "aws_cloudwatch_metric_alarm" in address
+    }
+    load = {"acme-DynamoDBWriteActivityAlert", "acme-LambdaDurationAlert"}
+    assert load < others
+    expected = sorted(f'ALARM("{name}")' for name in others - load)
+    assert health["alarm_rule"] == " OR ".join(expected)
+    assert planned.outputs["alarm_names"] == sorted({*others, health["alarm_name"]})
+    nothing = {"threshold": None, "period_seconds": None}
+    assert planned.outputs["alarms"]["health"] == {"name": "acme-pipeline_health"} | nothing
 
 
 @variables(name_prefix="other-")
@@ -522,7 +551,12 @@ def test_the_defaults_are_planned_beside_them(planned: Planned) -> None:
     function={"name": "given", "role_name": "given-role"},
     table={"name": "given-table"},
     topic={"name": "given-topic"},
-    alarms={"errors": {"name": "given-alarm"}},
+    alarms={
+        "errors": {"name": "given-alarm"},
+        "health": {"enabled": True, "name": 'given "health"'},
+        "rule_failures": {"name": 'a "rule" \\ B'},
+    },
+    delivery={"via": "eventbridge"},
 )
 def test_the_prefix_never_stands_before_a_given_name(planned: Planned) -> None:
     assert {
@@ -532,8 +566,11 @@ def test_the_prefix_never_stands_before_a_given_name(planned: Planned) -> None:
         "aws_dynamodb_table given-table",
         "aws_sns_topic given-topic",
         "aws_cloudwatch_metric_alarm given-alarm",
+        'aws_cloudwatch_composite_alarm given "health"',
         "aws_sqs_queue acme-event-driven-failures",
     } <= names(planned)
+    # In a rule, quotes and backslashes of a name are escaped.
+    assert r'ALARM("a \"rule\" \\ B") OR ' in planned.resources[HEALTH]["alarm_rule"]
 
 
 @variables(name_prefix="Team_A-much-longer-than-nineteen-", bucket={"name": "short"})

@@ -117,7 +117,9 @@ def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
         "name": alarm["AlarmName"],
         "state": alarm["StateValue"],
         "reason": str(alarm.get("StateReason") or "")[:_MAX_REASON],
-        "metric": " + ".join(metrics(alarm)) or "an expression",
+        "metric": "other alarms"
+        if alarm.get("AlarmRule")
+        else " + ".join(metrics(alarm)) or "an expression",
         "statistic": str(alarm.get("Statistic") or part.get("Stat") or ""),
         "period": alarm.get("Period") or part.get("Period"),
         "threshold": alarm.get("Threshold"),

@@ -48,6 +48,12 @@ def test_every_alarm_of_the_module_has_a_section_and_every_section_an_alarm() ->
     assert sorted({name.split()[0] for name in alarms}) == sorted(headings())
 
 
+def test_the_alarm_over_the_others_has_a_section() -> None:
+    name = section({"AlarmName": "theirs", "AlarmRule": 'ALARM("a") OR ALARM("b")'})
+    words = [piece.text for part in paragraphs(name) for piece in part]
+    assert {"Means:", "Look:", "Do:"} <= set(words)
+
+
 def test_an_alarm_that_is_not_the_modules_has_no_section() -> None:
     assert section({"MetricName": "CPUUtilization"}) == ""
     assert section({"MetricName": 5}) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.console.board.board import Board
 from pipeline.console.sources.checks import Checks
-from pipeline.console.sources.cloudwatch import Alarms
+from pipeline.console.sources.cloudwatch import Alarms, Datapoints
 from pipeline.console.sources.log import Log
 from pipeline.console.sources.queues import FailureQueue, Notifications
 from pipeline.console.sources.session import ReadSession
@@ -201,6 +201,23 @@ def test_a_missing_alarm_is_named_and_the_others_are_shown(
     (found,) = board.alarms
     assert (found["name"], found["section"]) == (name, ALARM)
     assert woken == ["notifications", "datapoints"]
+
+
+def test_an_alarm_over_others_is_shown_with_its_section(
+    session: ReadSession, board: Board, aws: Clients
+) -> None:
+    (watched,) = session.target.alarm_names
+    name = f"{session.target.bucket_name}-health"
+    aws("cloudwatch").put_composite_alarm(AlarmName=name, AlarmRule=f'ALARM("{watched}")')
+    outputs = {**session.target.outputs, "alarm_names": [watched, name]}
+    changed = replace(session, target=replace(session.target, outputs=outputs))
+    Alarms(board, False).poll(changed)
+    Datapoints(board, False).poll(changed)
+    assert board.alarms is not None
+    _, found = board.alarms
+    assert (found["name"], found["state"]) == (name, "OK")
+    assert (found["metric"], found["section"]) == ("other alarms", "pipeline_health")
+    assert board.snapshot()["datapoints"][name] == []
 
 
 def test_an_alarm_on_two_metrics_is_shown_with_both_and_their_period(

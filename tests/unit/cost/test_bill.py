@@ -76,6 +76,11 @@ def test_without_uploads_the_default_costs_nothing() -> None:
     }
 
 
+def test_an_alarm_over_others_costs_by_existing() -> None:
+    health: dict[str, Any] = {"alarms__aws_cloudwatch_composite_alarm__health[0]": {}}
+    assert billed(pipeline(**health), uploads=Decimal(0)) == {"cloudwatch_composites": "0.5000"}
+
+
 def test_what_an_upload_takes_of_each_free_amount() -> None:
     found = quantities(pipeline())
     assert found["lambda_requests"] == MILLION

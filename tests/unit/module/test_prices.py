@@ -65,7 +65,8 @@ def test_every_item_is_whole_and_has_its_source(key: str) -> None:
 
 
 def test_only_these_prices_were_not_found_in_awss_price_list() -> None:
-    assert {key for key, item in ITEMS.items() if not item.offer} == {"sns_sms", "xray_traces"}
+    elsewhere = {"cloudwatch_composites", "sns_sms", "xray_traces"}
+    assert {key for key, item in ITEMS.items() if not item.offer} == elsewhere
 
 
 def test_items_of_one_pool_share_one_amount() -> None:
@@ -155,6 +156,7 @@ ONE_BY_ONE = price("sqs_requests", MILLION * 3)
         f"{money(price('xray_traces', MILLION))} per 1,000,000 |",
         f"{money(price('eventbridge_events', MILLION))} per 1,000,000 events of the bucket",
         f"| {free('cloudwatch_alarms')} metrics | {money(price('cloudwatch_alarms'))} a metric a",
+        f"| `alarms.health` | nothing | {money(price('cloudwatch_composites'))} a month, beside",
         f"nothing of the key, {free('kms_requests'):,} requests | {money(price('kms_keys'))} a "
         f"month, {money(price('kms_keys', 2))} after a year and {money(price('kms_keys', 3))} "
         f"after two, since the key rotates yearly; {money(price('kms_requests', 10_000))} per",
