@@ -14,10 +14,14 @@ from pipeline.errors import PipelineError
 
 @dataclass(frozen=True)
 class Place:
-    """Below `prefix` everything is done up to and with the key `after`, and all prefixes before."""
+    """Below `prefix` everything is done up to and with the key `after`, and all prefixes before.
+
+    In `bucket`, of those that are gone through, and in all before it.
+    """
 
     prefix: str
     after: str
+    bucket: str = ""
 
 
 class Checkpoint:
@@ -33,7 +37,7 @@ class Checkpoint:
         try:
             saved = json.loads(self.file.read_text(encoding="utf-8"))
             place = Place(**saved["place"])
-            whole = isinstance(place.prefix, str) and isinstance(place.after, str)
+            whole = all(isinstance(text, str) for text in asdict(place).values())
             return place if whole and saved["about"] == self.about else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None
