@@ -21,9 +21,7 @@ _ATTEMPTS = 10
 _INVOKE_SECONDS = 15 * 60 + 15
 
 
-def sender(
-    function_name: str, parallel: int, **settings: Any
-) -> Callable[[Version], Outcome]:
+def sender(function_name: str, parallel: int, **settings: Any) -> Callable[[Version], Outcome]:
     """What invokes the function for one version. Raises PipelineError, and so does what it returns.
 
     A record that the function could not store is `failed`, one that its hook skipped is `skipped`.

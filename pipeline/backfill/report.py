@@ -154,7 +154,9 @@ def _count(console: Console, report: Report, outcome: Outcome) -> None:
         }
         report.failed.append(failed | {"reason": outcome.reason})
         if len(report.failed) <= _LINES:
-            name = version.key if len(report.buckets) == 1 else f"s3://{version.bucket}/{version.key}"
+            name = (
+                version.key if len(report.buckets) == 1 else f"s3://{version.bucket}/{version.key}"
+            )
             line = f"{name} ({version.version_id or 'null'}): {outcome.reason}"
             terminal.problems(console, "failed", [line], 1)
     else:

@@ -181,7 +181,10 @@ class Backfill:
         for version, object_id in wanted.items():
             if version.version_id:
                 yield Outcome(version, "there" if object_id in there else "absent")
-            elif any(matches(record, version) for record in self._unversioned()[version.bucket, version.key]):
+            elif any(
+                matches(record, version)
+                for record in self._unversioned()[version.bucket, version.key]
+            ):
                 yield Outcome(version, "there")
             elif version.modified > page.asked_at - selection.grace_seconds:
                 yield Outcome(version, "young")

@@ -1,7 +1,7 @@
 """Compare the versions in buckets with the records in a table, once both were read.
 
-A record and an object version belong together by bucket, key and version id. A version without an id
-("null", in a bucket that is not versioned) is matched by key, eTag and time.
+A record and an object version belong together by bucket, key and version id. A version without an
+id ("null", in a bucket that is not versioned) is matched by bucket, key, eTag and time.
 """
 
 from collections import Counter, defaultdict

@@ -46,10 +46,11 @@ class Queues:
 class Reconciliation:
     """One comparison: what it is about, what was read so far, and its result.
 
-    Compared are keys with `prefix` in `buckets`, uploaded since `since` (epoch seconds) if that is given, and
-    since `compared_since` in any case, `retention` seconds ago. `hook` is what the function calls
-    for each event, None where it stores them all. `versions` are those that were listed, `later`
-    those found when some were looked for again, `strangers` items that are no records.
+    Compared are keys with `prefix` in `buckets`, uploaded since `since` (epoch seconds) if that is
+    given, and since `compared_since` in any case, `retention` seconds ago. `hook` is what the
+    function calls for each event, None where it stores them all. `versions` are those that were
+    listed, `later` those found when some were looked for again, `strangers` items that are no
+    records.
     """
 
     found: Target
@@ -210,9 +211,7 @@ def _look_again(run: Reconciliation, doubtful: Sequence[Version | Record]) -> No
     inside = {each for each in keys if each[1].startswith(tuple(run.prefixes))}
     if len(inside) > run.list_requests:
         now_there = {
-            identity: found
-            for identity, found in _list(run)
-            if (found.bucket, found.key) in inside
+            identity: found for identity, found in _list(run) if (found.bucket, found.key) in inside
         }
         keys -= inside
     else:

@@ -19,6 +19,12 @@ def verify(
             help="Test the write alarm too: wait for its notification. All subscribers get it.",
         ),
     ] = False,
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Send the probe through this one, where it takes several buckets."
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=1, max=3600, metavar="SECONDS", help="How long to wait.")
     ] = 60.0,
@@ -31,5 +37,7 @@ def verify(
     """
     from pipeline.verify import report
 
-    status = report.run(named.find(), seconds=timeout, wait_alarm=wait_alarm, as_json=as_json)
+    status = report.run(
+        named.find(), seconds=timeout, wait_alarm=wait_alarm, bucket=bucket, as_json=as_json
+    )
     raise typer.Exit(status)

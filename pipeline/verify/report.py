@@ -25,7 +25,9 @@ _NEEDED = (
 _COLOURS = {"ok": "green", "failing": "bold red", "unknown": "yellow", "skipped": "dim"}
 
 
-def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> int:
+def run(
+    target: Target, *, seconds: float, wait_alarm: bool, as_json: bool, bucket: str | None = None
+) -> int:
     """Verify the pipeline; returns the exit status. Raises PipelineError if it can't be tried."""
     console = terminal.console(stderr=as_json)
     began = time.monotonic()
@@ -40,6 +42,7 @@ def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> i
                 session,
                 seconds=seconds,
                 wait_alarm=wait_alarm,
+                bucket=bucket,
                 tell=lambda what: tell(what, len(steps), 0),
             )
             with closing(stages):

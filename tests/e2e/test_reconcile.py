@@ -407,9 +407,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     assert len(second) == 27 - 15
     assert len(desk.items()) == 27
     (page,) = pages(desk.s3, desk.bucket, "")
-    assert set(desk.items()) == {
-        records.object_id(event_of(version)) for version in page.versions
-    }
+    assert set(desk.items()) == {records.object_id(event_of(version)) for version in page.versions}
 
 
 def test_a_record_that_is_there_is_never_overwritten(own_bucket: Callable[[bool], Desk]) -> None:

@@ -249,7 +249,8 @@ def test_all_inputs_may_be_sensitive_and_all_that_do_not_say_known_at_plan_compu
         "source": calls["whole"]["source"],
         "function": {
             "package_s3": {
-                name: f"${{sensitive({in_s3[2:-1]}.{name})}}" for name in ("bucket", "key", "version")
+                name: f"${{sensitive({in_s3[2:-1]}.{name})}}"
+                for name in ("bucket", "key", "version")
             }
         },
     }
