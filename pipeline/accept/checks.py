@@ -48,14 +48,7 @@ def _destroyed(_trial: Trial) -> str:
 
 def _steps() -> list[Check]:
     deliver = [
-        Check(
-            f"deliver-{name}",
-            str(each),
-            _deliver,
-            (name,),
-            seconds=180,
-            uploads=_ODD_KEYS + 1,
-        )
+        Check(f"deliver-{name}", str(each), _deliver, (name,), seconds=180, uploads=_ODD_KEYS + 1)
         for name, each in DELIVERIES.items()
     ]
     return [
