@@ -28,9 +28,10 @@ class Checkpoint:
     """The file in `folder` of the work that `about` describes: JSON, the same in every run."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        self.file = folder / f"{digest[:16]}.json"
-        self.about = about
+        text = json.dumps(about, sort_keys=True)
+        self.file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        # As it is read back: a tuple is a list then.
+        self.about = json.loads(text)
 
     def load(self) -> Place | None:
         """The place that was saved for this work, if any."""

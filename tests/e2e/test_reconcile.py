@@ -12,7 +12,7 @@ import pytest
 
 from pipeline import times
 from pipeline.backfill import report as backfill_report
-from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.checkpoint import Checkpoint, Place
 from pipeline.backfill.run import Backfill, Outcome, Selection
 from pipeline.deployed.bucket import event_of, pages
 from pipeline.deployed.filters import EVERYTHING
@@ -224,6 +224,16 @@ def test_each_bucket_is_compared_and_filled_in(
     with pytest.raises(PipelineError, match=r"^The lab takes no uploads of the bucket 'x': give"):
         desk.reconcile(2, only="x")
 
+    selection = Selection(desk.bucket, [EVERYTHING], desk.prefix, others=names)
+    resumed = Backfill(
+        desk.s3,
+        Table(desk.dynamodb, desk.table),
+        selection,
+        retention=86_400,
+        start=Place("", "", names[1]),
+        dry_run=True,
+    )
+    assert [outcome.version.bucket for outcome in resumed.run()] == names[1:]
     report = desk.backfill(others=names)
 
     assert (report["written"], report["there"]) == (2, 2)
