@@ -4,7 +4,8 @@ locals {
   # A buffer that drains is read, and gets nothing new.
   buffered           = local.buffer == null ? false : !local.buffer.drain
   notifies           = var.delivery.via == "notification" || var.delivery.handover
-  has_rule           = var.delivery.via == "eventbridge" || var.delivery.handover
+  emits              = var.delivery.via == "eventbridge" || var.delivery.handover
+  has_rule           = local.emits || length(var.delivery.buckets) > 0
   owns_notifications = var.bucket.create || var.bucket.take_over_notifications
 
   # What there is to watch. A buffer that drains is there, though events go direct.
@@ -14,6 +15,7 @@ locals {
     buffer_name           = local.buffer_name
     buffer_window_seconds = try(local.buffer.window_seconds, 0)
     rule                  = local.has_rule
+    rule_takes_all        = local.emits
     rule_name             = local.rule_name
   }
 

@@ -26,7 +26,7 @@ locals {
     }
   }
   # Why S3 sends events to EventBridge.
-  emits = (
+  emitted_for = (
     var.delivery.via == "eventbridge" ? "delivery.via is eventbridge"
     : var.delivery.handover ? "delivery.handover is true" : "bucket.eventbridge is true"
   )
@@ -76,10 +76,18 @@ locals {
         ])
       },
       {
-        applies = local.has_rule || var.bucket.eventbridge == true
+        applies = local.emits || var.bucket.eventbridge == true
         sentence = join(" ", [
-          "${local.emits}:",
+          "${local.emitted_for}:",
           "S3 sends every event of the bucket to EventBridge, whatever the filters, of which nothing is free:",
+          "${local.money.eventbridge_events} per ${local.amounts.per.eventbridge_events}.",
+        ])
+      },
+      {
+        applies = length(var.delivery.buckets) > 0
+        sentence = join(" ", [
+          "delivery.buckets names ${length(var.delivery.buckets)}:",
+          "S3 sends every event of theirs to EventBridge, whatever the filters, of which nothing is free:",
           "${local.money.eventbridge_events} per ${local.amounts.per.eventbridge_events}.",
         ])
       },

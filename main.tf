@@ -20,7 +20,7 @@ module "bucket" {
   delivery = {
     notify = !local.notifies ? "nobody" : local.buffered ? "buffer" : "function"
     # Both: the first also waits for the rule's target.
-    eventbridge  = module.rule.created || var.bucket.eventbridge == true
+    eventbridge  = local.emits && module.rule.created || var.bucket.eventbridge == true
     function_arn = module.function.arn
     buffer_arn   = module.queues.buffer_arn
   }
@@ -33,10 +33,11 @@ module "rule" {
   source = "./modules/eventbridge"
 
   rule = {
-    create      = local.has_rule
-    name        = local.rule_name
-    bucket_name = local.bucket_name
+    create  = local.has_rule
+    name    = local.rule_name
+    buckets = concat(local.emits ? [local.bucket_name] : [], var.delivery.buckets)
   }
+  senders           = var.delivery.accounts
   filters           = local.filters
   target_arn        = local.buffered ? module.queues.buffer_arn : local.function_arn
   failure_queue_arn = module.queues.failures_arn
@@ -73,6 +74,7 @@ module "function" {
     name                 = local.function_name
     role_arn             = module.role.arn
     package              = coalesce(var.function.package, "${path.module}/lambda_src/dist/lambda.zip")
+    package_s3           = var.function.package_s3
     handler              = var.function.handler
     runtime              = var.function.runtime
     architecture         = var.function.architecture
@@ -138,7 +140,9 @@ module "role" {
   log_group_arn     = local.log_group_arn
   failure_queue_arn = local.failure_queue_arn
   buffer_arn        = local.buffer == null ? null : local.buffer_arn
-  read_objects_of   = try(var.function.hook.read_objects, false) ? local.bucket_arn : null
+  read_objects_of = !try(var.function.hook.read_objects, false) ? [] : [
+    for name in concat([local.bucket_name], var.delivery.buckets) : "arn:${local.partition}:s3:::${name}"
+  ]
   kms = merge(local.kms, {
     via         = [for service in ["dynamodb", "sqs"] : "${service}.${local.region}.${local.dns_suffix}"]
     via_objects = "s3.${local.region}.${local.dns_suffix}"
@@ -185,7 +189,7 @@ module "dashboard" {
     name   = local.dashboard_name
   }
   region             = local.region
-  bucket_name        = local.bucket_name
+  bucket_names       = concat([local.bucket_name], var.delivery.buckets)
   delivery           = local.delivery
   failure_queue_name = module.queues.failures_name
   function = {

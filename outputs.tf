@@ -89,9 +89,10 @@ output "dashboard_name" {
 }
 
 output "delivery" {
-  description = "How events reach the function: where from, which ones, and whether a queue stands between."
+  description = "How events reach the function: where from, further buckets, which events, and whether a queue stands between."
   value = {
     via      = var.delivery.via
+    buckets  = var.delivery.buckets
     filters  = local.filters
     buffered = local.buffered
   }
@@ -110,6 +111,11 @@ output "delivery" {
       "delivery.filters and bucket.notifications are ${length(var.delivery.filters)} and ${length(var.bucket.notifications)};",
       "S3 takes 100 in a bucket's notification configuration: write fewer, or deliver by EventBridge.",
     ])
+  }
+
+  precondition {
+    condition     = !contains(var.delivery.buckets, local.bucket_name)
+    error_message = "delivery.buckets holds \"${local.bucket_name}\", the pipeline's own bucket, whose events are taken anyway; leave it out."
   }
 
   precondition {

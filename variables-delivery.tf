@@ -12,6 +12,11 @@ variable "delivery" {
       - `suffix` (required): What the object's key ends with, written as the key is; `""` for any.
       - `events` (`["s3:ObjectCreated:*"]`): S3 event types, like `s3:ObjectCreated:Put` or `s3:ObjectRemoved:*`.
         EventBridge does not carry all of them.
+    - `buckets` (`[]`): Names of further existing buckets, all by EventBridge, which costs money for every event of
+      theirs: switch it on there. They are in this region, in this account or in one of `accounts`. `filters` are for
+      all. How many there are must be known at plan.
+    - `accounts` (`[]`): Ids of other accounts, of whose buckets in `buckets` a rule there sends the events to this
+      account's default event bus. Known at plan.
     - `handover` (`false`): Whether events leave the bucket in both ways at once. Set it while you change `via` on a
       running pipeline, so that no upload is lost. An event that arrives twice leaves one record. Known at plan.
     - `paused` (`false`): Whether the function is stopped. With a buffer, events wait there for up to
@@ -22,8 +27,8 @@ variable "delivery" {
       the failure queue, 60 to 21600. Without a buffer only.
     - `failure_queue_name` (`event-driven-failures`): Name of the SQS queue that keeps, for 14 days, the events that
       could not be recorded. On a running pipeline the plan refuses another name, which would make a new, empty queue.
-    - `rule_name` (`event-driven-uploads`): Name of the EventBridge rule, which exists with `via = "eventbridge"` and
-      during a handover.
+    - `rule_name` (`event-driven-uploads`): Name of the EventBridge rule, which exists with `via = "eventbridge"`, with
+      `buckets` and during a handover.
     - `buffer` (`null`): An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults
       below. Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want
       to pause. Whether it is `null` must be known at plan.
@@ -55,6 +60,11 @@ variable "delivery" {
       # S3 event types, like `s3:ObjectCreated:Put` or `s3:ObjectRemoved:*`. EventBridge does not carry all of them.
       events = optional(list(string), ["s3:ObjectCreated:*"])
     })), [{ prefix = "", suffix = "" }])
+    # Names of further existing buckets, all by EventBridge, which costs money for every event of theirs: switch it on there.
+    # They are in this region, in this account or in one of `accounts`. `filters` are for all. How many there are must be known at plan.
+    buckets = optional(list(string), [])
+    # Ids of other accounts, of whose buckets in `buckets` a rule there sends the events to this account's default event bus. Known at plan.
+    accounts = optional(list(string), [])
     # Whether events leave the bucket in both ways at once. Set it while you change `via` on a running pipeline, so that no upload is lost.
     # An event that arrives twice leaves one record. Known at plan.
     handover = optional(bool, false)
@@ -68,7 +78,7 @@ variable "delivery" {
     # Name of the SQS queue that keeps, for 14 days, the events that could not be recorded.
     # On a running pipeline the plan refuses another name, which would make a new, empty queue.
     failure_queue_name = optional(string) # `event-driven-failures`
-    # Name of the EventBridge rule, which exists with `via = "eventbridge"` and during a handover.
+    # Name of the EventBridge rule, which exists with `via = "eventbridge"`, with `buckets` and during a handover.
     rule_name = optional(string) # `event-driven-uploads`
     # An SQS queue between source and function; `null` delivers without one, `{}` takes the defaults below.
     # Set it where bursts exceed the table's capacity, where invokes at a time must be limited, or where you want to pause.
@@ -155,7 +165,7 @@ variable "delivery" {
   }
 
   validation {
-    condition = var.delivery.via == "notification" && !var.delivery.handover ? true : alltrue(flatten([
+    condition = var.delivery.via == "notification" && !var.delivery.handover && length(var.delivery.buckets) == 0 ? true : alltrue(flatten([
       for filter in var.delivery.filters : [
         for event in try(filter.events, []) :
         contains(local.eventbridge_events, coalesce(event, "null")) || !contains(local.notification_events, coalesce(event, "null"))
@@ -168,7 +178,52 @@ variable "delivery" {
           for event in try(filter.events, []) : jsonencode(event) if !contains(local.eventbridge_events, coalesce(event, "null"))
         ]
       ]))),
-      ", which S3 does not send to EventBridge; leave it out, or deliver by notification.",
+      ", which S3 does not send to EventBridge; leave it out, or deliver by notification",
+      length(var.delivery.buckets) > 0 ? " and without delivery.buckets." : ".",
+    ])
+  }
+
+  validation {
+    condition = alltrue([for bucket in var.delivery.buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    error_message = format(
+      "delivery.buckets holds %s; write names of buckets.",
+      join(", ", [for bucket in var.delivery.buckets : jsonencode(bucket) if !can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))]),
+    )
+  }
+
+  validation {
+    condition = alltrue([for id in var.delivery.accounts : can(regex("^[0-9]{12}$", id))])
+    error_message = format(
+      "delivery.accounts holds %s; write ids of AWS accounts, 12 digits in quotes.",
+      join(", ", [for id in var.delivery.accounts : jsonencode(id) if !can(regex("^[0-9]{12}$", id))]),
+    )
+  }
+
+  validation {
+    condition = alltrue([for list in [var.delivery.buckets, var.delivery.accounts] : length(distinct(list)) == length(list)])
+    error_message = format(
+      "delivery.buckets or delivery.accounts holds %s twice; write each once.",
+      join(", ", distinct(flatten([
+        for list in [var.delivery.buckets, var.delivery.accounts] : [
+          for each in list : jsonencode(each) if length([for other in list : other if other == each]) > 1
+        ]
+      ]))),
+    )
+  }
+
+  validation {
+    condition = !contains(var.delivery.accounts, local.account_id)
+    error_message = join(" ", [
+      "delivery.accounts holds \"${local.account_id}\", the pipeline's own account, whose buckets send to its event bus anyway;",
+      "leave it out.",
+    ])
+  }
+
+  validation {
+    condition = length(var.delivery.accounts) == 0 || length(var.delivery.buckets) > 0
+    error_message = join(" ", [
+      "delivery.accounts is set and delivery.buckets is not, so that no event of theirs would be taken;",
+      "name their buckets in delivery.buckets.",
     ])
   }
 

@@ -7,6 +7,12 @@ variable "function" {
       new function.
     - `package` (`lambda_src/dist/lambda.zip` of this module): Path of a zip file with your own code, instead of the
       module's handler. Set `handler` with it.
+    - `package_s3` (`null`): A zip file in S3 with your own code, instead of `package`. Set `handler` with it. The next
+      apply deploys what has changed there. Whoever plans needs `s3:GetObject` and `s3:GetObjectTagging`. Whether it is
+      `null` must be known at plan.
+      - `bucket` (required): Name of the bucket, in the function's region.
+      - `key` (required): Key of the zip file.
+      - `version` (`null`): Version id of the zip file; `null` takes the current one at each plan.
     - `handler` (`"lambda_function.lambda_handler"`): What Lambda calls in the package, like `module.function`. Known at
       plan.
     - `runtime` (`"python3.12"`): Lambda runtime. The module's handler needs `python3.12` or newer; your own package may
@@ -17,7 +23,7 @@ variable "function" {
         which leaves four for `layers`.
       - `handler` (required): What the handler calls for each event, like `module.function`.
       - `concurrency` (`8`): Calls at a time within one invoke, 1 to 64. The hook must allow for several threads.
-      - `read_objects` (`false`): Whether the function may read the bucket's objects. S3 charges for each read.
+      - `read_objects` (`false`): Whether the function may read the objects of all buckets. S3 charges for each read.
     - `architecture` (`"arm64"`): Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs
       it.
     - `memory_mb` (`256`): Memory in MB, 128 to 10240. Lambda allots processor time in proportion.
@@ -52,6 +58,16 @@ variable "function" {
     name = optional(string) # `S3ToDynamoProcessor`
     # Path of a zip file with your own code, instead of the module's handler. Set `handler` with it.
     package = optional(string) # `lambda_src/dist/lambda.zip` of this module
+    # A zip file in S3 with your own code, instead of `package`. Set `handler` with it. The next apply deploys what has changed there.
+    # Whoever plans needs `s3:GetObject` and `s3:GetObjectTagging`. Whether it is `null` must be known at plan.
+    package_s3 = optional(object({
+      # Name of the bucket, in the function's region.
+      bucket = string
+      # Key of the zip file.
+      key = string
+      # Version id of the zip file; `null` takes the current one at each plan.
+      version = optional(string)
+    }))
     # What Lambda calls in the package, like `module.function`. Known at plan.
     handler = optional(string, "lambda_function.lambda_handler")
     # Lambda runtime. The module's handler needs `python3.12` or newer; your own package may need another. Known at plan.
@@ -64,7 +80,7 @@ variable "function" {
       handler = string
       # Calls at a time within one invoke, 1 to 64. The hook must allow for several threads.
       concurrency = optional(number, 8)
-      # Whether the function may read the bucket's objects. S3 charges for each read.
+      # Whether the function may read the objects of all buckets. S3 charges for each read.
       read_objects = optional(bool, false)
     }))
     # Processor: `arm64`, which is a fifth cheaper, or `x86_64`, for a package that needs it.
@@ -134,17 +150,36 @@ variable "function" {
   }
 
   validation {
-    condition = var.function.package != null || can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.function.runtime))
+    condition = (
+      var.function.package != null || var.function.package_s3 != null || can(regex("^python3\\.(1[2-9]|[2-9][0-9])$", var.function.runtime))
+    )
     error_message = join(" ", [
       "function.runtime is \"${var.function.runtime}\";",
-      "this module's own handler needs python3.12 or newer, another runtime needs function.package.",
+      "this module's own handler needs python3.12 or newer, another runtime needs function.package or function.package_s3.",
     ])
   }
 
   validation {
-    condition = var.function.hook == null || var.function.package == null
+    condition     = var.function.package == null || var.function.package_s3 == null
+    error_message = "function.package and function.package_s3 are both set, and the function has one package; leave one of them out."
+  }
+
+  validation {
+    condition = var.function.package_s3 == null ? true : (
+      can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.function.package_s3.bucket))
+      && try(length(var.function.package_s3.key) > 0, false)
+      && (var.function.package_s3.version == null ? true : try(length(var.function.package_s3.version) > 0, false))
+    )
     error_message = join(" ", [
-      "function.hook and function.package are both set, and the module's handler alone calls a hook;",
+      "function.package_s3 is ${jsonencode(var.function.package_s3)};",
+      "write the name of a bucket, the key of a zip file in it, and its version id, or no version.",
+    ])
+  }
+
+  validation {
+    condition = var.function.hook == null || var.function.package == null && var.function.package_s3 == null
+    error_message = join(" ", [
+      "function.hook and function.package${var.function.package_s3 == null ? "" : "_s3"} are both set, and the module's handler alone calls a hook;",
       "leave one of them out.",
     ])
   }

@@ -25,6 +25,11 @@ Since = Annotated[
     ),
 ]
 
+OneBucket = Annotated[
+    str | None,
+    typer.Option("--bucket", metavar="NAME", help="Only this one, where it takes several buckets."),
+]
+
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
 ]

@@ -35,7 +35,7 @@ locals {
 
   # Where events are counted first.
   received = (
-    var.delivery.rule
+    var.delivery.rule_takes_all
     ? { namespace = "AWS/Events", metric = "MatchedEvents", dimensions = local.of_rule }
     : !var.delivery.direct
     ? { namespace = "AWS/SQS", metric = "NumberOfMessagesSent", dimensions = local.of_buffer }

@@ -70,13 +70,14 @@ variable "max_event_age_seconds" {
 }
 
 variable "delivery" {
-  description = "How events come: whether bucket or rule invoke the function themselves, whether there is a buffer and a rule, and their names."
+  description = "How events come: whether they reach the function directly, whether there is a buffer, a rule, one for all events, and their names."
   type = object({
     direct                = bool
     buffer                = bool
     buffer_name           = string
     buffer_window_seconds = number
     rule                  = bool
+    rule_takes_all        = bool
     rule_name             = string
   })
   nullable = false

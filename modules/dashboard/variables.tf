@@ -13,9 +13,9 @@ variable "region" {
   nullable    = false
 }
 
-variable "bucket_name" {
-  description = "Bucket that the heading names."
-  type        = string
+variable "bucket_names" {
+  description = "Buckets that the heading names."
+  type        = list(string)
   nullable    = false
 }
 

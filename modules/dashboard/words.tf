@@ -2,7 +2,8 @@
 locals {
   stages = [
     for stage in [
-      { shown = true, text = "bucket `${var.bucket_name}`" },
+      { shown = length(var.bucket_names) == 1, text = "bucket `${var.bucket_names[0]}`" },
+      { shown = length(var.bucket_names) > 1, text = "buckets ${join(", ", [for name in var.bucket_names : "`${name}`"])}" },
       { shown = var.delivery.rule, text = "rule `${var.delivery.rule_name}`" },
       { shown = var.delivery.buffer, text = "buffer `${var.delivery.buffer_name}`" },
       { shown = true, text = "function `${var.function.name}`" },

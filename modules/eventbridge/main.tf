@@ -2,7 +2,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   count = var.rule.create ? 1 : 0
 
   name          = var.rule.name
-  description   = "What happens to objects in ${var.rule.bucket_name}, as far as the pipeline's filters name it."
+  description   = "What happens to objects in ${local.buckets}, as far as the pipeline's filters name it."
   event_pattern = local.pattern
   tags          = var.tags
 
@@ -14,8 +14,9 @@ resource "aws_cloudwatch_event_rule" "this" {
     precondition {
       condition = local.pattern_bytes <= 2048
       error_message = join(" ", [
-        "delivery.filters make an event pattern of ${nonsensitive(local.pattern_bytes)} bytes;",
-        "EventBridge takes 2048: write fewer or shorter filters, or deliver by notification.",
+        "${length(var.rule.buckets) > 1 ? "delivery.filters and delivery.buckets" : "delivery.filters"} make an event pattern of",
+        "${nonsensitive(local.pattern_bytes)} bytes; EventBridge takes 2048:",
+        length(var.rule.buckets) > 1 ? "write fewer or shorter ones, or a second pipeline." : "write fewer or shorter filters, or deliver by notification.",
       ])
     }
   }
@@ -46,4 +47,19 @@ resource "aws_cloudwatch_event_target" "this" {
   lifecycle {
     create_before_destroy = true
   }
+}
+
+# One statement of the bus's policy each: the others, of whoever else uses the bus, stay.
+resource "aws_cloudwatch_event_permission" "sender" {
+  for_each = nonsensitive(toset(var.senders))
+
+  # The rule's name, so that two pipelines never share a statement; ids end at 64.
+  statement_id = "${substr(replace(var.rule.name, ".", "_"), 0, 51)}-${each.value}"
+  principal    = each.value
+  action       = "events:PutEvents"
+}
+
+locals {
+  # EventBridge takes 512 characters.
+  buckets = length(var.rule.buckets) == 1 ? var.rule.buckets[0] : "${length(var.rule.buckets)} buckets"
 }

@@ -73,7 +73,7 @@ locals {
     { for name in ["deletion-type"] : name => clause.deletion if length(clause.deletion) > 0 },
   )]
 
-  bucket = { bucket = { name = [var.rule.bucket_name] } }
+  bucket = { bucket = { name = var.rule.buckets } }
 
   # AWS says characters, and not how it counts those that take several bytes. base64 makes four
   # characters of three bytes.

@@ -1,11 +1,17 @@
 variable "rule" {
-  description = "The rule: whether there is one, its name, and the bucket whose events it takes."
+  description = "The rule: whether there is one, its name, and the buckets whose events it takes."
   type = object({
-    create      = bool
-    name        = string
-    bucket_name = string
+    create  = bool
+    name    = string
+    buckets = list(string)
   })
   nullable = false
+}
+
+variable "senders" {
+  description = "Ids of the other accounts that may send events to this account's default event bus."
+  type        = list(string)
+  nullable    = false
 }
 
 variable "filters" {

@@ -36,12 +36,12 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   dynamic "statement" {
-    for_each = var.read_objects_of == null ? [] : [var.read_objects_of]
+    for_each = length(var.read_objects_of) == 0 ? [] : [var.read_objects_of]
 
     content {
       sid       = "ReadObjects"
       actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-      resources = ["${statement.value}/*"]
+      resources = [for arn in statement.value : "${arn}/*"]
     }
   }
 
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   dynamic "statement" {
-    for_each = var.kms.enabled && var.read_objects_of != null ? [1] : []
+    for_each = var.kms.enabled && length(var.read_objects_of) > 0 ? [1] : []
 
     content {
       sid       = "OpenObjects"

@@ -40,9 +40,9 @@ variable "buffer_arn" {
 }
 
 variable "read_objects_of" {
-  description = "ARN of the bucket whose objects the function reads, null where it reads none."
-  type        = string
-  default     = null
+  description = "ARNs of the buckets whose objects the function reads; none where it reads none."
+  type        = list(string)
+  nullable    = false
 }
 
 variable "kms" {

@@ -8,6 +8,22 @@ resource "aws_cloudwatch_log_group" "this" {
   tags              = var.tags
 }
 
+# Read also where a version is given, since whether that is null may be known only at apply. It shows
+# a new object under an old key, which Lambda does not.
+data "aws_s3_object" "package" {
+  count = var.function.package_s3 == null ? 0 : 1
+
+  bucket     = var.function.package_s3.bucket
+  key        = var.function.package_s3.key
+  version_id = var.function.package_s3.version
+}
+
+locals {
+  # A bucket without versions has none, or "null".
+  current = one(data.aws_s3_object.package[*].version_id)
+  version = contains(["", "null"], coalesce(local.current, "null")) ? null : local.current
+}
+
 resource "aws_lambda_layer_version" "hook" {
   count = var.function.hook == null ? 0 : 1
 
@@ -31,8 +47,11 @@ resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_272:The package's bytes are reproducible and compared in CI.
   function_name                  = var.function.name
   role                           = var.function.role_arn
-  filename                       = var.function.package
-  source_code_hash               = filebase64sha256(var.function.package)
+  filename                       = var.function.package_s3 == null ? var.function.package : null
+  s3_bucket                      = one(data.aws_s3_object.package[*].bucket)
+  s3_key                         = one(data.aws_s3_object.package[*].key)
+  s3_object_version              = local.version
+  source_code_hash               = var.function.package_s3 == null ? filebase64sha256(var.function.package) : one(data.aws_s3_object.package[*].etag)
   handler                        = var.function.handler
   runtime                        = var.function.runtime
   architectures                  = [var.function.architecture]

@@ -1,9 +1,14 @@
 variable "function" {
   description = "The function: package path, runtime settings, memory in MB, timeout in seconds, and its environment."
   type = object({
-    name                 = string
-    role_arn             = string
-    package              = string
+    name     = string
+    role_arn = string
+    package  = string
+    package_s3 = object({
+      bucket  = string
+      key     = string
+      version = string
+    })
     handler              = string
     runtime              = string
     architecture         = string

@@ -48,14 +48,7 @@ def _destroyed(_trial: Trial) -> str:
 
 def _steps() -> list[Check]:
     deliver = [
-        Check(
-            f"deliver-{name}",
-            str(each),
-            _deliver,
-            (name,),
-            seconds=180,
-            uploads=_ODD_KEYS + 1,
-        )
+        Check(f"deliver-{name}", str(each), _deliver, (name,), seconds=180, uploads=_ODD_KEYS + 1)
         for name, each in DELIVERIES.items()
     ]
     return [
@@ -127,6 +120,10 @@ def _line(check: str, what: str, run: object, **more: object) -> Check:
     return Check(check, what, run, line=True, **more)  # type: ignore[arg-type]
 
 
+_WITH_KEY = (
+    *(f"deliver-{name}" for name in DELIVERIES if name.endswith("k")),
+    "alarm-message-encrypted",
+)
 _LINES = [
     _line(
         "provider-new-bucket",
@@ -289,10 +286,7 @@ _LINES = [
         "key-policy",
         "the key's policy lets in who uses bucket, table, queues, topic and logs",
         shown,
-        needs=(
-            *(f"deliver-{name}" for name in DELIVERIES if name.endswith("k")),
-            "alarm-message-encrypted",
-        ),
+        needs=_WITH_KEY,
         emulator=_KEYS,
     ),
     _line(
@@ -306,10 +300,7 @@ _LINES = [
         "key-use",
         "table, queues, topic, bucket and logs work with the key",
         shown,
-        needs=(
-            *(f"deliver-{name}" for name in DELIVERIES if name.endswith("k")),
-            "alarm-message-encrypted",
-        ),
+        needs=_WITH_KEY,
         emulator=_KEYS,
     ),
     _line(
@@ -353,6 +344,23 @@ _LINES = [
             "apply the examples alarms-to-slack, alarms-to-teams and alarms-to-pagerduty with ids "
             "of yours, run `pipeline verify --wait-alarm`, and look there"
         ),
+    ),
+    _line(
+        "other-accounts",
+        "events of another account are recorded",
+        by_nature(
+            "a run has one account: apply examples/two-accounts in two of yours, upload there, and "
+            "look for the record here"
+        ),
+    ),
+    _line(
+        "package-version",
+        "Lambda reads a given version of a package from S3",
+        lines.package_version,
+        places=("nbns",),
+        emulator="it asks for no right to the object",
+        uploads=2,
+        seconds=20,
     ),
     _line(
         "eventbridge-price",

@@ -1,5 +1,7 @@
 """Checks of what docs/reference/limits.md lists as checked in the plan and not run."""
 
+import base64
+import hashlib
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,6 +11,7 @@ from urllib.parse import quote_plus
 from pipeline.accept.trial import ALARM_SECONDS, RECORD_SECONDS, Trial
 from pipeline.deployed import log, table
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
+from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
 
 # What a batch without a window holds at most.
@@ -133,6 +136,27 @@ def bucket_settings(trial: Trial) -> str:
             Bucket=bucket, LifecycleConfiguration={"Rules": rules}
         )
     return f"S3 took {', '.join(_STORAGE_CLASSES)}, and a policy of {len(text):,} bytes"
+
+
+def package_version(trial: Trial) -> str:
+    """Lambda takes an older version of an object as the function's package."""
+    session, s3 = trial.session, trial.session.client("s3")
+    place = {"Bucket": session.target.bucket_name, "Key": f"package-{time.time_ns()}.zip"}
+    package = (ROOT / "lambda_src/dist/lambda.zip").read_bytes()
+    version = s3.put_object(**place, Body=package).get("VersionId")
+    s3.put_object(**place, Body=b"no package")
+    functions, name = session.client("lambda"), session.target.function_name
+    # Its own package, for an emulator that heeds no DryRun.
+    found = functions.update_function_code(
+        FunctionName=name,
+        S3Bucket=place["Bucket"],
+        S3Key=place["Key"],
+        S3ObjectVersion=version,
+        DryRun=True,
+    )["CodeSha256"]
+    if base64.b64decode(found) != hashlib.sha256(package).digest():
+        raise FailingError(f"Lambda took another object than the version {version}")
+    return f"Lambda took the version {version}, which is not the current one"
 
 
 def _with_filter(trial: Trial, prefix: str) -> str:

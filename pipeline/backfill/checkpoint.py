@@ -14,26 +14,31 @@ from pipeline.errors import PipelineError
 
 @dataclass(frozen=True)
 class Place:
-    """Below `prefix` everything is done up to and with the key `after`, and all prefixes before."""
+    """Below `prefix` everything is done up to and with the key `after`, and all prefixes before.
+
+    In `bucket`, of those that are gone through, and in all before it.
+    """
 
     prefix: str
     after: str
+    bucket: str = ""
 
 
 class Checkpoint:
     """The file in `folder` of the work that `about` describes: JSON, the same in every run."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        self.file = folder / f"{digest[:16]}.json"
-        self.about = about
+        text = json.dumps(about, sort_keys=True)
+        self.file = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+        # As it is read back: a tuple is a list then.
+        self.about = json.loads(text)
 
     def load(self) -> Place | None:
         """The place that was saved for this work, if any."""
         try:
             saved = json.loads(self.file.read_text(encoding="utf-8"))
             place = Place(**saved["place"])
-            whole = isinstance(place.prefix, str) and isinstance(place.after, str)
+            whole = all(isinstance(text, str) for text in asdict(place).values())
             return place if whole and saved["about"] == self.about else None
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None

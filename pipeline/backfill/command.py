@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline import times
-from pipeline.options import KeyPrefix, Named, Since, about_a_pipeline
+from pipeline.options import KeyPrefix, Named, OneBucket, Since, about_a_pipeline
 from pipeline.paths import WORK
 from pipeline.program import Json
 
@@ -15,6 +15,7 @@ from pipeline.program import Json
 def backfill(
     named: Named,
     *,
+    bucket: OneBucket = None,
     prefix: KeyPrefix = "",
     since: Since = None,
     until: Annotated[
@@ -49,14 +50,16 @@ def backfill(
     from pipeline.deployed.filters import filters_of
 
     found, now = named.find(), time.time()
+    first, *others = found.buckets(bucket)
     selection = Selection(
-        found.bucket_name,
+        first,
         filters_of(found),
         prefix,
         None if since is None else times.moment(since, now, "--since"),
         None if until is None else times.moment(until, now, "--until"),
         current,
         times.seconds(grace, "--grace"),
+        others,
     )
     # A run goes on where one with the same options ended, and `6h` is later each time.
     options = {"prefix": prefix, "since": since, "until": until, "current": current}

@@ -21,9 +21,7 @@ _ATTEMPTS = 10
 _INVOKE_SECONDS = 15 * 60 + 15
 
 
-def sender(
-    function_name: str, bucket_name: str, parallel: int, **settings: Any
-) -> Callable[[Version], Outcome]:
+def sender(function_name: str, parallel: int, **settings: Any) -> Callable[[Version], Outcome]:
     """What invokes the function for one version. Raises PipelineError, and so does what it returns.
 
     A record that the function could not store is `failed`, one that its hook skipped is `skipped`.
@@ -40,7 +38,7 @@ def sender(
         fix = "take function_name from the stack's outputs, and its account and region"
         with aws.asking(f"the function {function_name}", fix):
             answer = functions.invoke(
-                FunctionName=function_name, Payload=json.dumps(notification(bucket_name, version))
+                FunctionName=function_name, Payload=json.dumps(notification(version))
             )
             said = json_object(answer["Payload"].read()) or {}
         if error := answer.get("FunctionError"):
@@ -50,7 +48,7 @@ def sender(
     return send
 
 
-def notification(bucket_name: str, version: Version) -> dict[str, Any]:
+def notification(version: Version) -> dict[str, Any]:
     """The S3 notification that the function reads as `bucket.event_of`."""
     item = {
         "key": quote_plus(version.key),
@@ -63,6 +61,6 @@ def notification(bucket_name: str, version: Version) -> dict[str, Any]:
         "eventSource": "aws:s3",
         "eventName": bucket.BACKFILL_EVENT,
         "eventTime": times.iso(version.modified),
-        "s3": {"bucket": {"name": bucket_name}, "object": item},
+        "s3": {"bucket": {"name": version.bucket}, "object": item},
     }
     return {"Records": [record]}

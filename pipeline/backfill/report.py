@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from rich.console import Console
 
 from pipeline import terminal
 from pipeline.backfill.checkpoint import Checkpoint
 from pipeline.backfill.invoke import sender
-from pipeline.backfill.run import Backfill, Outcome, Selection
+from pipeline.backfill.run import Backfill, Outcome, Selection, State
 from pipeline.deployed import aws, bucket, table
 from pipeline.deployed.filters import hook_of, retention_seconds
 from pipeline.deployed.target import Target
@@ -28,7 +28,8 @@ class Report:
     """What `--json` prints: how many versions there were, and what became of them.
 
     `hook` is what the function calls for each event, `resumed_after` the key after which it went
-    on, `ended_by` why it ended early; `failed` has the versions whose records could not be written.
+    on, `ended_by` why it ended early; `failed` has the versions whose records could not be written,
+    `buckets` what became of how many, by bucket.
     """
 
     bucket: str
@@ -47,6 +48,7 @@ class Report:
     write_units: float = 0.0
     ended_by: str | None = None
     failed: list[dict[str, Any]] = field(default_factory=list)
+    buckets: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def run(
@@ -73,7 +75,7 @@ def run(
     described = records.description()
     work = {
         **options,
-        "bucket": selection.bucket,
+        "buckets": selection.buckets,
         # Not its name: a table may be created again.
         "table": described.get("TableId") or described.get("TableArn"),
         "filters": [
@@ -85,8 +87,9 @@ def run(
     hook = hook_of(functions, found.function_name)
     send = None
     report = Report(selection.bucket, records.name, dry_run, hook)
+    report.buckets = {name: dict.fromkeys(get_args(State), 0) for name in selection.buckets}
     if hook is not None:
-        send = sender(found.function_name, selection.bucket, parallel, **found.settings)
+        send = sender(found.function_name, parallel, **found.settings)
         terminal.note(
             console, f"The function writes the records, since it adds what {hook} returns."
         )
@@ -141,12 +144,20 @@ def run(
 
 def _count(console: Console, report: Report, outcome: Outcome) -> None:
     version = outcome.version
+    report.buckets[version.bucket][outcome.state] += 1
     report.unversioned += not version.version_id and outcome.state in ("written", "absent")
     if outcome.state == "failed":
-        failed = {"key": version.key, "version_id": version.version_id or None}
+        failed = {
+            "bucket": version.bucket,
+            "key": version.key,
+            "version_id": version.version_id or None,
+        }
         report.failed.append(failed | {"reason": outcome.reason})
         if len(report.failed) <= _LINES:
-            line = f"{version.key} ({version.version_id or 'null'}): {outcome.reason}"
+            name = (
+                version.key if len(report.buckets) == 1 else f"s3://{version.bucket}/{version.key}"
+            )
+            line = f"{name} ({version.version_id or 'null'}): {outcome.reason}"
             terminal.problems(console, "failed", [line], 1)
     else:
         setattr(report, outcome.state, getattr(report, outcome.state) + 1)
@@ -172,8 +183,18 @@ def _print(console: Console, report: Report) -> None:
         "failed": len(report.failed),
         "cost": f"{report.read_units:g} read units, {report.write_units:g} write units",
     }
-    terminal.heading(console, f"{terminal.printable(report.bucket)} into {report.table}")
+    buckets = ", ".join(map(terminal.printable, report.buckets))
+    terminal.heading(console, f"{buckets} into {report.table}")
     terminal.fields(console, {name: value for name, value in figures.items() if value != 0})
+    if len(report.buckets) > 1:
+        states = [
+            state for state in get_args(State) if any(of[state] for of in report.buckets.values())
+        ]
+        rows = [
+            (terminal.printable(name), *(str(of[state]) for state in states))
+            for name, of in report.buckets.items()
+        ]
+        terminal.table(console, ("bucket", *states), rows)
     notes = []
     if len(report.failed) > _LINES:
         notes.append(f"and {len(report.failed) - _LINES} more failed (--json has all)")

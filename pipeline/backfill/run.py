@@ -34,6 +34,8 @@ State = Literal["written", "skipped", "there", "young", "absent", "failed"]
 class Selection:
     """Which versions: of keys with `prefix`, uploaded from `since` on and before `until`.
 
+    In `bucket` and then in each of the `others`.
+
     Times are epoch seconds; `current` leaves out versions that a newer one or a delete marker
     hides. Versions without an id that are younger than `grace_seconds` are left to their events.
     """
@@ -45,6 +47,12 @@ class Selection:
     until: float | None = None
     current: bool = False
     grace_seconds: float = 60.0
+    others: Sequence[str] = ()
+
+    @property
+    def buckets(self) -> tuple[str, ...]:
+        """All of them, in their order."""
+        return (self.bucket, *self.others)
 
     def has(self, version: Version) -> bool:
         """Whether it is selected, as far as the listing shows."""
@@ -112,13 +120,13 @@ class Backfill:
     def __post_init__(self) -> None:
         """Starts nothing."""
         self._pace = _Pace(self.rate, self.table.stopped)
-        # The records without a version id by key, once they were read.
-        self._known: dict[str, list[Record]] | None = None
+        # The records without a version id by bucket and key, once they were read.
+        self._known: dict[tuple[str, str], list[Record]] | None = None
 
     def count(self) -> int:
         """How many versions are selected: one LIST request a thousand. Raises PipelineError."""
         found = 0
-        for _, page in self._pages():
+        for _, _, page in self._pages():
             found += sum(map(self.selection.has, page.versions))
             self.progress("object versions counted", found, 0)
         return found
@@ -131,7 +139,7 @@ class Backfill:
         complete = True
         pool = ThreadPoolExecutor(self.parallel, thread_name_prefix="backfill")
         try:
-            for prefix, page in self._pages():
+            for name, prefix, page in self._pages():
                 writing = []
                 for outcome in self._looked_up(page):
                     if outcome.state != "absent" or self.dry_run:
@@ -143,24 +151,28 @@ class Backfill:
                         complete = complete and written.state != "failed"
                         yield written
                 if complete and page.whole_up_to and not self.dry_run:
-                    self.passed(Place(prefix, page.whole_up_to))
+                    self.passed(Place(prefix, page.whole_up_to, name))
         finally:
             self.table.stopped.set()
             pool.shutdown(cancel_futures=True)
 
-    def _pages(self) -> Iterator[tuple[str, Page]]:
+    def _pages(self) -> Iterator[tuple[str, str, Page]]:
+        """Bucket, prefix and page, from `start` on."""
         start, selection = self.start or Place("", ""), self.selection
-        for prefix in prefixes(selection.filters, selection.prefix):
-            if prefix >= start.prefix:
-                after = start.after if prefix == start.prefix else ""
-                for page in bucket.pages(self.s3, selection.bucket, prefix, after, self.page_size):
-                    yield prefix, page
+        first = start.bucket or selection.bucket
+        for name in selection.buckets[selection.buckets.index(first) :]:
+            done = start if name == first else Place("", "")
+            for prefix in prefixes(selection.filters, selection.prefix):
+                if prefix >= done.prefix:
+                    after = done.after if prefix == done.prefix else ""
+                    for page in bucket.pages(self.s3, name, prefix, after, self.page_size):
+                        yield name, prefix, page
 
     def _looked_up(self, page: Page) -> Iterator[Outcome]:
         """Which selected versions have a record: a read costs half of what a refused write does."""
         selection = self.selection
         wanted = {
-            version: records.object_id(bucket.event_of(selection.bucket, version))
+            version: records.object_id(bucket.event_of(version))
             for version in page.versions
             if selection.has(version)
         }
@@ -169,14 +181,17 @@ class Backfill:
         for version, object_id in wanted.items():
             if version.version_id:
                 yield Outcome(version, "there" if object_id in there else "absent")
-            elif any(matches(record, version) for record in self._unversioned()[version.key]):
+            elif any(
+                matches(record, version)
+                for record in self._unversioned()[version.bucket, version.key]
+            ):
                 yield Outcome(version, "there")
             elif version.modified > page.asked_at - selection.grace_seconds:
                 yield Outcome(version, "young")
             else:
                 yield Outcome(version, "absent")
 
-    def _unversioned(self) -> dict[str, list[Record]]:
+    def _unversioned(self) -> dict[tuple[str, str], list[Record]]:
         if self._known is None:
             self._known = defaultdict(list)
             read = 0
@@ -185,8 +200,8 @@ class Backfill:
                 self.progress("records read", read, 0)
                 for record in filter(None, map(table.read, page)):
                     created = record.family == "ObjectCreated" and not record.version_id
-                    if created and record.bucket == self.selection.bucket:
-                        self._known[record.key].append(record)
+                    if created and record.bucket in self.selection.buckets:
+                        self._known[record.bucket, record.key].append(record)
         return self._known
 
     def _write(self, version: Version) -> Outcome | None:
@@ -195,7 +210,7 @@ class Backfill:
             return None
         if self.send is not None:
             return self.send(version)
-        event = bucket.event_of(self.selection.bucket, version)
+        event = bucket.event_of(version)
         items, (identity,), _ = records.build([event], int(time.time()), self.retention)
         try:
             written = self.table.put_new(items[identity])

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from pipeline.cost.bill import Use
 from pipeline.cost.plan import Resource, as_number
+from pipeline.deployed.documents import json_object
 from pipeline.prices import Prices
 
 _GB = Decimal(10**9)
@@ -72,6 +73,12 @@ class Pipeline:
             bool(self.mapping.type) and self.mapping.values.get("enabled") is not False
         )
         self.runs = self.function.values.get("reserved_concurrent_executions") != 0
+        # The buckets that the rule takes, and how many the pipeline has in all.
+        names = self._ruled()
+        # Of an existing bucket there may be no resource: a rule names it first.
+        self.own = self._own_bucket() or next(iter(names), "")
+        self.ruled = set(names or [self.own]) if self._has_rule() else set()
+        self.buckets = len({self.own, *self.ruled})
         # How often each upload is delivered: twice during a handover.
         self.direct, self.buffered = self._deliveries()
         # How many messages come together: one that opens the window, and those that follow.
@@ -106,6 +113,8 @@ class Pipeline:
             )
         if not self.runs or (self.mapping.type and not self.reads_buffer):
             yield f"{self.name} is paused: events are kept or fail, and are not recorded."
+        if self.buckets > 1:
+            yield f"{self.name}: uploads are counted as evenly spread over {self.buckets} buckets."
         units = self.table.number("write_capacity")
         if not on_demand(self.table) and self.rate * self.records > units > 0:
             yield (
@@ -117,7 +126,25 @@ class Pipeline:
         if self._first("aws_s3_bucket_logging").type:
             yield f"{self.name}: access logs cost S3 storage, which is not counted."
 
-    def _deliveries(self) -> tuple[int, int]:
+    def _own_bucket(self) -> str:
+        """Its own bucket's name; empty where only its rule has it, or apply will tell."""
+        for kind in ("aws_s3_bucket", "aws_s3_bucket_notification"):
+            if isinstance(name := self._first(kind).values.get("bucket"), str):
+                return name
+        return ""
+
+    def _has_rule(self) -> bool:
+        return bool(self._first("aws_cloudwatch_event_rule").type)
+
+    def _ruled(self) -> list[str]:
+        """The buckets that the rule's pattern names; none where only apply will tell."""
+        found = json_object(self._first("aws_cloudwatch_event_rule").values.get("event_pattern"))
+        for name in "detail", "bucket":
+            found = json_object((found or {}).get(name))
+        names = (found or {}).get("name")
+        return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+
+    def _deliveries(self) -> tuple[Decimal, Decimal]:
         notification = self._first("aws_s3_bucket_notification")
         target = self._first("aws_cloudwatch_event_target")
 
@@ -126,11 +153,12 @@ class Pipeline:
             ids = [str(block.get("id")) for block in notification.blocks(kind)]
             return int(any(id_.startswith("filter-") for id_ in ids))
 
-        direct, buffered = notifies("lambda_function"), notifies("queue")
+        own, ruled = Decimal(1) / self.buckets, Decimal(len(self.ruled)) / self.buckets
+        direct, buffered = own * notifies("lambda_function"), own * notifies("queue")
         if target.type:
             arn = target.values.get("arn")
             queue = ":sqs:" in str(arn) if arn else bool(self.mapping.type)
-            direct, buffered = direct + (not queue), buffered + queue
+            direct, buffered = direct + ruled * (not queue), buffered + ruled * queue
         return direct, buffered
 
     def _each(self) -> dict[str, Decimal]:
@@ -147,9 +175,9 @@ class Pipeline:
         lives = (as_number(ttl, _DAY) + _EXPIRY_SECONDS) / month if self.records else Decimal(0)
         stored = (RECORD_BYTES + _RECORD_OVERHEAD) * lives / _GB
         notification = self._first("aws_s3_bucket_notification")
-        # S3 sends all events of the bucket to EventBridge, or none.
-        emits = notification.values.get("eventbridge") is True or bool(
-            self._first("aws_cloudwatch_event_rule").type
+        # S3 sends all events of a bucket to EventBridge, or none.
+        emitting = self.ruled | (
+            {self.own} if notification.values.get("eventbridge") is True else set()
         )
         recovery = self.table.block("point_in_time_recovery").get("enabled") is True
         return {
@@ -161,7 +189,7 @@ class Pipeline:
             "cloudwatch_ingestion": logged,
             "cloudwatch_archive": logged * days * _DAY / month,
             "sqs_requests": self._queue_requests(),
-            "eventbridge_events": Decimal(emits),
+            "eventbridge_events": Decimal(len(emitting)) / self.buckets,
             "s3_puts": Decimal(1),
             "s3_gets": self._reads(),
             "s3_storage": assumed.object_bytes * assumed.keep_days * _DAY / month / _GB,

@@ -36,6 +36,7 @@ _OTHERS = {
     "aws_cloudwatch_metric_alarm",
     "aws_kms_key",
     "aws_lambda_event_source_mapping",
+    "aws_cloudwatch_event_permission",
     "aws_cloudwatch_event_rule",
     "aws_cloudwatch_event_target",
     "aws_kms_alias",

@@ -34,6 +34,7 @@ class Version(NamedTuple):
     etag: str
     size: int
     latest: bool
+    bucket: str = ""
 
     @property
     def multipart(self) -> bool:
@@ -72,7 +73,8 @@ def pages(
         last = answer.get("NextKeyMarker") if answer.get("IsTruncated") else None
         keys = (version["Key"] for version in listed)
         whole = max((key for key in keys if last is None or key < last), default=whole)
-        yield Page(list(map(_version, answer.get("Versions", ()))), whole, answered_at(answer))
+        versions = [_version(bucket, version) for version in answer.get("Versions", ())]
+        yield Page(versions, whole, answered_at(answer))
         if last is None:
             return
         markers = {"KeyMarker": last}
@@ -96,10 +98,10 @@ def look(s3: Any, bucket: str, key: str) -> tuple[list[Version], int]:
     return found, requests
 
 
-def event_of(bucket: str, version: Version) -> events.ObjectEvent:
+def event_of(version: Version) -> events.ObjectEvent:
     """The event of its creation, as far as a listing tells: it has no sequencer."""
     return events.ObjectEvent(
-        bucket,
+        version.bucket,
         version.key,
         BACKFILL_EVENT,
         times.iso(version.modified),
@@ -110,9 +112,9 @@ def event_of(bucket: str, version: Version) -> events.ObjectEvent:
     )
 
 
-def by_identity(versions: Iterable[Version]) -> dict[tuple[str, str], Version]:
-    """Versions by key and version id."""
-    return {(version.key, version.version_id): version for version in versions}
+def by_identity(versions: Iterable[Version]) -> dict[tuple[str, str, str], Version]:
+    """Versions by bucket, key and version id."""
+    return {(version.bucket, version.key, version.version_id): version for version in versions}
 
 
 def asking(bucket: str) -> Any:
@@ -121,7 +123,7 @@ def asking(bucket: str) -> Any:
     return aws.asking(f"the bucket {bucket}", fix)
 
 
-def _version(listed: Any) -> Version:
+def _version(bucket: str, listed: Any) -> Version:
     version = listed.get("VersionId", "null")
     return Version(
         listed["Key"],
@@ -130,6 +132,7 @@ def _version(listed: Any) -> Version:
         listed.get("ETag", "").strip('"'),
         listed.get("Size", 0),
         bool(listed.get("IsLatest")),
+        bucket,
     )
 
 

@@ -92,7 +92,7 @@ class Target:
 
     @property
     def delivery(self) -> Mapping[str, Any]:
-        """`via`, `filters` and `buffered`, as in the module's output."""
+        """`via`, `buckets`, `filters` and `buffered`, as in the module's output."""
         delivery = self._value("delivery")
         if delivery in ("notification", "eventbridge"):
             buffered = self.buffer_queue_url is not None
@@ -109,7 +109,34 @@ class Target:
             raise PipelineError(
                 f"{self.origin} gives delivery.filters of another shape: take the module's."
             )
+        buckets = delivery.get("buckets") or []
+        if not isinstance(buckets, list) or not all(isinstance(name, str) for name in buckets):
+            raise PipelineError(
+                f"{self.origin} gives delivery.buckets that are no names: take the module's."
+            )
         return delivery
+
+    @property
+    def further_buckets(self) -> tuple[str, ...]:
+        """The names in `delivery.buckets`; none where no delivery is known."""
+        if self.outputs.get("delivery") is None:
+            return ()
+        return tuple(self.delivery.get("buckets") or ())
+
+    def buckets(self, only: str | None = None) -> tuple[str, ...]:
+        """The names of all buckets whose uploads it takes, its own first; or `only` that one.
+
+        Raises PipelineError where there is no such bucket.
+        """
+        found = (self.bucket_name, *self.further_buckets)
+        if only is None:
+            return found
+        if only not in found:
+            raise PipelineError(
+                f"{self.origin} takes no uploads of the bucket {only!r}: give --bucket one of "
+                f"{', '.join(found)}."
+            )
+        return (only,)
 
     @property
     def filters(self) -> list[Mapping[str, Any]]:

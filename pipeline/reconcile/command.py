@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline import times
-from pipeline.options import KeyPrefix, Named, Since, about_a_pipeline
+from pipeline.options import KeyPrefix, Named, OneBucket, Since, about_a_pipeline
 from pipeline.program import Json
 
 
@@ -14,6 +14,7 @@ from pipeline.program import Json
 def reconcile(
     named: Named,
     *,
+    bucket: OneBucket = None,
     prefix: KeyPrefix = "",
     since: Since = None,
     grace: Annotated[
@@ -22,7 +23,7 @@ def reconcile(
     ] = "60s",
     as_json: Json = False,
 ) -> None:
-    """Compare the bucket with the table; name what is missing, doubled or stale.
+    """Compare the buckets with the table; name what is missing, doubled or stale.
 
     As far back as records live. Exit 0 when all agree, 1 when something does not.
     """
@@ -34,5 +35,6 @@ def reconcile(
         since=None if since is None else times.moment(since, time.time(), "--since"),
         grace_seconds=times.seconds(grace, "--grace"),
         as_json=as_json,
+        only=bucket,
     )
     raise typer.Exit(status)

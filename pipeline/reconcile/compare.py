@@ -1,10 +1,10 @@
-"""Compare the versions in a bucket with the records in a table, once both were read.
+"""Compare the versions in buckets with the records in a table, once both were read.
 
-A record and an object version belong together by key and version id. A version without an id
-("null", in a bucket that is not versioned) is matched by key, eTag and time.
+A record and an object version belong together by bucket, key and version id. A version without an
+id ("null", in a bucket that is not versioned) is matched by bucket, key, eTag and time.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ from pipeline.deployed.bucket import Version
 from pipeline.deployed.filters import Filter, judge
 from pipeline.deployed.table import Record
 
-Identity = tuple[str, str]
+Identity = tuple[str, str, str]
 Versions = Mapping[Identity, Version]
 
 # An event has the time when S3 was done, a listing when it began: minutes apart for a large object,
@@ -25,13 +25,13 @@ _REMOVAL = ("ObjectRemoved", "LifecycleExpiration")
 
 @dataclass(frozen=True)
 class Scope:
-    """What is compared: the objects of one bucket that the filters take, uploaded since `since`.
+    """What is compared: the objects of `buckets` that the filters take, uploaded since `since`.
 
     `listed_at` is when the listing began; both are epoch seconds. Older records are judged too,
     unless `narrowed`.
     """
 
-    bucket: str
+    buckets: Sequence[str]
     filters: Sequence[Filter]
     since: float
     listed_at: float
@@ -57,6 +57,8 @@ class Comparison:
     Records: how many are `expired`, `superseded` (of an object without versions that was
     overwritten), `removed` (of an object whose removal has a record), `late` (newer than the
     listing), `early` (older than a narrowed time), of `other_events`, of `other_buckets`.
+
+    `expected_in` and `agreeing_in` count by bucket.
     """
 
     missing: list[Version] = field(default_factory=list)
@@ -74,11 +76,23 @@ class Comparison:
     early: int = 0
     other_events: int = 0
     other_buckets: int = 0
+    expected_in: Counter[str] = field(default_factory=Counter)
+    agreeing_in: Counter[str] = field(default_factory=Counter)
 
     @property
     def agrees(self) -> bool:
         """Whether nothing is missing, doubled or stale."""
         return not (self.missing or self.doubled or self.stale)
+
+    def of(self, bucket: str) -> dict[str, int]:
+        """The figures of one bucket."""
+        return {
+            "expected": self.expected_in[bucket],
+            "agreeing": self.agreeing_in[bucket],
+            "missing": sum(version.bucket == bucket for version in self.missing),
+            "doubled": sum(twins[0].bucket == bucket for twins in self.doubled),
+            "stale": sum(stale.record.bucket == bucket for stale in self.stale),
+        }
 
     def gone(self) -> list[Record]:
         """The records whose objects are not there."""
@@ -86,7 +100,7 @@ class Comparison:
 
 
 def matches(record: Record, version: Version) -> bool:
-    """Whether both are of the same upload, given the same key and version id."""
+    """Whether both are of the same upload, given the same bucket, key and version id."""
     if version.version_id:
         return True
     if record.etag and record.etag != version.etag:
@@ -106,8 +120,8 @@ def compare(
     created: dict[Identity, list[Record]] = defaultdict(list)
     removals: dict[Identity, int] = {}
     for record in records:
-        identity = record.key, record.version_id
-        if record.bucket != scope.bucket:
+        identity = record.bucket, record.key, record.version_id
+        if record.bucket not in scope.buckets:
             found.other_buckets += 1
         elif record.family == "ObjectCreated":
             created[identity].append(record)
@@ -140,7 +154,9 @@ def _judge_version(
         found.unjudged += not recorded
     else:
         found.expected += 1
+        found.expected_in[version.bucket] += 1
         found.agreeing += recorded and correct
+        found.agreeing_in[version.bucket] += recorded and correct
         if not recorded:
             found.missing.append(version)
 
@@ -163,7 +179,7 @@ def _judge_records(
     version: Version | None,
     removed_at: int | None,
 ) -> bool:
-    """Judge the creation records of one key and version id; whether they are correct."""
+    """Judge the creation records of one bucket, key and version id; whether they are correct."""
     twins = _twins(records, version)
     stale = []
     for record in records:

@@ -1,7 +1,6 @@
-"""Print how a pipeline's bucket and table compare."""
+"""Print how a pipeline's buckets and table compare."""
 
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +10,6 @@ from pipeline.deployed.bucket import Version
 from pipeline.deployed.table import Record
 from pipeline.deployed.target import Target
 from pipeline.program import command_line
-from pipeline.reconcile.compare import Stale
 from pipeline.reconcile.run import Queues, Reconciliation, reconcile
 
 # The rest is in --json.
@@ -19,7 +17,13 @@ _LINES = 20
 
 
 def run(
-    found: Target, *, prefix: str, since: float | None, grace_seconds: float, as_json: bool
+    found: Target,
+    *,
+    prefix: str,
+    since: float | None,
+    grace_seconds: float,
+    as_json: bool,
+    only: str | None = None,
 ) -> int:
     """Compare and print; returns the exit status. Raises PipelineError."""
     console = terminal.console(stderr=as_json)
@@ -28,7 +32,12 @@ def run(
         terminal.interruptible("Ending. Nothing was changed; run it again to compare."),
     ):
         result = reconcile(
-            found, prefix=prefix, since=since, grace_seconds=grace_seconds, progress=progress
+            found,
+            prefix=prefix,
+            since=since,
+            grace_seconds=grace_seconds,
+            progress=progress,
+            only=only,
         )
     _print(console, result)
     if as_json:
@@ -39,8 +48,11 @@ def run(
 def _print(console: Console, result: Reconciliation) -> None:
     found, since = result.found, result.since
     compared = result.comparison
-    terminal.heading(console, f"{terminal.printable(found.bucket_name)} and {found.table_name}")
+    buckets = ", ".join(map(terminal.printable, result.buckets))
+    terminal.heading(console, f"{buckets} and {found.table_name}")
     terminal.fields(console, _figures(result))
+    if len(result.buckets) > 1:
+        _print_by_bucket(console, result)
     if found.outputs.get("delivery") is None:
         terminal.note(
             console,
@@ -58,10 +70,25 @@ def _print(console: Console, result: Reconciliation) -> None:
             f"{compared.unjudged} uploads without a record can't be judged: delivery.filters take "
             "some kinds of creation only, and a listing does not show Put, Post or Copy.",
         )
-    missing = [_missing_line(version, result.queues) for version in compared.missing]
+    # A key may be in several buckets.
+    name = _name if len(result.buckets) == 1 else _full_name
+    missing = [
+        f"{name(version)}, uploaded {times.local(version.modified)}: "
+        f"{_event_of(version, result.queues)}"
+        for version in compared.missing
+    ]
+    doubled = [
+        f"{name(twins[0])}: {len(twins)} records, {' '.join(each.object_id for each in twins)}"
+        for twins in compared.doubled
+    ]
+    stale = [
+        f"{name(each.record)}, of {times.local(each.record.timestamp)} in record "
+        f"{each.record.object_id}: {each.why}"
+        for each in compared.stale
+    ]
     terminal.problems(console, _what_is_missing(result), missing, _LINES)
-    terminal.problems(console, "doubled", list(map(_doubled_line, compared.doubled)), _LINES)
-    terminal.problems(console, "stale", list(map(_stale_line, compared.stale)), _LINES)
+    terminal.problems(console, "doubled", doubled, _LINES)
+    terminal.problems(console, "stale", stale, _LINES)
     if compared.agrees:
         terminal.note(console, "All agree: nothing is missing, doubled or stale.")
     else:
@@ -98,14 +125,16 @@ def _figures(result: Reconciliation) -> dict[str, object]:
     }
 
 
+def _print_by_bucket(console: Console, result: Reconciliation) -> None:
+    figures = {name: result.comparison.of(name) for name in result.buckets}
+    header = ("bucket", *next(iter(figures.values())))
+    rows = [(terminal.printable(name), *map(str, of.values())) for name, of in figures.items()]
+    terminal.table(console, header, rows)
+
+
 def _what_is_missing(result: Reconciliation) -> str:
     # A hook's skip leaves no trace.
     return "missing" if result.hook is None else "missing or skipped"
-
-
-def _missing_line(version: Version, queues: Queues) -> str:
-    uploaded = times.local(version.modified)
-    return f"{_name(version)}, uploaded {uploaded}: {_event_of(version, queues)}"
 
 
 def _event_of(version: Version, queues: Queues) -> str:
@@ -122,19 +151,12 @@ def _event_of(version: Version, queues: Queues) -> str:
     return f"its event may be {' or '.join(places)}" if places else "its event is in no queue"
 
 
-def _doubled_line(twins: Sequence[Record]) -> str:
-    ids = " ".join(record.object_id for record in twins)
-    return f"{_name(twins[0])}: {len(twins)} records, {ids}"
-
-
-def _stale_line(stale: Stale) -> str:
-    record = stale.record
-    when = times.local(record.timestamp)
-    return f"{_name(record)}, of {when} in record {record.object_id}: {stale.why}"
-
-
 def _name(item: Version | Record) -> str:
     return f"{item.key} (version {item.version_id})" if item.version_id else item.key
+
+
+def _full_name(item: Version | Record) -> str:
+    return f"s3://{item.bucket}/{_name(item)}"
 
 
 def _advise(console: Console, result: Reconciliation) -> None:
@@ -152,6 +174,8 @@ def _advise(console: Console, result: Reconciliation) -> None:
     lost = [version.modified for version in compared.missing if version not in queues.failed]
     if lost:
         within = ["--prefix", result.prefix] if result.prefix else []
+        if len(result.buckets) < len(result.found.buckets()):
+            within += ["--bucket", *result.buckets]
         since = times.iso(min(lost))
         command("backfill", *within, "--since", since, purpose="writes the missing records")
         if result.hook is not None:
@@ -175,12 +199,19 @@ def _document(result: Reconciliation) -> dict[str, Any]:
     compared, queues = result.comparison, result.queues
     counted = {name: value for name, value in vars(compared).items() if isinstance(value, int)}
     return {
-        "bucket": result.found.bucket_name,
+        "bucket": result.buckets[0],
         "table": result.table.name,
         "prefix": result.prefix,
         "hook": result.hook,
         "since": times.iso(result.compared_since),
         "agrees": compared.agrees,
+        "buckets": {
+            name: {
+                "versions": sum(version.bucket == name for version in result.versions.values()),
+                **compared.of(name),
+            }
+            for name in result.buckets
+        },
         "figures": {
             **counted,
             "versions": len(result.versions),
@@ -218,4 +249,4 @@ def _document(result: Reconciliation) -> dict[str, Any]:
 
 
 def _identity(item: Version | Record) -> dict[str, str | None]:
-    return {"key": item.key, "version_id": item.version_id or None}
+    return {"bucket": item.bucket, "key": item.key, "version_id": item.version_id or None}

@@ -1,6 +1,6 @@
-"""Compare a deployed pipeline's bucket with its table.
+"""Compare a deployed pipeline's buckets with its table.
 
-Changes nothing but receive counts of the failure queue's messages. The bucket is listed first, then
+Changes nothing but receive counts of the failure queue's messages. They are listed first, then
 the table is scanned, so that an upload meanwhile can only leave a record too many. What does not
 agree is read once more before it is reported.
 
@@ -8,6 +8,7 @@ Memory: about 1 KB for each version below the listed prefixes and each record of
 fine up to a few 100,000.
 """
 
+import itertools
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
@@ -45,13 +46,15 @@ class Queues:
 class Reconciliation:
     """One comparison: what it is about, what was read so far, and its result.
 
-    Compared are keys with `prefix`, uploaded since `since` (epoch seconds) if that is given, and
-    since `compared_since` in any case, `retention` seconds ago. `hook` is what the function calls
-    for each event, None where it stores them all. `versions` are those that were listed, `later`
-    those found when some were looked for again, `strangers` items that are no records.
+    Compared are keys with `prefix` in `buckets`, uploaded since `since` (epoch seconds) if that is
+    given, and since `compared_since` in any case, `retention` seconds ago. `hook` is what the
+    function calls for each event, None where it stores them all. `versions` are those that were
+    listed, `later` those found when some were looked for again, `strangers` items that are no
+    records.
     """
 
     found: Target
+    buckets: Sequence[str]
     prefix: str
     since: float | None
     grace_seconds: float
@@ -90,7 +93,7 @@ class Reconciliation:
         # Records of older uploads may have expired by now.
         self.compared_since = max(self.now() - self.retention, self.since or 0)
         scope = Scope(
-            self.found.bucket_name,
+            self.buckets,
             self.filters,
             self.compared_since,
             self.listed_at,
@@ -112,7 +115,7 @@ class Reconciliation:
 
     def object_id(self, version: Version) -> str:
         """The `objectId` of the version's record."""
-        return records.object_id(bucket.event_of(self.found.bucket_name, version))
+        return records.object_id(bucket.event_of(version))
 
     def _keep(self, items: Iterable[Item]) -> None:
         for item in items:
@@ -124,14 +127,21 @@ class Reconciliation:
 
 
 def reconcile(
-    found: Target, *, prefix: str, since: float | None, grace_seconds: float, progress: ShowProgress
+    found: Target,
+    *,
+    prefix: str,
+    since: float | None,
+    grace_seconds: float,
+    progress: ShowProgress,
+    only: str | None = None,
 ) -> Reconciliation:
     """Compare the keys with `prefix`, uploaded since an epoch time if one is given.
 
-    Records of uploads in the last `grace_seconds` are waited for. Raises PipelineError where bucket
-    or table can't be read, or the failure queue's name is absent.
+    In all buckets, or in `only` that one. Records of uploads in the last `grace_seconds` are waited
+    for. Raises PipelineError where bucket or table can't be read, or the failure queue's name is
+    absent.
     """
-    run = Reconciliation(found, prefix, since, grace_seconds, progress)
+    run = Reconciliation(found, found.buckets(only), prefix, since, grace_seconds, progress)
     run.versions = dict(_list(run))
     run.scan()
     run.compare()
@@ -152,8 +162,8 @@ def reconcile(
 def _list(run: Reconciliation) -> Iterator[tuple[Identity, Version]]:
     """All versions below the prefixes, now."""
     listed = 0
-    for prefix in run.prefixes:
-        for page in bucket.pages(run.s3, run.found.bucket_name, prefix):
+    for name, prefix in itertools.product(run.buckets, run.prefixes):
+        for page in bucket.pages(run.s3, name, prefix):
             run.list_requests += 1
             if not run.listed_at:
                 run.listed_at, run.listed_on = page.asked_at, time.monotonic()
@@ -197,20 +207,22 @@ def _read_again(run: Reconciliation) -> None:
 
 def _look_again(run: Reconciliation, doubtful: Sequence[Version | Record]) -> None:
     """See whether what is missing is still there, and what is gone has come."""
-    keys = {item.key for item in doubtful}
-    inside = {key for key in keys if key.startswith(tuple(run.prefixes))}
+    keys = {(item.bucket, item.key) for item in doubtful}
+    inside = {each for each in keys if each[1].startswith(tuple(run.prefixes))}
     if len(inside) > run.list_requests:
-        now_there = {identity: found for identity, found in _list(run) if found.key in inside}
+        now_there = {
+            identity: found for identity, found in _list(run) if (found.bucket, found.key) in inside
+        }
         keys -= inside
     else:
         now_there = {}
-    for number, key in enumerate(keys):
+    for number, (name, key) in enumerate(keys):
         run.progress("keys looked for again", number, len(keys))
-        found, requests = bucket.look(run.s3, run.found.bucket_name, key)
+        found, requests = bucket.look(run.s3, name, key)
         run.list_requests += requests
         now_there |= bucket.by_identity(found)
     for item in doubtful:
-        identity = item.key, item.version_id
+        identity = item.bucket, item.key, item.version_id
         # What was deleted or overwritten meanwhile can no longer be judged.
         if _upload(run.versions.get(identity)) != _upload(now_there.get(identity)):
             run.versions.pop(identity, None)
@@ -239,7 +251,7 @@ def _look_in_queues(run: Reconciliation) -> None:
         }
 
 
-def _failed(run: Reconciliation, through: replaying.Clients) -> Iterator[tuple[str, str, str]]:
+def _failed(run: Reconciliation, through: replaying.Clients) -> Iterator[tuple[str, ...]]:
     """The uploads whose events are in the failure queue."""
     outcomes = replaying.replay(
         through,
@@ -254,10 +266,11 @@ def _failed(run: Reconciliation, through: replaying.Clients) -> Iterator[tuple[s
             if not isinstance(outcome.message, FailedEvent):
                 continue
             for _, event in events.read(outcome.message.event).events:
-                if event.bucket == run.found.bucket_name and event.name.startswith("ObjectCreated"):
+                if event.bucket in run.buckets and event.name.startswith("ObjectCreated"):
                     yield _event_key(event)
 
 
-def _event_key(upload: Version | events.ObjectEvent) -> tuple[str, str, str]:
+def _event_key(upload: Version | events.ObjectEvent) -> tuple[str, ...]:
     """What an event and a version of one upload have in common."""
-    return upload.key, upload.version_id, "" if upload.version_id else upload.etag
+    etag = "" if upload.version_id else upload.etag
+    return upload.bucket, upload.key, upload.version_id, etag

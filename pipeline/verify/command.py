@@ -26,6 +26,12 @@ def verify(
             help="Instead: look whether `terraform destroy` would stop or lose something.",
         ),
     ] = False,
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Send the probe through this one, where it takes several buckets."
+        ),
+    ] = None,
     timeout: Annotated[
         float, typer.Option(min=1, max=3600, metavar="SECONDS", help="How long to wait.")
     ] = 60.0,
@@ -43,5 +49,7 @@ def verify(
         if wait_alarm:
             raise PipelineError("--before-destroy tests no alarm: leave --wait-alarm out.")
         raise typer.Exit(report.before_destroy(named.find(), as_json=as_json))
-    status = report.run(named.find(), seconds=timeout, wait_alarm=wait_alarm, as_json=as_json)
+    status = report.run(
+        named.find(), seconds=timeout, wait_alarm=wait_alarm, bucket=bucket, as_json=as_json
+    )
     raise typer.Exit(status)

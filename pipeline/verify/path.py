@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from pipeline.deployed import aws
 from pipeline.deployed.policies import admits
 from pipeline.deployed.session import DriftError, FailingError, NotCheckedError, Session
+from pipeline.errors import PipelineError
 from pipeline.verify import probe
 from pipeline.verify.probe import Probe
 
@@ -23,7 +24,32 @@ _PAUSED = "the pipeline is paused; set `delivery.paused = false` and apply"
 
 
 def notification(session: Session) -> str:
-    """S3 notifies function or buffer as each filter says, or sends to EventBridge."""
+    """S3 notifies function or buffer as each filter says, or sends to EventBridge.
+
+    Further buckets send to EventBridge in any case.
+    """
+    said = _own_notification(session)
+    silent = [name for name in session.target.further_buckets if not _emits(session, name)]
+    if silent:
+        raise FailingError(
+            f"No upload to {' and '.join(silent)} comes, since S3 does not send to EventBridge "
+            "there: let the owner switch that on (Properties, Amazon EventBridge)."
+        )
+    further = ", ".join(session.target.further_buckets)
+    return f"{said}; to EventBridge also {further}" if further else said
+
+
+def _emits(session: Session, bucket: str) -> bool:
+    """Whether a further bucket sends to EventBridge."""
+    try:
+        found = session.client("s3").get_bucket_notification_configuration(Bucket=bucket)
+    except ClientError as error:
+        said = aws.sentence(error, f"the bucket {bucket}", "take it out of delivery.buckets")
+        raise (FailingError if aws.is_gone(error) else PipelineError)(said) from error
+    return "EventBridgeConfiguration" in found
+
+
+def _own_notification(session: Session) -> str:
     bucket, s3 = session.target.bucket_name, session.client("s3")
     configuration = s3.get_bucket_notification_configuration(Bucket=bucket)
     if session.target.delivery.get("via") == "eventbridge":
@@ -50,29 +76,34 @@ def notification(session: Session) -> str:
 
 def rule(session: Session) -> str:
     """An enabled rule sends uploads to function or buffer, and failures to the failure queue."""
-    if session.target.delivery.get("via") != "eventbridge":
+    ruled = _ruled(session)
+    if not ruled:
         raise NotCheckedError("events come by notification")
-    name, _arn = _rule(session)
-    targets = session.client("events").list_targets_by_rule(Rule=name)["Targets"]
-    ours = next(target for target in targets if target["Arn"] == session.receiver_arn)
+    names = dict.fromkeys(_rule(session, bucket)[0] for bucket in ruled)
     failures = session.failure_queue_arn
-    if ours.get("DeadLetterConfig", {}).get("Arn") != failures:
-        raise DriftError(
-            f"The rule {name} loses events that it can't deliver, since its dead-letter queue is "
-            f"not {failures}"
-        )
-    return f"{name} sends uploads to {session.receiver_arn.rpartition(':')[2]}"
+    for name in names:
+        targets = session.client("events").list_targets_by_rule(Rule=name)["Targets"]
+        ours = next(target for target in targets if target["Arn"] == session.receiver_arn)
+        if ours.get("DeadLetterConfig", {}).get("Arn") != failures:
+            raise DriftError(
+                f"The rule {name} loses events that it can't deliver, since its dead-letter queue "
+                f"is not {failures}"
+            )
+    of = f" of {', '.join(ruled)}" if session.target.further_buckets else ""
+    receiver = session.receiver_arn.rpartition(":")[2]
+    return f"{' and '.join(names)} sends uploads{of} to {receiver}"
 
 
 def permission(session: Session) -> str:
     """The policy of function or buffer lets the sender of events in."""
-    target = session.target
-    by_rule = target.delivery.get("via") == "eventbridge"
+    target, sources = session.target, dict[str, str]()
+    if target.delivery.get("via") != "eventbridge":
+        sources[session.bucket_arn] = "s3.amazonaws.com"
     try:
-        source = _rule(session)[1] if by_rule else session.bucket_arn
+        rules = [_rule(session, bucket)[1] for bucket in _ruled(session)]
     except FailingError as error:
         raise NotCheckedError("there is no rule to let in") from error
-    service = "events.amazonaws.com" if by_rule else "s3.amazonaws.com"
+    sources |= dict.fromkeys(rules, "events.amazonaws.com")
     if session.buffered:
         receiver, action = "buffer", "sqs:SendMessage"
         answer = session.client("sqs").get_queue_attributes(
@@ -83,12 +114,14 @@ def permission(session: Session) -> str:
         receiver, action = "function", "lambda:InvokeFunction"
         # Either it has no policy, or the function is gone, which its own check reports.
         policy = _of_function(session, "get_policy").get("Policy", "")
-    if not admits(policy, service, action, source, session.account):
-        raise DriftError(
-            f"The {receiver} does not let {service} in for {source}, since its policy lacks "
-            f"{action}"
-        )
-    return f"the {receiver} lets {service} in for {source.rpartition(':')[2]}"
+    for source, service in sources.items():
+        if not admits(policy, service, action, source, session.account):
+            raise DriftError(
+                f"The {receiver} does not let {service} in for {source}, since its policy lacks "
+                f"{action}"
+            )
+    let_in = [f"{service} in for {arn.rpartition(':')[2]}" for arn, service in sources.items()]
+    return f"the {receiver} lets {' and '.join(let_in)}"
 
 
 def buffer(session: Session) -> str:
@@ -200,10 +233,17 @@ def table(session: Session) -> str:
     return f"{name} is active, and deletes records by their ttl"
 
 
-def _rule(session: Session) -> tuple[str, str]:
-    """Name and ARN of the enabled rule that sends a probe's event to the receiver."""
+def _ruled(session: Session) -> list[str]:
+    """The buckets whose events come by a rule."""
+    by_rule = session.target.delivery.get("via") == "eventbridge"
+    own = [session.target.bucket_name] if by_rule else []
+    return [*own, *session.target.further_buckets]
+
+
+def _rule(session: Session, bucket: str) -> tuple[str, str]:
+    """Name and ARN of the enabled rule that sends a probe's event in `bucket` to the receiver."""
     client, arn = session.client("events"), session.receiver_arn
-    event = json.dumps(_event(session, probe.choose(session.target.filters)))
+    event = json.dumps(_event(session, bucket, probe.choose(session.target.filters)))
     disabled = None
     pages = client.get_paginator("list_rule_names_by_target").paginate(TargetArn=arn)
     for name in pages.search("RuleNames[]"):
@@ -215,10 +255,10 @@ def _rule(session: Session) -> tuple[str, str]:
             disabled = name
     if disabled:
         raise DriftError(f"The rule {disabled} is disabled")
-    raise DriftError(f"No EventBridge rule sends uploads of {session.target.bucket_name} to {arn}")
+    raise DriftError(f"No EventBridge rule sends uploads of {bucket} to {arn}")
 
 
-def _event(session: Session, chosen: Probe) -> dict[str, Any]:
+def _event(session: Session, bucket: str, chosen: Probe) -> dict[str, Any]:
     """The probe's event as EventBridge carries it, as far as patterns look at it."""
     detail_type, detail = probe.EVENTS[chosen.event]
     return {
@@ -229,9 +269,9 @@ def _event(session: Session, chosen: Probe) -> dict[str, Any]:
         "account": session.account,
         "time": "2026-11-22T00:00:00Z",
         "region": session.target.region,
-        "resources": [session.bucket_arn],
+        "resources": [f"arn:{session.partition}:s3:::{bucket}"],
         "detail": {
-            "bucket": {"name": session.target.bucket_name},
+            "bucket": {"name": bucket},
             "object": {"key": chosen.key},
             **detail,
         },

@@ -29,11 +29,13 @@ _NEEDED = (
 _COLOURS = {"ok": "green", "failing": "bold red", "unknown": "yellow", "skipped": "dim"}
 
 
-def run(target: Target, *, seconds: float, wait_alarm: bool, as_json: bool) -> int:
+def run(
+    target: Target, *, seconds: float, wait_alarm: bool, as_json: bool, bucket: str | None = None
+) -> int:
     """Verify the pipeline; returns the exit status. Raises PipelineError if it can't be tried."""
 
     def stages(session: Session, tell: Tell) -> Generator[Step]:
-        return verify(session, seconds=seconds, wait_alarm=wait_alarm, tell=tell)
+        return verify(session, seconds=seconds, wait_alarm=wait_alarm, bucket=bucket, tell=tell)
 
     return _report(target, _NEEDED, stages, "The pipeline works: {} stages are OK", as_json)
 

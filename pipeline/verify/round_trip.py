@@ -32,10 +32,15 @@ class RoundTrip:
     """A probe on its way. Each method is the check of a stage; `clean_up` comes last."""
 
     def __init__(
-        self, session: Session, chosen: Probe, seconds: float, tell: Callable[[str], None]
+        self,
+        session: Session,
+        bucket: str,
+        chosen: Probe,
+        seconds: float,
+        tell: Callable[[str], None],
     ) -> None:
         """Wait for up to `seconds`; `tell` is called with what is waited for."""
-        self._session, self._target = session, session.target
+        self._session, self._target, self._bucket = session, session.target, bucket
         self._probe, self._seconds, self._tell = chosen, seconds, tell
         self._upload: Upload | None = None
         self._since = 0.0
@@ -50,7 +55,7 @@ class RoundTrip:
 
     def start(self) -> str:
         """Upload the probe."""
-        s3, bucket = self._session.client("s3"), self._target.bucket_name
+        s3, bucket = self._session.client("s3"), self._bucket
         versioning = s3.get_bucket_versioning(Bucket=bucket).get("Status")
         if versioning != "Enabled" or not self._probe.created:
             # The record's objectId depends on S3's sequencer: only the table's stream shows it.

@@ -18,15 +18,19 @@ def verify(
     *,
     seconds: float,
     wait_alarm: bool = False,
+    bucket: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Generator[Step]:
     """Yield the stages as they are done; `tell` is called with what is waited for.
 
+    The probe goes through the pipeline's own bucket, or another `bucket` of its.
+
     The probe may take `seconds`, and so may the alarm's notification. Object and record of the
     probe are deleted whatever happens, also when this is closed. Raises PipelineError where no
-    probe fits `delivery.filters`, or an output is missing.
+    probe fits `delivery.filters`, there is no such bucket, or an output is missing.
     """
-    trip = RoundTrip(session, probe.choose(session.target.filters), seconds, tell)
+    chosen, *_ = session.target.buckets(bucket)
+    trip = RoundTrip(session, chosen, probe.choose(session.target.filters), seconds, tell)
     tell("checking each stage")
     failing = False
     stages = PATH | ALERTING | BESIDE

@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from pipeline import times
 from pipeline.backfill import report as backfill_report
-from pipeline.backfill.checkpoint import Checkpoint
+from pipeline.backfill.checkpoint import Checkpoint, Place
 from pipeline.backfill.run import Backfill, Outcome, Selection
 from pipeline.deployed.bucket import event_of, pages
 from pipeline.deployed.filters import EVERYTHING
 from pipeline.deployed.table import Table
 from pipeline.deployed.target import Target
+from pipeline.errors import PipelineError
 from pipeline.handler import records
 from pipeline.reconcile import report as reconcile_report
 from pipeline.reconcile.run import reconcile
@@ -190,6 +192,93 @@ def test_what_is_missing_is_named_and_filled_in_as_its_event_would_have(
     assert desk.reconcile(0)["agrees"]
 
 
+def test_each_bucket_is_compared_and_filled_in(
+    open_desk: Callable[..., Desk], embedded: Kept
+) -> None:
+    desk = open_desk("reconcile/several/")
+    further = [open_desk(desk.prefix, f"further-{number}") for number in range(2)]
+    names = [each.bucket for each in further]
+    for each in further:
+        # Uploads to them send no event.
+        each.s3.create_bucket(Bucket=each.bucket)
+        each.upload("same")
+    desk.upload("same", "own")
+    until(lambda: len(desk.items()) == 2)
+    delivery = {**embedded.outputs["delivery"], "buckets": names}
+    desk.target = Target({**desk.target.outputs, "delivery": delivery}, "The lab")
+    key = f"{desk.prefix}same"
+
+    result = desk.reconcile(1)
+
+    assert [(each["bucket"], each["key"]) for each in result["missing"]] == [
+        (name, key) for name in names
+    ]
+    assert all(f"s3://{name}/{key}, uploaded" in desk.said for name in names)
+    assert {name: (of["expected"], of["agreeing"]) for name, of in result["buckets"].items()} == {
+        desk.bucket: (2, 2),
+        **dict.fromkeys(names, (1, 0)),
+    }
+    alone = desk.reconcile(1, only=names[1])
+    assert list(alone["buckets"]) == names[1:]
+    assert f"--bucket {names[1]} --since" in desk.said
+    with pytest.raises(PipelineError, match=r"^The lab takes no uploads of the bucket 'x': give"):
+        desk.reconcile(2, only="x")
+
+    selection = Selection(desk.bucket, [EVERYTHING], desk.prefix, others=names)
+    resumed = Backfill(
+        desk.s3,
+        Table(desk.dynamodb, desk.table),
+        selection,
+        retention=86_400,
+        start=Place("", "", names[1]),
+        dry_run=True,
+    )
+    assert [outcome.version.bucket for outcome in resumed.run()] == names[1:]
+    report = desk.backfill(others=names)
+
+    assert (report["written"], report["there"]) == (2, 2)
+    assert {name: of["written"] for name, of in report["buckets"].items()} == {
+        desk.bucket: 0,
+        **dict.fromkeys(names, 1),
+    }
+    assert desk.reconcile(0)["agrees"]
+
+
+def test_a_bucket_that_may_not_be_listed_is_named_with_the_right(
+    open_desk: Callable[..., Desk], embedded: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk("reconcile/closed/")
+    delivery = {**embedded.outputs["delivery"], "buckets": ["closed"]}
+    desk.target = Target({**desk.target.outputs, "delivery": delivery}, "The lab")
+    closed = open_desk("", "closed")
+    desk.s3.create_bucket(Bucket=closed.bucket)
+    iam, name = embedded.client("iam"), "lists-the-own-one"
+    statements = [
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:ListBucket*", "Resource": f"arn:aws:s3:::{closed.bucket}"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.create_user(UserName=name)
+    iam.put_user_policy(UserName=name, PolicyName="most", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    try:
+        with monkeypatch.context() as as_them:
+            as_them.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+            as_them.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+            as_them.setattr(boto3, "DEFAULT_SESSION", None)
+            with pytest.raises(PipelineError) as refused:
+                desk.reconcile(2)
+            assert desk.reconcile(0, only=desk.bucket)["agrees"]
+    finally:
+        boto3.DEFAULT_SESSION = None
+        iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName=name, PolicyName="most")
+        iam.delete_user(UserName=name)
+    assert str(refused.value).startswith(
+        f"The bucket {closed.bucket} is closed to you: you need the right to s3:ListBucketVersions"
+    )
+
+
 def test_a_record_twice_and_a_record_of_nothing_are_named(open_desk: Callable[..., Desk]) -> None:
     desk = open_desk("reconcile/stale/")
     desk.upload("twice", "gone", "hidden", "changed", "fine")
@@ -328,9 +417,7 @@ def test_a_run_goes_on_after_the_last_page_that_was_through(
     assert len(second) == 27 - 15
     assert len(desk.items()) == 27
     (page,) = pages(desk.s3, desk.bucket, "")
-    assert set(desk.items()) == {
-        records.object_id(event_of(desk.bucket, version)) for version in page.versions
-    }
+    assert set(desk.items()) == {records.object_id(event_of(version)) for version in page.versions}
 
 
 def test_a_record_that_is_there_is_never_overwritten(own_bucket: Callable[[bool], Desk]) -> None:

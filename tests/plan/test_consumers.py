@@ -33,6 +33,11 @@ def every_example(
         values = root.parent / "examples" / example.name / "terraform.tfvars"
         given = inputs.parse(values) if values.exists() else {}
         calls[example.name] = {"source": f"../examples/{example.name}", **given}
+    # Another account's root: here it is planned as this account's own.
+    calls["theirs"] = {
+        "source": "../examples/two-accounts/theirs",
+        "pipeline_account": "210987654321",
+    }
     terraform.write_root(root, {"module": calls})
     terraform.init(root, bare)
     return dict(terraform.plan(root, bare).resource_changes)
@@ -79,6 +84,29 @@ def test_pagerduty_gets_the_alarm_over_all_alone(
     subscription = after('module.topic.aws_sns_topic_subscription.this["pagerduty"]')
     health = after("module.alarms.aws_cloudwatch_composite_alarm.health[0]")
     assert json.loads(subscription["filter_policy"]) == {"AlarmName": [health["alarm_name"]]}
+
+
+def test_a_rule_of_the_other_account_sends_what_the_pipelines_rule_takes(
+    every_example: dict[str, dict[str, Any]],
+) -> None:
+    def after(address: str) -> dict[str, Any]:
+        found: dict[str, Any] = every_example[address]["change"]["after"]
+        return found
+
+    def pattern(address: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(after(address)["event_pattern"])
+        return {**found, "detail": {**found["detail"], "bucket": {}}}
+
+    theirs, ours = (f"module.{name}" for name in ("theirs", "two-accounts.module.pipeline"))
+    sent = pattern(f"{theirs}.aws_cloudwatch_event_rule.forward")
+    assert sent == pattern(f"{ours}.module.rule.aws_cloudwatch_event_rule.this[0]")
+    bus = "arn:aws:events:us-east-1:210987654321:event-bus/default"
+    assert after(f"{theirs}.aws_cloudwatch_event_target.forward")["arn"] == bus
+    (may,) = json.loads(after(f"{theirs}.aws_iam_role_policy.forward")["policy"])["Statement"]
+    assert (may["Action"], may["Resource"]) == (
+        "events:PutEvents",
+        bus,
+    )
 
 
 def test_a_dependency_on_the_whole_module_defers_only_the_default_bucket_name(

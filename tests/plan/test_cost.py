@@ -27,6 +27,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "buffered": {"delivery": BUFFER},
     "paused": {"delivery": BUFFER | {"paused": True}, "free_tier": "enforce"},
     "eventbridge": {"delivery": {"via": "eventbridge"}, "alarms": {"silence": {"enabled": True}}},
+    "buckets": {"delivery": {"buckets": ["one", "two"], "accounts": ["210987654321"]}},
     "handover": {"delivery": {"buffer": {"drain": True}, "handover": True}},
     "on-demand": {
         "table": {
@@ -56,6 +57,7 @@ ABOUT = {
     "function.tracing": "xray_traces",
     "delivery.via": "eventbridge_events",
     "delivery.handover": "eventbridge_events",
+    "delivery.buckets": "eventbridge_events",
     "alarms watch": "cloudwatch_alarms",
     "encryption.mode is create": "kms_keys",
     "encryption.mode is given": "kms_requests",
@@ -138,6 +140,14 @@ def test_alarms_count_as_many_metrics_as_the_page_says(
     name: str, metrics: int, raw: dict[str, Any]
 ) -> None:
     assert costs(only(raw, name))["cloudwatch_alarms"].quantity == metrics
+
+
+def test_uploads_are_spread_over_the_buckets(raw: dict[str, Any]) -> None:
+    used = usage_of(only(raw, "buckets"), Assumed(FEW), PRICES)
+    each = {use.item: use.per_upload for use in used.uses}
+    assert f"{each['eventbridge_events']:.3f}" == "0.667"
+    assert f"{each['lambda_requests']:.3f}" == "1.000"
+    assert "module.buckets: uploads are counted as evenly spread over 3 buckets." in used.notes
 
 
 def test_a_buffer_ends_its_free_requests_where_the_page_says(raw: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ BY_RULE: dict[str, Any] = {"via": "eventbridge"}
 BUFFERED: dict[str, Any] = {"buffer": {}}
 DRAINING: dict[str, Any] = {"buffer": {"drain": True}}
 EXISTING: dict[str, Any] = {"create": False, "name": "theirs"}
+MORE: dict[str, Any] = {"buckets": ["theirs", "partners"], "accounts": ["210987654321"]}
 
 
 def pattern(planned: Planned) -> Any:
@@ -210,6 +211,77 @@ def test_a_bucket_that_was_taken_over_can_change_hands(planned: Planned) -> None
     notification = planned.resources[NOTIFICATION]
     assert (notification["bucket"], notification["eventbridge"]) == ("theirs", True)
     assert len(notification["queue"]) == 1
+
+
+SEVERAL = variables.with_args(
+    delivery=MORE,
+    alarms={"silence": {"enabled": True}},
+    dashboard={"create": True},
+    function={"package_s3": {"bucket": "code", "key": LATER}, "runtime": "nodejs22.x"},
+)
+
+
+@SEVERAL
+def test_a_rule_takes_what_further_buckets_send_and_the_own_one_keeps_notifying(
+    planned: Planned,
+) -> None:
+    assert pattern(planned)["detail"] == {"bucket": {"name": ["theirs", "partners"]}}
+    notification = planned.resources[NOTIFICATION]
+    assert (notification["eventbridge"], len(notification["lambda_function"])) == (False, 1)
+    assert {DOOR_OF_BUCKET, DOOR_OF_RULE} < planned.resources.keys()
+    assert "RuleHandsOverFailures" in planned.policy(FAILURES)
+    assert "rule_failures" in alarms(planned)
+    assert planned.outputs["delivery"]["buckets"] == ["theirs", "partners"]
+    (sentence,) = planned.outputs["free_tier_exceptions"][:1]
+    assert sentence == (
+        "delivery.buckets names 2: S3 sends every event of theirs to EventBridge, whatever the "
+        "filters, of which nothing is free: $1 per 1,000,000."
+    )
+    body = planned.resources["dashboard.aws_cloudwatch_dashboard.this[0]"]["dashboard_body"]
+    assert f"buckets `{BUCKET}`, `theirs`, `partners` → rule" in body
+
+
+@SEVERAL
+def test_silence_is_that_of_all_buckets(planned: Planned) -> None:
+    # The rule would hear the further ones alone.
+    silence = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["silence"]']
+    assert silence["metric_name"] == "AsyncEventsReceived"
+
+
+@SEVERAL
+def test_another_account_may_send_to_the_bus_by_a_statement_of_its_own(planned: Planned) -> None:
+    address = 'rule.aws_cloudwatch_event_permission.sender["210987654321"]'
+    sender = planned.resources[address]
+    assert {name: sender[name] for name in ("statement_id", "principal", "action")} == {
+        "statement_id": "event-driven-uploads-210987654321",
+        "principal": "210987654321",
+        "action": "events:PutEvents",
+    }
+    assert not [each for each in planned.resources if "aws_cloudwatch_event_bus" in each]
+
+
+@SEVERAL
+def test_a_package_in_s3_may_be_of_any_runtime_and_known_only_after_apply(
+    planned: Planned,
+) -> None:
+    function = planned.resources[FUNCTION]
+    assert function.get("filename") is None
+    assert planned.unknown[FUNCTION].keys() >= {"s3_key", "s3_object_version", "source_code_hash"}
+
+
+@variables(
+    delivery=BY_RULE | MORE | {"filters": [{"prefix": "in/", "suffix": ""}]},
+    alarms={"silence": {"enabled": True}},
+)
+def test_one_rule_takes_the_events_of_all_buckets(planned: Planned, judge: Any) -> None:
+    assert planned.resources[NOTIFICATION]["eventbridge"] is True
+    rule = planned.resources[RULE]["event_pattern"]
+    for bucket in (BUCKET, "theirs", "partners"):
+        assert matches(judge, rule, "s3:ObjectCreated:Put", "in/x", bucket=bucket)
+        assert not matches(judge, rule, "s3:ObjectCreated:Put", "out/x", bucket=bucket)
+    assert not matches(judge, rule, "s3:ObjectCreated:Put", "in/x", bucket="another")
+    silence = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["silence"]']
+    assert silence["metric_name"] == "MatchedEvents"
 
 
 @pytest.mark.parametrize(

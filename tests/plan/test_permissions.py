@@ -53,6 +53,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "traces": {"function": {"tracing": "Active"}},
     "vpc": {"function": {"vpc": VPC}},
     "hook": {"function": {"hook": HOOK}, "encryption": KEYS["given"]},
+    # The rule takes further buckets alone.
+    "buckets": {
+        "delivery": {"buckets": ["partners", "others"], "accounts": ["210987654321"]},
+        "function": {"hook": HOOK},
+    },
     "drain": {"delivery": {"buffer": {"drain": True}}},
     "handover": {"delivery": {"handover": True}},
     "paused": {"delivery": {"paused": True, "buffer": {}}},
@@ -97,7 +102,8 @@ def _get(values: Mapping[str, Any], path: str, default: Any) -> Any:
 
 def _has_rule(values: Mapping[str, Any]) -> bool:
     by_rule: bool = _get(values, "delivery.via", "notification") == "eventbridge"
-    return by_rule or _get(values, "delivery.handover", False)
+    further = bool(_get(values, "delivery.buckets", []))
+    return by_rule or further or bool(_get(values, "delivery.handover", False))
 
 
 WHEN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -113,6 +119,7 @@ WHEN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "new key": lambda values: _get(values, "encryption.mode", "service") == "create",
     "traces": lambda values: _get(values, "function.tracing", "PassThrough") == "Active",
     "vpc": lambda values: _get(values, "function.vpc", None) is not None,
+    "senders": lambda values: bool(_get(values, "delivery.accounts", [])),
     "reads": lambda values: _get(values, "function.hook.read_objects", False),
 }
 
@@ -123,6 +130,7 @@ def _names(values: Mapping[str, Any]) -> dict[str, str]:
     default_bucket = f"{prefix}event-driven-lab-{ACCOUNT}-{REGION}"
     bucket = f"arn:aws:s3:::{_get(values, 'bucket.name', default_bucket)}"
     function = f"{prefix}S3ToDynamoProcessor"
+    buckets = [bucket, *(f"arn:aws:s3:::{name}" for name in _get(values, "delivery.buckets", []))]
     log_group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}"
     return {
         "region": REGION,
@@ -132,6 +140,11 @@ def _names(values: Mapping[str, Any]) -> dict[str, str]:
         "the account's alarms": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*",
         "the bucket": bucket,
         "the bucket's objects": f"{bucket}/*",
+        "the objects of all buckets": " and ".join(f"{each}/*" for each in buckets),
+        "the default event bus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default",
+        "each sender": " and ".join(
+            f"arn:aws:iam::{each}:root" for each in _get(values, "delivery.accounts", [])
+        ),
         "the table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{prefix}S3ObjectEvents",
         "the function": f"{FUNCTIONS}:{function}",
         "the log group": log_group,
@@ -211,9 +224,27 @@ def _permission_resources(planned: Planned) -> list[dict[str, Any]]:
     return found
 
 
+def _sender_resources(planned: Planned) -> list[dict[str, Any]]:
+    """The event bus's policy, as EventBridge writes it for each `aws_cloudwatch_event_permission`.
+
+    Their names hold the rule's, and the account's id, for which the page has words.
+    """
+    return [
+        {
+            "Sid": re.sub(r"^.*-\d{12}$", "RuleAccount", permission["statement_id"]),
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{permission['principal']}:root"},
+            "Action": permission["action"],
+            "Resource": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default",
+        }
+        for address, permission in planned.resources.items()
+        if ".aws_cloudwatch_event_permission." in address
+    ]
+
+
 def _resource_statements(planned: Planned) -> dict[str, list[dict[str, Any]]]:
     """The statements of each resource policy, by the page's word for where it stands."""
-    found = {"function": _permission_resources(planned)}
+    found = {"function": _permission_resources(planned), "event bus": _sender_resources(planned)}
     for word, carrier in CARRIERS.items():
         address, attribute = carrier.split()
         if address in planned.resources:
@@ -294,6 +325,7 @@ def test_no_other_resource_carries_a_policy(planned: Planned, values: dict[str, 
             "key.aws_kms_key_policy.this",
             "function.aws_lambda_permission.bucket",
             "function.aws_lambda_permission.rule",
+            "rule.aws_cloudwatch_event_permission.sender",
         }
     ]
 

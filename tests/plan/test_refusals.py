@@ -48,7 +48,7 @@ THEIRS_WRONG: dict[str, Any] = {
         "lifecycle_rules": [{"id": "x"}],
     },
     "function": {"policy_json": '{"Statement": [{"Action": "*"}]}'},
-    "delivery": {"via": "eventbridge"},
+    "delivery": {"via": "eventbridge", "accounts": ["210987654321"]},
 }
 HOOK = {"package": str(ROOT / "examples/enrich/enrich.zip"), "handler": "enrich.on_event"}
 HOOK_WRONG: dict[str, Any] = {
@@ -60,7 +60,6 @@ HOOK_WRONG: dict[str, Any] = {
     }
 }
 HOOK_NO_ZIP = {"function": {"hook": HOOK | {"package": str(ROOT / "README.md")}}}
-HOOK_ALONE = {"function": {"hook": HOOK | {"handler": "on_event"}}}
 WATCHED = (
     *("write_throttle", "failures", "errors", "throttles"),
     *("event_age", "dropped", "delivery_failures"),
@@ -71,6 +70,24 @@ HEALTH_ALONE: dict[str, Any] = {
         **{key: {"enabled": False} for key in WATCHED},
     }
 }
+HOOK_BESIDE: dict[str, Any] = {
+    "function": {
+        "hook": HOOK | {"handler": "on_event"},
+        "package": str(ROOT / "examples/enrich/enrich.zip"),
+        "package_s3": {"bucket": "code", "key": ""},
+    }
+}
+ELSEWHERE: dict[str, Any] = {
+    "encryption": {"mode": "given", "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1"},
+    "delivery": {"buckets": ["theirs"], "accounts": ["123456789012"]},
+}
+SOURCES_WRONG: dict[str, Any] = {
+    "delivery": {
+        "buckets": ["theirs", "theirs", "Theirs"],
+        "accounts": ["12345"],
+        "filters": [EVERYTHING | {"events": ["s3:ObjectRetention:Put"]}],
+    }
+}
 # What only resources and outputs refuse.
 TOGETHER_WRONG: dict[str, Any] = {
     "bucket": {
@@ -78,6 +95,7 @@ TOGETHER_WRONG: dict[str, Any] = {
         "policy_json": policy(*(f"{number}{'x' * 200}" for number in range(80))),
         "notifications": [{"arn": PARTNER, "prefix": "in/"}] * 2,
     },
+    "delivery": {"buckets": ["together"]},
     "alarms": {"errors": {"name": "e\N{COMBINING ACUTE ACCENT}" * 128}},
 }
 
@@ -270,10 +288,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         ),
         case(
             f"a key serves its own region only: write one that starts with {KEYS[:-13]}",
-            encryption={
-                "mode": "given",
-                "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1",
-            },
+            **ELSEWHERE,
         ),
         case('dashboard.name is "a b"; write 1 to 255', dashboard={"name": "a b"}),
         case('free_tier is "on"; write warn, enforce or off', free_tier="on"),
@@ -504,7 +519,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("function.environment sets RECORD_HOOK, which", **HOOK_WRONG),
         case("write the path of a zip file that has python/events.py in it", **HOOK_WRONG),
         case('README.md"; write the path of a zip file that has python/enrich.py', **HOOK_NO_ZIP),
-        case('hook.handler is "on_event"; write "module.function"', **HOOK_ALONE),
+        case('hook.handler is "on_event"; write "module.function"', **HOOK_BESIDE),
         case("function.environment has 6009 bytes or a null", **OTHERS_WRONG),
         case(
             "prefixes or suffixes of 1200 characters once they are encoded",
@@ -514,6 +529,16 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("function.policy_json is no IAM policy document", **THEIRS_WRONG),
         case("bucket.policy_json or bucket.lifecycle_rules is set", **THEIRS_WRONG),
         case("bucket.notifications or bucket.eventbridge is set", **THEIRS_WRONG),
+        case("delivery.accounts is set and delivery.buckets is not", **THEIRS_WRONG),
+        case('delivery.buckets holds "Theirs"; write names of buckets', **SOURCES_WRONG),
+        case('delivery.accounts holds "12345"; write ids of AWS accounts', **SOURCES_WRONG),
+        case('delivery.buckets or delivery.accounts holds "theirs" twice', **SOURCES_WRONG),
+        case('delivery.accounts holds "123456789012", the pipeline\'s own', **ELSEWHERE),
+        case("or deliver by notification and without delivery.buckets", **SOURCES_WRONG),
+        case("function.package and function.package_s3 are both set", **HOOK_BESIDE),
+        case("function.hook and function.package_s3 are both set", **HOOK_BESIDE),
+        case('function.package_s3 is {"bucket":"code","key":"","version":null}', **HOOK_BESIDE),
+        case('delivery.buckets holds "together", the pipeline\'s own', **TOGETHER_WRONG),
         case("bucket.policy_json is too long: S3 takes", **TOGETHER_WRONG),
         case("alarms.errors.name has 256 characters", **TOGETHER_WRONG),
         case('delivery.filters[0] (prefix "", suffix "", events', **TOGETHER_WRONG),

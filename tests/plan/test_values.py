@@ -45,6 +45,8 @@ SAMPLES: dict[str, Any] = {
     "dashboard.name": "dashboard",
     "delivery.buffer.max_concurrency": 2,
     "delivery.buffer.name": "buffer",
+    "delivery.accounts": ["210987654321"],
+    "delivery.buckets": ["theirs"],
     "delivery.failure_queue_name": "failures",
     "delivery.filters.prefix": "in/",
     "delivery.filters.suffix": ".csv",
@@ -56,6 +58,9 @@ SAMPLES: dict[str, Any] = {
     "function.layers": ["arn:aws:lambda:us-east-1:123456789012:layer:ours:1"],
     "function.name": "function",
     "function.package": str(PACKAGE),
+    "function.package_s3.bucket": "code-of-acme",
+    "function.package_s3.key": "handler.zip",
+    "function.package_s3.version": "1",
     "function.permissions_boundary": "arn:aws:iam::123456789012:policy/boundary",
     "function.policy_json": '{"Version": "2012-10-17", "Statement": []}',
     "function.reserved_concurrency": 5,
@@ -79,6 +84,7 @@ SETTINGS: dict[str, Any] = {
     "encryption.mode": "given",
     # Not together with a hook: a call of its own tries it.
     "function.package": None,
+    "function.package_s3": None,
     "topic.create": False,
 }
 # Of what must be known: the resource whose error says so. By calls, in which no two have the same,
@@ -116,9 +122,16 @@ MUST_BE_KNOWN: list[dict[str, str]] = [
     {"table.billing_mode": "aws_cloudwatch_metric_alarm.this"},
     {"table.write_units": "aws_dynamodb_table.this"},
     {"table.read_units": "aws_dynamodb_table.this"},
-    {"dashboard.create": "aws_cloudwatch_dashboard.this"},
+    {
+        "dashboard.create": "aws_cloudwatch_dashboard.this",
+        "delivery.accounts": "aws_cloudwatch_event_permission.sender",
+    },
+    {"delivery.buckets": "aws_cloudwatch_event_rule.this"},
     {"function.handler": "aws_lambda_function.this"},
-    {"function.hook": "aws_lambda_layer_version.hook"},
+    {
+        "function.hook": "aws_lambda_layer_version.hook",
+        "function.package_s3": "aws_s3_object.package",
+    },
     {"function.runtime": "aws_lambda_function.this"},
 ]
 # Without these the one to be known is not looked at.
@@ -232,6 +245,17 @@ def test_all_inputs_may_be_sensitive_and_all_that_do_not_say_known_at_plan_compu
             "source": calls["whole"]["source"],
             "function": {"package": value},
         }
+    # Where S3 is not asked: a plan that knows bucket and key reads the object.
+    in_s3 = _later("function.package_s3")
+    calls["package_s3_computed"] = {
+        "source": calls["whole"]["source"],
+        "function": {
+            "package_s3": {
+                name: f"${{sensitive({in_s3[2:-1]}.{name})}}"
+                for name in ("bucket", "key", "version")
+            }
+        },
+    }
     output = {"pipeline": {"value": "${module.plain}"}}
     terraform.write_root(tmp_path, {"resource": _resources(), "module": calls, "output": output})
     terraform.init(tmp_path, reattached)

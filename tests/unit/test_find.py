@@ -151,6 +151,24 @@ def test_outputs_without_a_pipeline_are_refused_with_the_fix(
         find(file=write(outputs))
 
 
+def test_its_buckets_are_all_or_one_of_them_and_names(write: Write) -> None:
+    delivery = {"via": "notification", "filters": [], "buckets": ["one", "two"]}
+    found = find(file=write({**OUTPUTS, "delivery": delivery}))
+    own = found.bucket_name
+    assert found.buckets() == (own, "one", "two")
+    assert found.buckets("two") == ("two",)
+    with pytest.raises(
+        PipelineError, match=f"takes no uploads of the bucket 'x'.* {own}, one, two"
+    ):
+        found.buckets("x")
+    for odd in "one", [1], {"one": 1}:
+        found = find(file=write({**OUTPUTS, "delivery": delivery | {"buckets": odd}}))
+        with pytest.raises(PipelineError, match=r"gives delivery\.buckets that are no names: take"):
+            found.buckets()
+    without = {name: value for name, value in OUTPUTS.items() if name != "delivery"}
+    assert find(file=write(without)).buckets() == (own,)
+
+
 @pytest.mark.parametrize(
     "filters",
     [

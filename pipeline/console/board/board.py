@@ -48,13 +48,19 @@ class Sample(NamedTuple):
 class Board:
     """What is known; thread-safe. Each change is published at once."""
 
-    def __init__(self, bucket: str, filters: Sequence[Mapping[str, Any]], publish: Publish) -> None:
-        """Start empty; `filters` are `delivery.filters`."""
+    def __init__(
+        self,
+        bucket: str,
+        filters: Sequence[Mapping[str, Any]],
+        publish: Publish,
+        others: Sequence[str] = (),
+    ) -> None:
+        """Start empty; `filters` are `delivery.filters`, `others` the buckets beside `bucket`."""
         self._lock = threading.RLock()
         self._publish = publish
         self._records: dict[str, Item] = {}
         self._invokes = Invokes(INVOKES)
-        self._uploads = Uploads(bucket, filters)
+        self._uploads = Uploads(bucket, filters, others)
         self._failures: dict[str, dict[str, Any]] = {}
         self._samples = OrderedDict[str, Sample]()
         self._writes: deque[float] = deque(maxlen=_MAX_SAMPLES)
@@ -238,6 +244,15 @@ class Board:
             while self._writes and self._writes[0] < now - WINDOW_SECONDS:
                 self._writes.popleft()
             return len(self._writes)
+
+    def recorded_in(self, bucket: str, now: float) -> int:
+        """How many of the newest records are of events of that bucket in the window."""
+        since = now - WINDOW_SECONDS
+        with self._lock:
+            return sum(
+                item.get("bucket") == {"S": bucket} and _time(item) > since
+                for item in self._records.values()
+            )
 
     def take_new_samples(self) -> tuple[int, list[Sample]]:
         """Write units and invocations since this was last called."""

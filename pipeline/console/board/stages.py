@@ -49,9 +49,9 @@ def stages(board: Board, target: Target) -> list[Stage]:
     has_buffer = bool(target.outputs.get("buffer_queue_url"))
     draining = has_buffer and not view.delivery.get("buffered", True)
     drawn = [_bucket(view)]
-    if by_rule:
+    if by_rule or view.further_buckets:
         drawn.append(_rule(view))
-    elif draining or not has_buffer:
+    if not by_rule and (draining or not has_buffer):
         drawn.append(_notification(view))
     if has_buffer:
         drawn.append(_buffer(view, draining))
@@ -75,6 +75,10 @@ class _View:
         except PipelineError:
             # Half applied, or given by hand: drawn like the default.
             return {}
+
+    @property
+    def further_buckets(self) -> tuple[str, ...]:
+        return tuple(self.delivery.get("buckets") or ())
 
     def name(self, output: str, separator: str = "") -> str:
         """The name in an output, or in the last part of a URL or an ARN."""
@@ -108,8 +112,15 @@ def _bucket(view: _View) -> Stage:
         if "log" not in view.unknown:
             received = view.board.function_figures(view.now)["invocations"]
     status = view.status("notification", busy=view.is_busy("bucket"))
-    figures = (Figure("received", _count(received), title),)
-    return Stage("bucket", "Bucket", view.name("bucket_name"), *status, figures)
+    figures = [Figure("received", _count(received), title)]
+    names = [view.name("bucket_name"), *view.further_buckets]
+    if len(names) > 1 and "records" not in view.unknown:
+        title = "Records of its events in the last 15 minutes, among the newest of the table."
+        figures += [
+            Figure(name, _count(view.board.recorded_in(name, view.now)), title) for name in names
+        ]
+    title = "Bucket" if len(names) == 1 else "Buckets"
+    return Stage("bucket", title, ", ".join(names), *status, tuple(figures))
 
 
 def _notification(view: _View) -> Stage:

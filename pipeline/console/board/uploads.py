@@ -79,11 +79,16 @@ class Upload:
 
 
 class Uploads:
-    """The newest uploads to one bucket. Every method returns what it changed."""
+    """The newest uploads to a pipeline's buckets. Every method returns what it changed."""
 
-    def __init__(self, bucket: str, filters: Sequence[Mapping[str, Any]]) -> None:
-        """`filters` are `delivery.filters`, none where they are unknown."""
-        self._bucket, self._filters = bucket, filters
+    def __init__(
+        self, bucket: str, filters: Sequence[Mapping[str, Any]], others: Sequence[str] = ()
+    ) -> None:
+        """`filters` are `delivery.filters`, none where they are unknown; `others` its buckets.
+
+        The page uploads to `bucket`. Keys in another one are shown with its name.
+        """
+        self._bucket, self._filters, self._others = bucket, filters, others
         self._ids = itertools.count(1)
         self._known: dict[int, Upload] = {}
         # By object id: a log line may come before the upload's id is known.
@@ -125,7 +130,8 @@ class Uploads:
         """
         if not _text(item, "eventName").startswith("ObjectCreated"):
             return None
-        object_id, key = _text(item, "objectId"), _text(item, "objectKey")
+        object_id = _text(item, "objectId")
+        key = self._shown(_text(item, "bucket"), _text(item, "objectKey"))
         uploaded_at = 1000 * (_number(item, "timestamp") or 0)
         upload = self._by_id(object_id) or self._without_id(key, uploaded_at if old else None)
         if upload is None:
@@ -154,14 +160,15 @@ class Uploads:
             if upload.state == "retrying":
                 upload.state, upload.reason = "in_progress", None
         for record in invoke.not_stored:
-            if record.bucket not in ("", self._bucket) or not record.key:
+            if record.bucket not in ("", self._bucket, *self._others) or not record.key:
                 continue
             if record.object_id in self._stored_by:
                 # By another attempt, whichever line came first.
                 continue
-            found = self._of_record(record.object_id, record.key)
+            key = self._shown(record.bucket, record.key)
+            found = self._of_record(record.object_id, key)
             if found is None:
-                found = self._add(record.key, invoke.at)
+                found = self._add(key, invoke.at)
             found.object_id = found.object_id or record.object_id or None
             if found.state not in ("recorded", "failed"):
                 found.state, found.reason = "retrying", record.reason
@@ -179,9 +186,9 @@ class Uploads:
         changed, waiting = [], set()
         for failure in failures:
             failed_at = failure["failed_at"]
-            for object_id, key in _created_objects(failure):
+            for object_id, bucket, key in _created_objects(failure):
                 upload = self._by_id(object_id) or self._without_id(
-                    key, None if failed_at is None else 1000 * float(failed_at)
+                    self._shown(bucket, key), None if failed_at is None else 1000 * float(failed_at)
                 )
                 if upload is None or upload.state == "recorded":
                     continue
@@ -211,6 +218,9 @@ class Uploads:
             upload.finished_at = invoke.done_at
             if invoke.done_at is not None and invoke.milliseconds is not None:
                 upload.started_at = invoke.done_at - invoke.milliseconds
+
+    def _shown(self, bucket: str, key: str) -> str:
+        return f"s3://{bucket}/{key}" if bucket in self._others else key
 
     def _is_delivered(self, key: str) -> bool:
         return not self._filters or any(
@@ -247,15 +257,15 @@ class Uploads:
         return next(reversed(self._open(key)), None)
 
 
-def _created_objects(failure: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Object id and key of each created object in a message."""
+def _created_objects(failure: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Object id, bucket and key of each created object in a message."""
     ids, objects = failure["objectIds"], failure["objects"]
     if len(ids) != len(objects):
         # Two of its records have the same id: which key has which id is not known.
         objects = [("", "", "ObjectCreated")] * len(ids)
-    for object_id, (_, key, name) in zip(ids, objects, strict=True):
+    for object_id, (bucket, key, name) in zip(ids, objects, strict=True):
         if name.startswith("ObjectCreated"):
-            yield object_id, key
+            yield object_id, bucket, key
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:

@@ -179,11 +179,12 @@ class _Poller:
     def __init__(self, found: Found, session: ReadSession, publish: Publish) -> None:
         self.session, self._embedded = session, found.embedded
         try:
-            filters = found.target.delivery.get("filters") or ()
+            filters, others = found.target.filters, found.target.further_buckets
         except PipelineError:
-            # Half applied: the filters are unknown.
-            filters = ()
-        self.board = Board(str(found.target.outputs.get("bucket_name") or ""), filters, publish)
+            # Half applied: both are unknown.
+            filters, others = [], ()
+        own = str(found.target.outputs.get("bucket_name") or "")
+        self.board = Board(own, filters, publish, others)
         common = self.board, found.embedded, self.wake
         self.failure_queue = FailureQueue(*common)
         self.lost, self.refused, self._ended = (threading.Event() for _ in range(3))

@@ -37,11 +37,18 @@ def words() -> set[str]:
 
 
 def written(row: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Permission]:
-    """The permissions in a row of a table; `names` has the ARN, account or region for each word."""
+    """The permissions in a row of a table; `names` has the ARN, account or region for each word.
+
+    Several stand in either with `and` between them.
+    """
 
     def meant(text: str) -> str:
         literal = re.fullmatch(r"`(.+)`", text)
         return literal[1].replace("<region>", names["region"]) if literal else names[text]
+
+    def all_of(words: str) -> list[str]:
+        each = [meant(word) for word in words.split(" and ")] if words else [""]
+        return " and ".join(each).split(" and ")
 
     conditions = frozenset(
         (operator, key, frozenset(meant(value) for value in values.split(" or ")))
@@ -50,14 +57,9 @@ def written(row: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Permis
         )
     )
     for action in row["action"].split():
-        for resource in row["resource"].split(" and ") if row["resource"] else [""]:
-            yield Permission(
-                row["effect"],
-                meant(action),
-                meant(resource) if resource else "",
-                meant(row["who"]) if "who" in row else "",
-                conditions,
-            )
+        for resource in all_of(row["resource"]):
+            for who in all_of(row.get("who", "")):
+                yield Permission(row["effect"], meant(action), resource, who, conditions)
 
 
 def given(statement: Mapping[str, Any]) -> Iterator[Permission]:

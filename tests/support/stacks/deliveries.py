@@ -1,6 +1,7 @@
 """Apply the module with each delivery, and plan again."""
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,10 @@ def params(deliveries: Iterable[Delivery]) -> list[Any]:
     ]
 
 
+# It takes two buckets more, and its package from S3.
+SEVERAL = "ndns"
+
+
 @dataclass(frozen=True)
 class Applied:
     """Outputs by the delivery's name, and what a second plan would change, in Terraform's words."""
@@ -44,7 +49,39 @@ class Applied:
 def apply(deliveries: list[Delivery], folder: Path, environment: Mapping[str, str]) -> Applied:
     """Apply all in one root, side by side, and plan again."""
     place = copy_module(folder) / "root"
-    terraform.write_root(place, root(deliveries))
+    configuration = root(deliveries)
+    _add_sources(configuration)
+    terraform.write_root(place, configuration)
     terraform.init(place, environment)
     stack.apply(place, environment)
     return Applied(stack.outputs(place), stack.second_plan(place, environment))
+
+
+def _add_sources(configuration: dict[str, Any]) -> None:
+    """Give one pipeline further buckets, and its package in a third one."""
+    resources = configuration["resource"]
+    more = {each: f'${{aws_s3_bucket.more["{each}"].id}}' for each in ("one", "two", "code")}
+    resources["aws_s3_bucket"]["more"] = {
+        "for_each": "${toset(" + json.dumps(list(more)) + ")}",
+        "bucket": "more-${each.key}",
+    }
+    resources["aws_s3_bucket_notification"]["more"] = {
+        "for_each": '${toset(["one", "two"])}',
+        "bucket": "${aws_s3_bucket.more[each.key].id}",
+        "eventbridge": True,
+    }
+    resources["aws_s3_bucket_versioning"] = {
+        "code": {"bucket": more["code"], "versioning_configuration": {"status": "Enabled"}}
+    }
+    package = {"bucket": more["code"], "key": "handler.zip"}
+    resources["aws_s3_object"] = {
+        "code": {
+            **package,
+            "source": "../lambda_src/dist/lambda.zip",
+            "depends_on": ["aws_s3_bucket_versioning.code"],
+        }
+    }
+    code = {name: f"${{aws_s3_object.code.{name}}}" for name in ("bucket", "key")}
+    call = configuration["module"][SEVERAL]
+    call["delivery"]["buckets"] = [more["one"], more["two"]]
+    call["function"] = {"package_s3": code | {"version": "${aws_s3_object.code.version_id}"}}

@@ -7,8 +7,8 @@ import pytest
 from pipeline.backfill.checkpoint import Checkpoint, Place
 from pipeline.errors import PipelineError
 
-ABOUT = {"bucket": "b", "filters": [["", "", ["Put"]]]}
-PLACE = Place("ü/", "ü/[x]\n%.txt")
+ABOUT = {"buckets": ("b", "c"), "filters": [["", "", ["Put"]]]}
+PLACE = Place("ü/", "ü/[x]\n%.txt", "c")
 
 
 def test_a_place_is_found_again_by_the_same_work_only(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_a_place_is_found_again_by_the_same_work_only(tmp_path: Path) -> None:
     assert saved.load() is None
     saved.save(PLACE)
     assert Checkpoint(tmp_path / "made", ABOUT).load() == PLACE
-    assert Checkpoint(tmp_path / "made", ABOUT | {"bucket": "c"}).load() is None
+    assert Checkpoint(tmp_path / "made", ABOUT | {"buckets": ["c"]}).load() is None
     saved.remove()
     assert saved.load() is None
     assert not (tmp_path / "made").exists()

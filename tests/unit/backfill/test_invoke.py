@@ -10,11 +10,11 @@ from pipeline.handler import events
 @pytest.mark.parametrize(
     "version",
     [
-        Version("a b+ü%/c.txt", "v1", 1_795_000_000, "e1-3", 5, latest=True),
-        Version("~'()*!", "", 1_795_000_000, "", 0, latest=False),
+        Version("a b+ü%/c.txt", "v1", 1_795_000_000, "e1-3", 5, True, "uploads"),
+        Version("~'()*!", "", 1_795_000_000, "", 0, False, "uploads"),
     ],
     ids=["versioned", "without an id"],
 )
 def test_the_function_reads_the_event_that_backfill_makes(version: Version) -> None:
-    read = events.read(notification("uploads", version))
-    assert [event for _, event in read.events] == [event_of("uploads", version)]
+    read = events.read(notification(version))
+    assert [event for _, event in read.events] == [event_of(version)]

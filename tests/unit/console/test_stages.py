@@ -73,6 +73,28 @@ def figure(stage: Stage, label: str) -> str:
     return next(figure.value for figure in stage.figures if figure.label == label)
 
 
+def test_several_buckets_have_a_rule_and_a_figure_each(board: Board) -> None:
+    now = time.time()
+    records = [("uploads", now), ("theirs", now), ("theirs", now), ("theirs", now - 1000)]
+    board.load_records(
+        [
+            {"objectId": {"S": str(n)}, "bucket": {"S": name}, "timestamp": {"N": f"{at:.0f}"}}
+            for n, (name, at) in enumerate(records)
+        ],
+        complete=True,
+    )
+    delivery = OUTPUTS["delivery"] | {"buckets": ["theirs", "partners"]}
+    found = drawn(board, delivery=delivery)
+    assert list(found)[:3] == ["bucket", "rule", "delivery"]
+    bucket = found["bucket"]
+    assert (bucket.title, bucket.resource) == ("Buckets", "uploads, theirs, partners")
+    assert [(each.label, each.value) for each in bucket.figures[1:]] == [
+        ("uploads", "1"),
+        ("theirs", "2"),
+        ("partners", "0"),
+    ]
+
+
 @pytest.mark.parametrize("delivery", DELIVERIES)
 def test_the_stages_are_those_of_the_delivery(board: Board, delivery: str) -> None:
     found = stages(board, target(**DELIVERIES[delivery]))

@@ -53,6 +53,23 @@ def failure(object_id: str, key: str = "a.txt", **more: Any) -> Mapping[str, Any
     } | more
 
 
+def test_one_key_in_two_buckets_is_two_uploads_and_failures_of_others_are_left_out() -> None:
+    uploads = Uploads(BUCKET, (), ["theirs"])
+    theirs, another = (
+        NotStored("theirs", "a.txt", "", "no"),
+        NotStored("another", "a.txt", "", "no"),
+    )
+    uploads.begin("a.txt", 5, AT)
+    uploads.record(item("1", bucket={"S": "theirs"}), AT + 50)
+    uploads.invoked(invoke(not_stored=(theirs, another)))
+    uploads.set_failures([failure("3", objects=[["theirs", "a.txt", "ObjectCreated:Put"]])])
+    assert {(each.key, each.state) for each in uploads.newest()} == {
+        ("a.txt", "uploading"),
+        ("s3://theirs/a.txt", "recorded"),
+        ("s3://theirs/a.txt", "failed"),
+    }
+
+
 def only(uploads: Uploads) -> Upload:
     (upload,) = uploads.newest()
     return upload

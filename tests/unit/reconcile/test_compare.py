@@ -14,12 +14,12 @@ from pipeline.reconcile.compare import Comparison, Scope, compare
 NOW = 1_800_000_000
 SINCE = NOW - 86_400
 AT = NOW - 600
-SCOPE = Scope("ours", [EVERYTHING], SINCE, NOW + 0.5)
+SCOPE = Scope(["ours"], [EVERYTHING], SINCE, NOW + 0.5)
 PUT_ONLY = replace(SCOPE, filters=[Filter("", "", frozenset({"Put"}))])
 
 
 def version(key: str = "k", version_id: str = "v1", modified: int = AT, **more: Any) -> Version:
-    given = {"etag": "e", "size": 3, "latest": True, **more}
+    given = {"etag": "e", "size": 3, "latest": True, "bucket": "ours", **more}
     return Version(key, version_id, modified, **given)
 
 
@@ -47,7 +47,8 @@ def found(
         "doubled": [sorted(record.object_id for record in twins) for twins in compared.doubled],
         "stale": [stale.why for stale in compared.stale],
     }
-    nonzero = {name: value for name, value in {**vars(compared), **lists}.items() if value}
+    counted = {name: value for name, value in vars(compared).items() if isinstance(value, int)}
+    nonzero = {name: value for name, value in {**counted, **lists}.items() if value}
     assert compared.agrees == (not nonzero.keys() & lists.keys())
     return nonzero
 
@@ -207,6 +208,23 @@ def test_what_no_filter_takes_needs_no_record() -> None:
 def test_a_record_that_is_older_than_asked_for_is_left_out() -> None:
     scope = replace(SCOPE, since=AT + 1, narrowed=True)
     assert found([], [record()], scope) == {"early": 1}
+
+
+def test_a_key_in_two_buckets_is_two_objects_and_counted_by_bucket() -> None:
+    scope = replace(SCOPE, buckets=["ours", "theirs", "none"])
+    versions = [version(), version(bucket="theirs"), version("only", bucket="theirs")]
+    records = [record(), record(bucket="another"), record("gone", bucket="theirs")]
+    compared = compare(scope, by_identity(versions), records)
+    assert (compared.expected, compared.other_buckets) == (3, 1)
+    figures = {"expected": 1, "agreeing": 1, "missing": 0, "doubled": 0, "stale": 0}
+    assert compared.of("ours") == figures
+    assert compared.of("theirs") == figures | {
+        "expected": 2,
+        "agreeing": 0,
+        "missing": 2,
+        "stale": 1,
+    }
+    assert compared.of("none") == dict.fromkeys(figures, 0)
 
 
 def test_an_object_that_was_found_later_is_neither_missing_nor_its_record_stale() -> None:
