@@ -7,6 +7,8 @@ locals {
   has_rule           = var.delivery.via == "eventbridge" || var.delivery.handover
   owns_notifications = var.bucket.create || var.bucket.take_over_notifications
 
+  hook_reads = try(var.function.hook.read_objects, false)
+
   # What there is to watch. A buffer that drains is there, though events go direct.
   delivery = {
     direct                = !local.buffered

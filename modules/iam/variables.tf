@@ -40,13 +40,13 @@ variable "buffer_arn" {
 }
 
 variable "read_objects_of" {
-  description = "ARN of the bucket whose objects the function reads, null where it reads none."
+  description = "ARN of the bucket whose objects the function reads or asks about, null where there is none."
   type        = string
   default     = null
 }
 
 variable "kms" {
-  description = "Whether a customer-managed key encrypts bucket, table and queues, its ARN, and the services through which the role may use it."
+  description = "Whether a customer-managed key encrypts what the role uses, its ARN, and the services it is used through, null for objects it never opens."
   type = object({
     enabled     = bool
     key_arn     = string
