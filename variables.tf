@@ -118,8 +118,9 @@ variable "backfill" {
   description = <<-EOT
     Backfill by S3 Batch Operations, for buckets of many millions of objects.
 
-    - `create` (`false`): Whether S3 Batch Operations jobs can write records of objects: a role for them, and the
-      function's right to ask S3 about the bucket's objects. Each job costs money. Known at plan.
+    - `create` (`false`): Whether S3 Batch Operations jobs can write records of objects (`pipeline backfill
+      --batch-operations`): a role for them, and the function's right to ask S3 about the bucket's objects. Each job
+      costs money. Known at plan.
     - `bucket` (`null`): Bucket of the same account and region whose inventories jobs read, and whose
       `batch-operations/` takes manifests and reports; `null` is the pipeline's own bucket, without inventories. There
       each report is an upload like any other.
@@ -128,7 +129,7 @@ variable "backfill" {
   EOT
   # END description
   type = object({
-    # Whether S3 Batch Operations jobs can write records of objects: a role for them, and the
+    # Whether S3 Batch Operations jobs can write records of objects (`pipeline backfill --batch-operations`): a role for them, and the
     # function's right to ask S3 about the bucket's objects. Each job costs money. Known at plan.
     create = optional(bool, false)
     # Bucket of the same account and region whose inventories jobs read, and whose `batch-operations/` takes manifests and reports;
