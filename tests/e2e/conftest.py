@@ -27,7 +27,8 @@ from tests.support.stacks.stack import ROOMY, Stack, apply_examples, destroy, em
 from tools.faults import deployment as faulty
 
 # Files whose tests share a stack.
-SHARE = dict.fromkeys(("test_deliveries.py", "test_permissions.py", "test_pipeline.py"), "stacks")
+SHARED = ("batch_operations", "deliveries", "permissions", "pipeline")
+SHARE = dict.fromkeys((f"test_{name}.py" for name in SHARED), "stacks")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
