@@ -223,7 +223,8 @@ def test_the_request_is_signed_as_botocore_signs_it(
     (request,) = objects.requests
     sent = request.headers
     keys = botocore.credentials.Credentials(
-        *(ENVIRONMENT[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")),
+        ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+        ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
         ENVIRONMENT["AWS_SESSION_TOKEN"],
     )
     theirs = botocore.awsrequest.AWSRequest("HEAD", objects.url + request.path)
