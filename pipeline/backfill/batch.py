@@ -156,6 +156,7 @@ def _manifest(session: Session, place: Mapping[str, str], options: Options) -> d
             s3,
             options.manifest,
             target.bucket_name,
+            readable=place["bucket"],
             partition=session.partition,
             region=region,
         )

@@ -16,17 +16,24 @@ from pipeline.errors import PipelineError
 _LARGEST_MANIFEST = 32 * 1024 * 1024
 
 
-def inventory(s3: Any, url: str, source: str, *, partition: str, region: str) -> dict[str, Any]:
+def inventory(
+    s3: Any, url: str, source: str, *, readable: str, partition: str, region: str
+) -> dict[str, Any]:
     """The `Manifest` of a job on an S3 Inventory of the bucket `source`.
 
-    `url` names the inventory's manifest.json. Raises PipelineError where S3 Batch Operations or the
-    function could do nothing with it.
+    `url` names the inventory's manifest.json, `readable` the bucket that jobs read. Raises
+    PipelineError where S3 Batch Operations or the function could do nothing with it.
     """
     place = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]+)/(.+)", url)
     if place is None or not url.endswith("manifest.json"):
         raise PipelineError(
             f"--manifest is {url!r:.200}: write that of an inventory, like "
             "s3://BUCKET/…/2026-11-22T01-00Z/manifest.json."
+        )
+    if place[1] != readable:
+        raise PipelineError(
+            f"{url} is in the bucket {place[1]}, and the jobs' role reads {readable}: write "
+            f'backfill = {{ create = true, bucket = "{place[1]}" }}, and apply.'
         )
     refuse_other_region(s3, place[1], region)
     with bucket.asking(place[1]):

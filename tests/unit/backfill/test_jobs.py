@@ -54,7 +54,9 @@ def read(manifest: Any, url: str = URL, region: str = REGION, version: str = "v1
         stub.add_response(
             "get_object", {"Body": body(content), "ETag": '"e1"', "VersionId": version}
         )
-        return manifests.inventory(client, url, "uploads", partition="aws", region=REGION)
+        return manifests.inventory(
+            client, url, "uploads", readable="lists", partition="aws", region=REGION
+        )
 
 
 def model_finds(asked: Mapping[str, Any]) -> str:
@@ -126,6 +128,12 @@ def test_an_inventory_that_no_job_can_use_is_refused(manifest: Any, sentence: st
 def test_a_manifest_that_is_no_url_of_one_is_refused(url: str) -> None:
     with pytest.raises(PipelineError, match=r"--manifest is .*: write that of an inventory"):
         read(INVENTORY, url)
+
+
+def test_a_manifest_in_a_bucket_that_jobs_may_not_read_is_refused() -> None:
+    sentence = r'reads lists: write backfill = \{ create = true, bucket = "other" \}'
+    with pytest.raises(PipelineError, match=sentence):
+        read(INVENTORY, "s3://other/manifest.json")
 
 
 def test_a_bucket_of_another_region_is_refused() -> None:
