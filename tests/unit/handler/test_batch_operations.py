@@ -199,6 +199,19 @@ def test_a_throttled_table_is_a_temporary_failure_once_time_is_up(
     assert "ProvisionedThroughputExceededException" in text
 
 
+def test_a_busy_s3_leaves_time_to_write_what_it_told_before(
+    handle: Handle, dynamodb: FaultyDynamoDB, objects: Heads
+) -> None:
+    objects.put("uploads", "a")
+    told = objects.objects["uploads", "a", ""]
+    objects.script.extend([(200, told)] * 3 + [(503, {})] * 1000)
+    tasks = [task(f"{number:03}", number=number) for number in range(50)]
+    results = handle(job(*tasks), 1500)["results"]
+    codes = [each["resultCode"] for each in results]
+    assert codes == ["Succeeded"] * 3 + ["TemporaryFailure"] * 47
+    assert len(dynamodb.items) == 3
+
+
 def test_without_time_nothing_is_asked_and_the_task_comes_again(
     handle: Handle, objects: Heads
 ) -> None:
