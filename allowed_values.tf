@@ -131,6 +131,7 @@ locals {
 
   # The files of lambda_src, which Python finds before a layer's.
   own_modules = [
-    "answer", "dynamodb", "events", "hooks", "http11", "lambda_function", "logs", "records", "sigv4", "trust", "typed",
+    "answer", "batch_operations", "dynamodb", "events", "hooks", "http11", "lambda_function", "logs", "records", "service", "sigv4",
+    "trust", "typed",
   ]
 }

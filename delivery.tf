@@ -8,6 +8,8 @@ locals {
   has_rule           = local.emits || length(var.delivery.buckets) > 0
   owns_notifications = var.bucket.create || var.bucket.take_over_notifications
 
+  hook_reads = try(var.function.hook.read_objects, false)
+
   # What there is to watch. A buffer that drains is there, though events go direct.
   delivery = {
     direct                = !local.buffered

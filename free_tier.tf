@@ -69,10 +69,18 @@ locals {
         ])
       },
       {
-        applies = try(var.function.hook.read_objects, false)
+        applies = local.hook_reads
         sentence = join(" ", [
           "function.hook.read_objects is true, and nothing of S3's requests is free:",
           "${local.money.s3_gets} per ${local.amounts.per.s3_gets} reads.",
+        ])
+      },
+      {
+        applies = var.backfill.create
+        sentence = join(" ", [
+          "backfill.create is true, and nothing of S3 Batch Operations is free:",
+          "${local.money.s3_batch_jobs} for each job, ${local.money.s3_batch_objects} per ${local.amounts.per.s3_batch_objects} objects,",
+          "and ${local.money.s3_gets} per ${local.amounts.per.s3_gets} objects that the function asks S3 about.",
         ])
       },
       {

@@ -140,12 +140,13 @@ module "role" {
   log_group_arn     = local.log_group_arn
   failure_queue_arn = local.failure_queue_arn
   buffer_arn        = local.buffer == null ? null : local.buffer_arn
-  read_objects_of = !try(var.function.hook.read_objects, false) ? [] : [
+  # HeadObject has no action of its own, and needs no key.
+  read_objects_of = !(local.hook_reads || var.backfill.create) ? [] : [
     for name in concat([local.bucket_name], var.delivery.buckets) : "arn:${local.partition}:s3:::${name}"
   ]
   kms = merge(local.kms, {
     via         = [for service in ["dynamodb", "sqs"] : "${service}.${local.region}.${local.dns_suffix}"]
-    via_objects = "s3.${local.region}.${local.dns_suffix}"
+    via_objects = local.hook_reads ? "s3.${local.region}.${local.dns_suffix}" : null
   })
   tracing = var.function.tracing == "Active"
   vpc     = var.function.vpc != null
@@ -220,6 +221,25 @@ module "topic" {
   account_id   = local.account_id
   kms          = local.kms
   tags         = local.tags
+}
+
+module "backfill" {
+  source = "./modules/backfill"
+
+  role = {
+    create               = var.backfill.create
+    name                 = local.backfill_role_name
+    path                 = var.function.role_path
+    permissions_boundary = var.function.permissions_boundary
+  }
+  jobs = {
+    bucket_arn  = "arn:${local.partition}:s3:::${local.jobs_bucket_name}"
+    prefix      = local.jobs_prefix
+    inventories = var.backfill.bucket != null
+  }
+  function_arn      = local.function_arn
+  source_bucket_arn = local.bucket_arn
+  tags              = local.tags
 }
 
 module "key" {

@@ -28,6 +28,9 @@ locals {
   buffer_name        = coalesce(try(var.delivery.buffer.name, null), "${local.prefix}event-driven-buffer")
   rule_name          = coalesce(var.delivery.rule_name, "${local.prefix}event-driven-uploads")
   dashboard_name     = coalesce(var.dashboard.name, "${local.prefix}event-driven-pipeline")
+  backfill_role_name = coalesce(var.backfill.role_name, "${local.prefix}S3-Batch-Role")
+  jobs_bucket_name   = coalesce(var.backfill.bucket, local.bucket_name)
+  jobs_prefix        = "batch-operations/${local.function_name}/"
   log_group_name     = "/aws/lambda/${local.function_name}"
 
   bucket_arn        = "arn:${local.partition}:s3:::${local.bucket_name}"

@@ -88,6 +88,15 @@ output "dashboard_name" {
   value       = module.dashboard.name
 }
 
+output "backfill" {
+  description = "Role, bucket and key prefix of S3 Batch Operations jobs, null without backfill.create."
+  value = !var.backfill.create ? null : {
+    role_arn = module.backfill.role_arn
+    bucket   = local.jobs_bucket_name
+    prefix   = local.jobs_prefix
+  }
+}
+
 output "delivery" {
   description = "How events reach the function: where from, further buckets, which events, and whether a queue stands between."
   value = {

@@ -113,6 +113,45 @@ variable "dashboard" {
   }
 }
 
+variable "backfill" {
+  # BEGIN description
+  description = <<-EOT
+    Backfill by S3 Batch Operations, for buckets of many millions of objects.
+
+    - `create` (`false`): Whether S3 Batch Operations jobs can write records of objects (`pipeline backfill
+      --batch-operations`): a role for them, and the function's right to ask S3 about the bucket's objects. Each job
+      costs money. Known at plan.
+    - `bucket` (`null`): Bucket of the same account and region whose inventories jobs read, and whose
+      `batch-operations/` takes manifests and reports; `null` is the pipeline's own bucket, without inventories. There
+      each report is an upload like any other.
+    - `role_name` (`S3-Batch-Role`): Name of the jobs' role. Its path and permissions boundary are those of the
+      function's role. Changing it makes a new role.
+  EOT
+  # END description
+  type = object({
+    # Whether S3 Batch Operations jobs can write records of objects (`pipeline backfill --batch-operations`): a role for them, and the
+    # function's right to ask S3 about the bucket's objects. Each job costs money. Known at plan.
+    create = optional(bool, false)
+    # Bucket of the same account and region whose inventories jobs read, and whose `batch-operations/` takes manifests and reports;
+    # `null` is the pipeline's own bucket, without inventories. There each report is an upload like any other.
+    bucket = optional(string)
+    # Name of the jobs' role. Its path and permissions boundary are those of the function's role. Changing it makes a new role.
+    role_name = optional(string) # `S3-Batch-Role`
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.backfill.bucket == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.backfill.bucket))
+    error_message = "backfill.bucket is ${jsonencode(var.backfill.bucket)}; write the name of a bucket, 3 to 63 of a-z, 0-9, . and -."
+  }
+
+  validation {
+    condition     = var.backfill.role_name == null ? true : can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.backfill.role_name))
+    error_message = "backfill.role_name is ${jsonencode(var.backfill.role_name)}; write 1 to 64 of A-Z, a-z, 0-9 and +=,.@_-."
+  }
+}
+
 variable "encryption" {
   # BEGIN description
   description = <<-EOT

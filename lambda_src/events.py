@@ -60,6 +60,12 @@ class ObjectEvent(NamedTuple):
     replication: Replication = Replication()
 
 
+class Passing(str):
+    """The reason of a failure that another attempt may not meet."""
+
+    __slots__ = ()
+
+
 class Failure(NamedTuple):
     """A record that is not stored: why, and as much of its identity as is known.
 
@@ -86,8 +92,8 @@ class Delivery(NamedTuple):
     ignored: int
 
 
-class _UnreadableError(Exception):
-    """Says what is wrong with a record."""
+class UnreadableError(Exception):
+    """Says what is wrong with a record; a `Passing` where another attempt may help."""
 
 
 def read(event: Any) -> Delivery:
@@ -152,7 +158,7 @@ def _in_envelope(envelope: Any) -> list[ObjectEvent | Failure]:
 def _read_one(parse: Callable[[Any], ObjectEvent], record: Any) -> ObjectEvent | Failure:
     try:
         return parse(record)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         return Failure(str(error), *_identity(record))
 
 
@@ -168,40 +174,40 @@ def _identity(record: Any) -> Iterator[str | None]:
 
 def _of_notification(record: Any) -> ObjectEvent:
     if not isinstance(record, dict):
-        raise _UnreadableError(f"the record is {type(record).__name__}, not a JSON object")
+        raise UnreadableError(f"the record is {type(record).__name__}, not a JSON object")
     _check_version(record.get("eventVersion", "2.0"), "2.")
-    s3 = _field(record, "s3", dict)
-    item = _field(s3, "object", dict)
-    name = _field(record, "eventName", str).removeprefix("s3:")
-    key = _decoded(_field(item, "key", str))
+    s3 = field(record, "s3", dict)
+    item = field(s3, "object", dict)
+    name = field(record, "eventName", str).removeprefix("s3:")
+    key = decoded(field(item, "key", str))
     request_id = _text(record.get("responseElements"), "x-amz-request-id")
     about = record.get("replicationEventData")
     replication = (_text(about, each) for each in Replication._fields)
-    return _event(name, _field(record, "eventTime", str), s3, key, item, request_id, *replication)
+    return _event(name, field(record, "eventTime", str), s3, key, item, request_id, *replication)
 
 
 def _of_eventbridge(envelope: dict[str, Any]) -> ObjectEvent:
     if envelope.get("source") != "aws.s3":
-        raise _UnreadableError(f"source is {envelope.get('source')!r:.80}, not aws.s3")
-    detail = _field(envelope, "detail", dict)
+        raise UnreadableError(f"source is {envelope.get('source')!r:.80}, not aws.s3")
+    detail = field(envelope, "detail", dict)
     _check_version(detail.get("event-version", "1.0"), "1.")
-    item = _field(detail, "object", dict)
+    item = field(detail, "object", dict)
     item = item | {"versionId": item.get("version-id"), "eTag": item.get("etag")}
-    name = _eventbridge_name(_field(envelope, "detail-type", str), detail)
+    name = _eventbridge_name(field(envelope, "detail-type", str), detail)
     # Not encoded here, unlike in notifications.
-    key = _field(item, "key", str)
+    key = field(item, "key", str)
     request_id = _text(detail, "request-id")
-    return _event(name, _field(envelope, "time", str), detail, key, item, request_id)
+    return _event(name, field(envelope, "time", str), detail, key, item, request_id)
 
 
 def _check_version(version: Any, major: str) -> None:
     # S3 raises the first number when a reader of the old one would go wrong.
     if not isinstance(version, str) or not version.startswith(major):
-        raise _UnreadableError(f"event version {version!r:.40}; this function reads {major}x")
+        raise UnreadableError(f"event version {version!r:.40}; this function reads {major}x")
 
 
 def _eventbridge_name(detail_type: str, detail: dict[str, Any]) -> str:
-    reason = _optional(detail, "reason")
+    reason = optional(detail, "reason")
     if detail_type == "Object Created":
         action = _REASONS.get(reason, reason.replace(" ", ""))
         return f"ObjectCreated:{action}".rstrip(":")
@@ -222,17 +228,17 @@ def _event(
     request_id: str,
     *replication: str,
 ) -> ObjectEvent:
-    bucket = _field(_field(place, "bucket", dict), "name", str)
+    bucket = field(field(place, "bucket", dict), "name", str)
     # Hexadecimal, so case says nothing. Zeros do: AWS compares them padded on the right.
-    sequencer = _optional(item, "sequencer").upper()
-    version = _optional(item, "versionId")
+    sequencer = optional(item, "sequencer").upper()
+    version = optional(item, "versionId")
     version = "" if version == "null" else version
-    etag = _optional(item, "eTag").strip('"')
+    etag = optional(item, "eTag").strip('"')
     texts = sequencer, version, etag
     try:
         "".join((bucket, key, name, *texts, request_id, *replication)).encode()
     except UnicodeEncodeError as error:
-        raise _UnreadableError("a lone surrogate, which no UTF-8 name of S3's holds") from error
+        raise UnreadableError("a lone surrogate, which no UTF-8 name of S3's holds") from error
     return ObjectEvent(
         bucket,
         key,
@@ -253,18 +259,18 @@ def _moment(time: str) -> tuple[str, int]:
             raise ValueError("no time zone")
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _UnreadableError(f"the event time is {time!r:.60}: {error!s:.60}") from error
+        raise UnreadableError(f"the event time is {time!r:.60}: {error!s:.60}") from error
     return moment.isoformat()[:19] + "Z", int(moment.timestamp() // 1)
 
 
 def _size(item: dict[str, Any]) -> int | None:
     size = item.get("size")
     if size is not None and (type(size) is not int or not 0 <= size < 2**63):
-        raise _UnreadableError(f"size is {size!r:.60}, not a whole number of bytes")
+        raise UnreadableError(f"size is {size!r:.60}, not a whole number of bytes")
     return size
 
 
-def _decoded(key: str) -> str:
+def decoded(key: str) -> str:
     """The key as its owner wrote it: notifications carry keys form-encoded in UTF-8.
 
     Stricter than `urllib.parse.unquote_plus`: what S3's encoder can't have written is refused.
@@ -277,21 +283,21 @@ def _decoded(key: str) -> str:
             lambda escape: bytes.fromhex(escape[1].decode()), key.replace("+", " ").encode()
         ).decode()
     except (UnicodeError, AttributeError) as error:
-        raise _UnreadableError("the key is not URL-encoded UTF-8") from error
+        raise UnreadableError("the key is not URL-encoded UTF-8") from error
 
 
-def _field(parent: dict[str, Any], name: str, kind: type) -> Any:
+def field(parent: dict[str, Any], name: str, kind: type) -> Any:
     """`parent`'s field, which must be there, of its kind, and not empty."""
     value = parent.get(name)
     if not isinstance(value, kind) or not value:
         empty = value is None or value == kind()
-        raise _UnreadableError(f"{name} is {'missing or empty' if empty else type(value).__name__}")
+        raise UnreadableError(f"{name} is {'missing or empty' if empty else type(value).__name__}")
     return value
 
 
-def _optional(parent: dict[str, Any], name: str) -> str:
+def optional(parent: dict[str, Any], name: str) -> str:
     """`parent`'s text of that name; empty if there is none."""
-    return "" if parent.get(name) in (None, "") else str(_field(parent, name, str))
+    return "" if parent.get(name) in (None, "") else str(field(parent, name, str))
 
 
 def _text(parent: Any, name: str) -> str:

@@ -29,7 +29,7 @@ from types import MappingProxyType
 
 import logs
 from events import ObjectEvent as ObjectEvent
-from events import Replication
+from events import Passing, Replication
 from records import Item
 from typed import Any, NamedTuple
 
@@ -148,11 +148,12 @@ def apply(items: dict[str, Item], sources: Mapping[str, ObjectEvent], end: float
         for object_id, result in results.items()
         if result is None
     }
-    failed = waited | {name: text for name, text in results.items() if isinstance(text, str)}
+    failed = {name: text for name, text in results.items() if isinstance(text, str)}
+    failed |= {name: Passing(text) for name, text in waited.items()}
     return Outcome(
         {name: item for name, item in results.items() if isinstance(item, dict)},
         [name for name, result in results.items() if isinstance(result, SkipRecord)],
-        {name: f"hook {hook.name}: {text}" for name, text in failed.items()},
+        {name: type(text)(f"hook {hook.name}: {text}") for name, text in failed.items()},
     )
 
 

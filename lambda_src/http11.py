@@ -37,6 +37,8 @@ class Endpoint(NamedTuple):
     authority: str
 
 
+# Method, path and query, which are encoded already, body.
+Request = tuple[str, str, str, bytes]
 # Status, headers in lower case, body.
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -66,17 +68,19 @@ class Connection:
             _secured(trust, endpoint.host, addresses, end) if trust else _connected(addresses, end)
         )
 
-    def post(self, headers: dict[str, str], body: bytes, deadline: float) -> Answer:
-        """Send to `/` and read the whole answer by `deadline`. Raises OSError.
+    def send(self, request: Request, headers: dict[str, str], deadline: float) -> Answer:
+        """Send, and read the whole answer by `deadline`. Raises OSError.
 
         TimeoutError: past the deadline. ConnectionError: cut short, or no HTTP/1.
         """
         self.reusable = False
+        method, path, query, body = request
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         # Without it a proxy may compress; unsigned, since a proxy may change it.
         lines += f"accept-encoding: identity\r\ncontent-length: {len(body)}\r\n"
+        start = f"{method} {path}{query and '?'}{query} HTTP/1.1\r\n"
         self._socket.settimeout(_left(deadline))
-        self._socket.sendall(f"POST / HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body)
+        self._socket.sendall(f"{start}{lines}\r\n".encode("latin-1") + body)
 
         self._data = b""
         status = 100
@@ -84,7 +88,9 @@ class Connection:
             # Interim answers (`100 Continue`) come before the real one.
             head = self._until(b"\r\n\r\n", deadline).decode("latin-1")
             version, status, answer_headers = _head(head)
-        content, framed = self._content(answer_headers, deadline)
+        content, framed = (
+            (b"", True) if method == "HEAD" else self._content(answer_headers, deadline)
+        )
         # Bytes beyond the answer would be taken for the next one.
         kept = "close" not in answer_headers.get("connection", "").lower()
         self.reusable = kept and framed and version == "1.1" and not self._data

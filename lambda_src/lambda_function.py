@@ -3,8 +3,8 @@
 Environment: `TABLE_NAME` (its key is `objectId`), `TTL_SECONDS` (how long a record lives),
 `AWS_LAMBDA_LOG_LEVEL` (INFO), `METRICS_NAMESPACE` (unset: no custom metrics, which cost money),
 `RECORD_HOOK` and `RECORD_HOOK_CONCURRENCY` (see hooks.py; unset: no hook),
-`AWS_ENDPOINT_URL_DYNAMODB` or `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`, `AWS_CA_BUNDLE`, and
-what Lambda sets itself: region and credentials.
+`AWS_ENDPOINT_URL_DYNAMODB`, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, `AWS_USE_FIPS_ENDPOINT`,
+`AWS_CA_BUNDLE`, and what Lambda sets itself: region and credentials.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     """Read the event, write its records, answer.
 
     `event`: an S3 notification, an EventBridge S3 event, either of them from SNS or in SQS messages
-    (also through SNS), or an `s3:TestEvent`. Returns `batchItemFailures` to SQS, to others success.
+    (also through SNS), an `s3:TestEvent`, or tasks of an S3 Batch Operations job. Returns
+    `batchItemFailures` to SQS, to a job a result for each task, to others success.
     Raises `answer.NotStoredError`, which names each record that is not in the table.
     """
     global cold_start
@@ -44,7 +45,13 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     deadline = started + max(0.0, seconds * 0.95 - 0.25)
     log_end = (deadline + started + seconds) / 2
 
-    delivery = events.read(event)
+    if job := isinstance(event, dict) and "invocationSchemaVersion" in event:
+        import batch_operations
+
+        # Half of the time is for writing: whatever S3 does, some tasks come to their end.
+        delivery = batch_operations.read(event, (started + deadline) / 2)
+    else:
+        delivery = events.read(event)
     new = (event for _, event in delivery.events)
     items, ids, sources = records.build(new, int(time.time()), _retention())
     skipped: list[str] = []
@@ -61,8 +68,9 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
             "skipped": len(skipped),
             "hookMilliseconds": round((writing - started) * 1000, 1),
         }
-    patience = deadline if delivery.buffered else min(deadline, writing + DIRECT_PATIENCE_SECONDS)
-    reasons |= table().write(items, deadline, patience) if items else {}
+    patient = delivery.buffered or job
+    patience = deadline if patient else min(deadline, writing + DIRECT_PATIENCE_SECONDS)
+    reasons |= table().write(items, deadline, patience, new=job) if items else {}
     failures = answer.match(delivery, ids, reasons)
 
     lines = [failure._asdict() for failure in failures]
@@ -86,6 +94,8 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     logs.write("INFO", "Invoke done", **figures, **about, objectIds=stored[:25])
     logs.metrics(figures)
     cold_start = False
+    if job:
+        return batch_operations.answer(event, failures)
     return answer.to(delivery, failures, skipped)
 
 
@@ -94,11 +104,12 @@ def table() -> dynamodb.Table:
     """The table, with connections that outlive the invoke. Raises ValueError on bad settings."""
     # Not at the top: TLS is half of what all imports cost.
     import dynamodb
+    import service
 
     env = os.environ
     if not env.get("TABLE_NAME"):
         raise ValueError("TABLE_NAME is not set; it names the event table")
-    return dynamodb.Table(env["TABLE_NAME"], env["AWS_REGION"], dynamodb.endpoint(env))
+    return dynamodb.Table(env["TABLE_NAME"], env["AWS_REGION"], service.endpoint(env))
 
 
 def _retention() -> int:

@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, as much of it as two DynamoDB calls need."""
+"""AWS Signature Version 4, as much of it as two calls of DynamoDB and one of S3 need."""
 
 import hashlib
 import hmac
@@ -23,17 +23,20 @@ def authorization(
     service: str,
     method: str = "POST",
     path: str = "/",
+    query: str = "",
 ) -> str:
-    """The `Authorization` value of a request without a query.
+    """The `Authorization` value of a request.
 
-    `headers`: what to sign, names in lower case, `x-amz-date` (`20261122T094000Z`) among them.
+    `headers`: what to sign, names in lower case, `x-amz-date` (`20261122T094000Z`) among them;
+    `path` and `query` as they are sent.
     """
     date = headers["x-amz-date"]
     names = sorted(headers)
     signed = ";".join(names)
     # Runs of blanks count as one, or a proxy that folds them would break the signature.
     canonical = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
-    request = f"{method}\n{path}\n\n{canonical}\n{signed}\n{hashlib.sha256(body).hexdigest()}"
+    content = hashlib.sha256(body).hexdigest()
+    request = f"{method}\n{path}\n{query}\n{canonical}\n{signed}\n{content}"
     scope = f"{date[:8]}/{region}/{service}/aws4_request"
     hashed = hashlib.sha256(request.encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{date}\n{scope}\n{hashed}"

@@ -36,17 +36,26 @@ COMPILER = "3.12.1"
 # CPython 3.12's magic number, and the flag of a file that names its source's hash, to be believed.
 _HEADER = bytes.fromhex("cb0d0d0a 01000000")
 # A new process makes the same bytes each time: which texts it shares depends on what ran before.
-# The names are those that the files have in Lambda; docstrings, which nobody reads there, are left
-# out.
+# The names are those that the files have in Lambda. Nobody reads docstrings,
+# columns and annotations of functions there: they are left out.
 _COMPILE = """
-import importlib._bootstrap_external as external, pathlib, sys
+import ast, importlib._bootstrap_external as external, pathlib, sys
 for name in sys.argv[2:]:
     source = pathlib.Path(sys.argv[1], name).read_bytes()
-    code = compile(source, f"/var/task/{name}", "exec", dont_inherit=True, optimize=2)
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+    code = compile(tree, f"/var/task/{name}", "exec", dont_inherit=True, optimize=2)
     hashed = external._imp.source_hash(external._RAW_MAGIC_NUMBER, source)
     data = external._code_to_hash_pyc(code, hashed, checked=False)
     sys.stdout.buffer.write(len(data).to_bytes(4) + data)
 """
+
+# What events never load: compiled where a job does, so that the package stays small.
+_ON_DEMAND = "batch_operations.py"
 
 # Whom TLS to DynamoDB trusts first: https://www.amazontrust.com/repository/
 ROOTS = FUNCTION / "amazon_roots.pem"
@@ -119,10 +128,24 @@ def _bytecode(folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
             f": run `uv run --no-project --python {COMPILER} --with-requirements "
             "requirements/test.txt python -m tools package`."
         )
-    names = sorted(name for name in files if name.endswith(".py"))
-    command = [sys.executable, "-I", "-S", "-c", _COMPILE, str(folder), *names]
+    names = _compiled(files)
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-X",
+        "no_debug_ranges",
+        "-c",
+        _COMPILE,
+        str(folder),
+        *names,
+    ]
     stream = io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout)
     return {_cached(name): stream.read(int.from_bytes(stream.read(4))) for name in names}
+
+
+def _compiled(files: Mapping[str, bytes]) -> list[str]:
+    return sorted(name for name in files if name.endswith(".py") and name != _ON_DEMAND)
 
 
 def _cached(name: str) -> str:
@@ -149,7 +172,7 @@ def differences(package: Path, source: Path = FUNCTION, compiled: bool = False) 
     if compiled and compiles():
         expected |= _bytecode(source, expected)
     elif compiled:
-        expected |= {_cached(n): _header(s) for n, s in expected.items() if n.endswith(".py")}
+        expected |= {_cached(name): _header(expected[name]) for name in _compiled(expected)}
     try:
         content = package.read_bytes()
         found = _entries(content)

@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "pipeline" {
   }
 
   dynamic "statement" {
-    for_each = var.kms.enabled && length(var.read_objects_of) > 0 ? [1] : []
+    for_each = var.kms.enabled && var.kms.via_objects != null ? [1] : []
 
     content {
       sid       = "OpenObjects"

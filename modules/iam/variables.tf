@@ -40,13 +40,13 @@ variable "buffer_arn" {
 }
 
 variable "read_objects_of" {
-  description = "ARNs of the buckets whose objects the function reads; none where it reads none."
+  description = "ARNs of the buckets whose objects the function reads or asks about; none where there are none."
   type        = list(string)
   nullable    = false
 }
 
 variable "kms" {
-  description = "Whether a customer-managed key encrypts bucket, table and queues, its ARN, and the services through which the role may use it."
+  description = "Whether a customer-managed key encrypts what the role uses, its ARN, and the services it is used through, null for objects it never opens."
   type = object({
     enabled     = bool
     key_arn     = string

@@ -31,7 +31,7 @@ def attempt(check: Check, box: Sandbox, sessions: Mapping[str, Session]) -> Resu
     table = prices.load()
     rate = estimate.hourly((DELIVERIES.get(place) for place in check.places), table)
     dollars = float(rate) * seconds / 3600
-    dollars += float(estimate.uploads(box.uploaded[check.id], table))
+    dollars += float(estimate.uploads(box.uploaded[check.id], table)) + check.dollars
     return Result(verdict, message, round(seconds, 1), round(dollars, 6), time.time(), still_open)
 
 

@@ -3,8 +3,8 @@
 import itertools
 from collections.abc import Iterable
 
-from pipeline.accept import adopt, failures, lines, live
-from pipeline.accept.deliveries import VIA, Delivery
+from pipeline.accept import adopt, failures, jobs, lines, live
+from pipeline.accept.deliveries import BACKFILLED, VIA, Delivery
 from pipeline.accept.sandbox import EMULATOR_SECONDS
 from pipeline.accept.trial import RECORD_SECONDS, Check, Trial, by_nature, shown
 from pipeline.deployed.session import FailingError
@@ -361,6 +361,17 @@ _LINES = [
         emulator="it asks for no right to the object",
         uploads=2,
         seconds=20,
+    ),
+    _line(
+        "batch-operations",
+        "a job of S3 Batch Operations writes the records that are missing",
+        jobs.backfilled,
+        places=(BACKFILLED,),
+        emulator="it has no jobs",
+        seconds=3600,
+        uploads=jobs.OBJECTS,
+        # A job; its objects cost less than a cent.
+        dollars=0.26,
     ),
     _line(
         "eventbridge-price",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 VIA = ("notification", "eventbridge")
+# The one whose records S3 Batch Operations can fill in: EventBridge through a buffer.
+BACKFILLED = "ebnk"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Delivery:
             "encryption": {"mode": "create" if self.customer_key else "service"},
             "bucket": {"force_destroy": True},
         }
+        if self.name == BACKFILLED:
+            values["backfill"] = {"create": True}
         if self.existing:
             theirs = f'${{aws_s3_bucket.theirs["{self.name}"].id}}'
             values["bucket"] = {

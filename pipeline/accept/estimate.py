@@ -52,7 +52,8 @@ def of(checks: Sequence[Check], prices: Prices) -> tuple[float, float]:
 def spent(checks: Sequence[Check], seconds: float, uploaded: int, prices: Prices) -> float:
     """Dollars, at most, of these checks' pipelines that stood so long."""
     rate = hourly((DELIVERIES.get(place) for place in places(checks)), prices)
-    return float(dollars(rate, seconds, uploaded, prices))
+    beside = sum(check.dollars for check in checks)
+    return float(dollars(rate, seconds, uploaded, prices)) + beside
 
 
 def hourly(deliveries: Iterable[Delivery | None], prices: Prices) -> Decimal:

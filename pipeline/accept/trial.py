@@ -30,7 +30,8 @@ class Check:
     and NotCheckedError where it can't be tried. `places` are the roots or deliveries that it needs;
     of one place checks run one after another, those of several at the end. `needs` are the checks
     that it builds on. `emulator` says why an emulator proves nothing here, `line` that it is a line
-    of docs/reference/limits.md. `seconds` and `uploads` are what it takes in AWS at most.
+    of docs/reference/limits.md. `seconds` and `uploads` are what it takes in AWS at most, `dollars`
+    what it costs beside them.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Check:
     line: bool = False
     seconds: int = 60
     uploads: int = 0
+    dollars: float = 0.0
 
 
 @dataclass

@@ -28,7 +28,8 @@ from tools.faults import deployment as faulty
 from tools.shared_provider import shared_provider
 
 # Files whose tests share a stack.
-SHARE = dict.fromkeys(("test_deliveries.py", "test_permissions.py", "test_pipeline.py"), "stacks")
+SHARED = ("batch_operations", "deliveries", "permissions", "pipeline")
+SHARE = dict.fromkeys((f"test_{name}.py" for name in SHARED), "stacks")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:

@@ -69,6 +69,9 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
             "a second use up; beyond them $5 per 1,000,000.",
             "function.hook.read_objects is true, and nothing of S3's requests is free: "
             "$0.0004 per 1,000 reads.",
+            "backfill.create is true, and nothing of S3 Batch Operations is free: "
+            "$0.25 for each job, $1 per 1,000,000 objects, "
+            "and $0.0004 per 1,000 objects that the function asks S3 about.",
             "topic.subscriptions has deputy, phone by sms, of which nothing is free: "
             "the price varies by country.",
             "bucket.access_log is set, and nothing of S3's storage is free: "
@@ -83,6 +86,7 @@ def case(name: str, *sentences: str, **values: Any) -> ParameterSet:
                 }
             },
             bucket={"access_log": {"bucket": LATER}},
+            backfill={"create": True},
         ),
         case(
             "buffered",

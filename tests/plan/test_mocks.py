@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "dashboard": {"dashboard": {"create": True}},
     "everything": {
         "alarm_emails": ["ops@example.com"],
+        "backfill": {"create": True},
         "bucket": {"access_log": {"bucket": "logs"}},
         "dashboard": {"create": True},
         "delivery": {"via": "eventbridge", "buffer": {}},

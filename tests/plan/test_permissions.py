@@ -50,7 +50,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         for name, delivery in DELIVERIES.items()
         for key, encryption in KEYS.items()
     },
-    "traces": {"function": {"tracing": "Active"}},
+    "traces": {"function": {"tracing": "Active"}, "backfill": {"create": True}},
     "vpc": {"function": {"vpc": VPC}},
     "hook": {"function": {"hook": HOOK}, "encryption": KEYS["given"]},
     # The rule takes further buckets alone.
@@ -61,7 +61,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "drain": {"delivery": {"buffer": {"drain": True}}},
     "handover": {"delivery": {"handover": True}},
     "paused": {"delivery": {"paused": True, "buffer": {}}},
-    "existing-bucket": {"bucket": THEIRS, "delivery": {"via": "eventbridge"}},
+    "existing-bucket": {
+        "bucket": THEIRS,
+        "delivery": {"via": "eventbridge"},
+        "backfill": {"create": True, "bucket": "inventories"},
+    },
     "existing-bucket-buffer": {
         "bucket": THEIRS,
         "delivery": {"via": "eventbridge", "buffer": {}},
@@ -78,6 +82,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "function": {"tracing": "Active", "vpc": VPC},
         "delivery": {"handover": True, "buffer": {}},
         "encryption": KEYS["create"],
+        "backfill": {"create": True},
     },
 }
 
@@ -89,8 +94,11 @@ CARRIERS = {
     "topic": "topic.aws_sns_topic_policy.this[0] policy",
     "bucket": "bucket.aws_s3_bucket_policy.this[0] policy",
     "key": "key.aws_kms_key_policy.this[0] policy",
+    "job role": "backfill.aws_iam_role.this[0] assume_role_policy",
 }
 ROLE = "role.aws_iam_role_policy.pipeline"
+JOBS = "backfill.aws_iam_role_policy.jobs[0]"
+TABLES = ["role", "jobs", "resources"]
 
 
 def _get(values: Mapping[str, Any], path: str, default: Any) -> Any:
@@ -120,7 +128,11 @@ WHEN: dict[str, Callable[[Mapping[str, Any]], bool]] = {
     "traces": lambda values: _get(values, "function.tracing", "PassThrough") == "Active",
     "vpc": lambda values: _get(values, "function.vpc", None) is not None,
     "senders": lambda values: bool(_get(values, "delivery.accounts", [])),
-    "reads": lambda values: _get(values, "function.hook.read_objects", False),
+    "hook reads": lambda values: _get(values, "function.hook.read_objects", False),
+    "backfill": lambda values: _get(values, "backfill.create", False),
+    "reads": lambda values: (
+        _get(values, "function.hook.read_objects", False) or _get(values, "backfill.create", False)
+    ),
 }
 
 
@@ -131,6 +143,9 @@ def _names(values: Mapping[str, Any]) -> dict[str, str]:
     bucket = f"arn:aws:s3:::{_get(values, 'bucket.name', default_bucket)}"
     function = f"{prefix}S3ToDynamoProcessor"
     buckets = [bucket, *(f"arn:aws:s3:::{name}" for name in _get(values, "delivery.buckets", []))]
+    # Whoever names a bucket for jobs has inventories there, at a place of their own.
+    jobs = f"arn:aws:s3:::{_get(values, 'backfill.bucket', bucket.removeprefix('arn:aws:s3:::'))}"
+    written = f"{jobs}/batch-operations/{function}/*"
     log_group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/lambda/{function}"
     return {
         "region": REGION,
@@ -144,6 +159,10 @@ def _names(values: Mapping[str, Any]) -> dict[str, str]:
         "the default event bus": f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default",
         "each sender": " and ".join(
             f"arn:aws:iam::{each}:root" for each in _get(values, "delivery.accounts", [])
+        ),
+        "the written objects of jobs": written,
+        "the readable objects of jobs": (
+            f"{jobs}/*" if _get(values, "backfill.bucket", None) else written
         ),
         "the table": f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{prefix}S3ObjectEvents",
         "the function": f"{FUNCTIONS}:{function}",
@@ -275,6 +294,14 @@ def test_the_role_may_do_what_is_written_and_nothing_else(
 
 
 @each_configuration
+def test_a_jobs_role_may_do_what_is_written_and_nothing_else(
+    planned: Planned, values: dict[str, Any]
+) -> None:
+    policy = planned.resources.get(JOBS, {}).get("policy", '{"Statement": []}')
+    assert _all(json.loads(policy)["Statement"]) == _expected(table("jobs"), values)
+
+
+@each_configuration
 def test_a_key_made_here_is_all_that_the_roles_policy_waits_for(
     planned: Planned, values: dict[str, Any]
 ) -> None:
@@ -312,7 +339,7 @@ def test_no_other_resource_carries_a_policy(planned: Planned, values: dict[str, 
         for attribute, value in attributes.items()
         if isinstance(value, str) and '"Statement"' in value
     }
-    assert carrying - {f"{ROLE} policy"} <= set(CARRIERS.values())
+    assert carrying - {f"{ROLE} policy", f"{JOBS} policy"} <= set(CARRIERS.values())
     assert not [
         address
         for address in planned.resources
@@ -320,6 +347,7 @@ def test_no_other_resource_carries_a_policy(planned: Planned, values: dict[str, 
         and address.partition("[")[0]
         not in {
             ROLE,
+            JOBS.partition("[")[0],
             "bucket.aws_s3_bucket_policy.this",
             "topic.aws_sns_topic_policy.this",
             "key.aws_kms_key_policy.this",
@@ -330,7 +358,7 @@ def test_no_other_resource_carries_a_policy(planned: Planned, values: dict[str, 
     ]
 
 
-@pytest.mark.parametrize("name", ["role", "resources"])
+@pytest.mark.parametrize("name", TABLES)
 def test_every_line_gives_a_reason_a_page_of_aws_and_words_that_are_explained(name: str) -> None:
     for row in table(name):
         assert row["why"], row
@@ -343,7 +371,7 @@ def test_the_explained_words_are_the_ones_that_count() -> None:
     assert words() == set(WHEN)
 
 
-@pytest.mark.parametrize("name", ["role", "resources"])
+@pytest.mark.parametrize("name", TABLES)
 def test_no_line_is_there_in_no_configuration_or_twice(name: str) -> None:
     rows = table(name)
     for row in rows:
@@ -451,7 +479,10 @@ def _every_finding(planned: Planned) -> set[tuple[str, str, str]]:
     resources = _resource_statements(planned)
     # parliament takes a trust policy, which has no resource, for a malformed one. It is compared
     # with its line above.
-    del resources["role"]
+    for trusting in ("role", "job role"):
+        resources.pop(trusting, None)
+    jobs = json.loads(planned.resources[JOBS]["policy"]) if JOBS in planned.resources else {}
+    resources["a job's role"] = jobs.get("Statement", [])
     return _findings("the role", _role_statements(planned)).union(
         *(_findings(where, statements) for where, statements in resources.items())
     )

@@ -57,7 +57,8 @@ HOOK_WRONG: dict[str, Any] = {
         "hook": HOOK | {"handler": "events.on_event", "concurrency": 0},
         "layers": [LAYER] * 5,
         "environment": {"RECORD_HOOK": "x"},
-    }
+    },
+    "backfill": {"create": True, "bucket": "s3://Reports", "role_name": "a b"},
 }
 HOOK_NO_ZIP = {"function": {"hook": HOOK | {"package": str(ROOT / "README.md")}}}
 WATCHED = (
@@ -517,6 +518,8 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("function.hook.concurrency is 0; write a whole number", **HOOK_WRONG),
         case("function.layers names 5 layers, and function.hook is one more", **HOOK_WRONG),
         case("function.environment sets RECORD_HOOK, which", **HOOK_WRONG),
+        case('backfill.bucket is "s3://Reports"; write the name of a bucket', **HOOK_WRONG),
+        case('backfill.role_name is "a b"; write 1 to 64', **HOOK_WRONG),
         case("write the path of a zip file that has python/events.py in it", **HOOK_WRONG),
         case('README.md"; write the path of a zip file that has python/enrich.py', **HOOK_NO_ZIP),
         case('hook.handler is "on_event"; write "module.function"', **HOOK_BESIDE),

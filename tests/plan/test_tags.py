@@ -27,6 +27,7 @@ def two_regions(
     """
     folder = tmp_path_factory.mktemp("regions")
     call = {"source": os.path.relpath(ROOT, folder), "dashboard": {"create": True}}
+    call["backfill"] = {"create": True}
     prefixed = {"providers": {"aws": "aws.eu"}, "name_prefix": "${each.key}-"}
     default_tags = {"tags": {"environment": "prod"}}
     tagged = {"alias": "eu", "region": "eu-central-1", "default_tags": default_tags}
@@ -57,7 +58,8 @@ def test_with_a_prefix_in_the_second_region_no_name_of_the_account_is_there_twic
         for values in two_regions.values()
         if values["type"] in GLOBAL_NAMES
     )
-    assert len(names) == 2 * len(GLOBAL_NAMES)
+    # Two roles each, and a dashboard.
+    assert len(names) == 2 * 3
     assert set(names.values()) == {1}
 
 

@@ -31,6 +31,8 @@ SAMPLES: dict[str, Any] = {
     "alarm_emails": ["ops@example.com"],
     "alarms.backlog_age": None,
     "alarms.extra_actions": [QUEUE],
+    "backfill.bucket": "inventories-of-acme",
+    "backfill.role_name": "jobs",
     "bucket.name": "uploads-of-acme",
     "bucket.access_log.bucket": "logs-of-acme",
     "bucket.eventbridge": True,
@@ -79,6 +81,7 @@ SAMPLES: dict[str, Any] = {
 # With these every attribute counts.
 SETTINGS: dict[str, Any] = {
     "alarms.health.enabled": True,
+    "backfill.create": True,
     "dashboard.create": True,
     "delivery.handover": True,
     "encryption.mode": "given",
@@ -105,6 +108,7 @@ MUST_BE_KNOWN: list[dict[str, str]] = [
         "delivery.handover": "aws_cloudwatch_event_rule.this",
     },
     {
+        "backfill.create": "aws_iam_policy_document.jobs",
         "table.stream_view_type": "aws_dynamodb_table.this",
         "topic.subscriptions.filter_policy": "aws_sns_topic_subscription.this",
     },

@@ -15,7 +15,17 @@ TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:shared"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:on-call"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
 
+ROLES: dict[str, Any] = {
+    "function": {
+        "role_name": "writer",
+        "role_path": "/teams/",
+        "permissions_boundary": BOUNDARY,
+    },
+    "backfill": {"create": True, "bucket": "inventories", "role_name": "jobs"},
+}
+
 FUNCTION = "function.aws_lambda_function.this"
+JOBS = "backfill.aws_iam_role.this[0]"
 TABLE = "table.aws_dynamodb_table.this"
 NOTIFICATION = "bucket.aws_s3_bucket_notification.this[0]"
 HEALTH = "alarms.aws_cloudwatch_composite_alarm.health[0]"
@@ -102,14 +112,12 @@ def case(
             "retention_in_days",
             90,
         ),
-        case({"function": {"role_name": "writer"}}, "role.aws_iam_role.this", "name", "writer"),
-        case({"function": {"role_path": "/teams/"}}, "role.aws_iam_role.this", "path", "/teams/"),
-        case(
-            {"function": {"permissions_boundary": BOUNDARY}},
-            "role.aws_iam_role.this",
-            "permissions_boundary",
-            BOUNDARY,
-        ),
+        case(ROLES, "role.aws_iam_role.this", "name", "writer"),
+        case(ROLES, "role.aws_iam_role.this", "path", "/teams/"),
+        case(ROLES, "role.aws_iam_role.this", "permissions_boundary", BOUNDARY),
+        case(ROLES, JOBS, "name", "jobs"),
+        case(ROLES, JOBS, "path", "/teams/"),
+        case(ROLES, JOBS, "permissions_boundary", BOUNDARY),
         case({"table": {"name": "events"}}, TABLE, "name", "events"),
         case({"table": {"write_units": 20}}, TABLE, "write_capacity", 20, variables),
         case({"table": {"write_units": 20}}, alarm("write_activity"), "threshold", 4800, variables),
@@ -573,10 +581,18 @@ def test_the_prefix_never_stands_before_a_given_name(planned: Planned) -> None:
     assert r'ALARM("a \"rule\" \\ B") OR ' in planned.resources[HEALTH]["alarm_rule"]
 
 
-@variables(name_prefix="Team_A-much-longer-than-nineteen-", bucket={"name": "short"})
+@variables(
+    name_prefix="Team_A-much-longer-than-nineteen-up-to-44xxx",
+    bucket={"name": "short"},
+    backfill={"create": True},
+)
 def test_with_a_bucket_name_the_prefix_may_be_longer(planned: Planned) -> None:
-    expected = "Team_A-much-longer-than-nineteen-S3ToDynamoProcessor"
+    expected = "Team_A-much-longer-than-nineteen-up-to-44xxxS3ToDynamoProcessor"
     assert planned.resources[FUNCTION]["function_name"] == expected
+    assert (
+        planned.resources[JOBS]["name"]
+        == "Team_A-much-longer-than-nineteen-up-to-44xxxS3-Batch-Role"
+    )
 
 
 @variables(name_prefix="a23456789-123456789")

@@ -39,6 +39,11 @@ class FaultyDynamoDB(FaultyEndpoint):
 
     def answer(self, request: Request) -> bytes:
         """Store the items; returns the answer."""
+        if "ConditionExpression" in request.payload:
+            (item,) = request.items
+            if item["objectId"]["S"] in self.items:
+                code = "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"
+                return message(400, json.dumps({"__type": code, "message": "there"}).encode())
         self.store(request.items)
         return message(
             200, b"{}" if request.operation == "PutItem" else b'{"UnprocessedItems": {}}'

@@ -1,12 +1,14 @@
 """Requests go where boto3 would send them."""
 
+from typing import Any
+
 import boto3
 import botocore.config
 import botocore.session
 import pytest
 
-import dynamodb
 import http11
+import service
 
 PARTITIONS = botocore.session.get_session().get_available_partitions()
 REGIONS = [
@@ -18,25 +20,39 @@ REGIONS = [
 
 
 @pytest.mark.parametrize("fips", [False, True], ids=["ordinary", "fips"])
-def test_every_region_of_every_partition_has_boto3_s_endpoint(fips: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "operation", "parameters"),
+    # With dots in its name, boto3 too writes the bucket into the path.
+    [("dynamodb", "PutItem", {}), ("s3", "HeadObject", {"Bucket": "a.b"})],
+    ids=["dynamodb", "s3"],
+)
+def test_every_region_of_every_partition_has_boto3_s_endpoint(
+    name: str, operation: str, parameters: dict[str, str], fips: bool
+) -> None:
     assert {"cn-north-1", "us-gov-west-1", "eu-central-1"} < set(REGIONS)
+    # The stubs know a service by its literal name only.
+    make: Any = boto3.client
     wrong = {}
     for region in REGIONS:
-        client = boto3.client(
-            "dynamodb",
+        if name == "s3" and fips and region.startswith("cn-"):
+            continue  # which S3 does not have there
+        client = make(
+            name,
             region_name=region,
             aws_access_key_id="a",
             aws_secret_access_key="b",
             # Ours has no account id in it, which boto3's may have.
             config=botocore.config.Config(
-                use_fips_endpoint=fips, account_id_endpoint_mode="disabled"
+                use_fips_endpoint=fips,
+                account_id_endpoint_mode="disabled",
+                s3={"us_east_1_regional_endpoint": "regional"},
             ),
         )
         theirs = client._ruleset_resolver.construct_endpoint(
-            client.meta.service_model.operation_model("PutItem"), {}, {}
-        ).url
+            client.meta.service_model.operation_model(operation), parameters, {}
+        ).url.removesuffix("/a.b")
         environ = {"AWS_REGION": region, "AWS_USE_FIPS_ENDPOINT": str(fips)}
-        if (ours := dynamodb.endpoint(environ)) != theirs:
+        if (ours := service.endpoint(environ, name)) != theirs:
             wrong[region] = (ours, theirs)
     assert not wrong
 
@@ -54,7 +70,12 @@ def test_every_region_of_every_partition_has_boto3_s_endpoint(fips: bool) -> Non
     ids=["common", "dynamodb's own", "empty"],
 )
 def test_a_configured_endpoint_comes_first(environ: dict[str, str], url: str) -> None:
-    assert dynamodb.endpoint(environ) == url
+    assert service.endpoint(environ) == url
+
+
+def test_s3_has_an_endpoint_of_its_own() -> None:
+    environ = {"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": "http://b"}
+    assert service.endpoint(environ, "s3") == "http://b"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import pytest
 import answer
 import dynamodb as writer
 import lambda_function
+import service
 from bench import certificate
 from tests.support.aws import faulty_dynamodb as faults
 from tests.support.aws import s3_events as s3
@@ -40,7 +41,7 @@ def many(count: int = 60) -> Any:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same waits as in production, shorter."""
-    monkeypatch.setattr(writer, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(service, "ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(writer, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(writer, "LONGEST_PAUSE_SECONDS", 0.05)
 
@@ -518,7 +519,7 @@ def test_a_fault_of_our_own_in_one_writer_is_not_taken_for_success(
 def test_a_first_address_that_takes_no_connection_leaves_time_for_the_second(
     dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "CONNECT_SECONDS", 0.6)
+    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.6)
     with socket.socket() as hole, contextlib.ExitStack() as fill:
         # A listener whose queue is full leaves further ones unanswered.
         hole.bind(("127.0.0.2", 0))
@@ -557,7 +558,7 @@ def test_a_slow_name_server_costs_nothing_of_the_time_to_connect(
         dynamodb.ended.wait(0.4)
         return real(*given)
 
-    monkeypatch.setattr(writer, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(service, "CONNECT_SECONDS", 0.3)
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     assert handle(ONE, 3000) == SUCCESS
     assert len(dynamodb.requests) == 1
@@ -701,7 +702,7 @@ def test_a_request_that_timed_out_is_not_sent_again_at_once(
 def test_a_silent_kept_connection_leaves_time_for_a_new_one(
     handle: Handle, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(service, "ANSWER_SECONDS", 60)
     handle(ONE)
     dynamodb.script.append(faults.silence)
     assert handle(s3.notification(s3.record("next")), 1500) == SUCCESS

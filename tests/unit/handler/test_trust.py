@@ -16,6 +16,7 @@ import answer
 import dynamodb as writer
 import http11
 import lambda_function
+import service
 import trust
 from bench.certificate import Authority
 from tests.support.aws import s3_events as s3
@@ -211,7 +212,7 @@ def test_a_bundle_that_can_not_be_read_is_named(
 def test_the_second_attempt_has_the_first_one_s_time_to_connect(
     stores: Stores, serve: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(service, "CONNECT_SECONDS", 1.0)
     stores.system(ANOTHER.pem)
     hold = threading.Event()
     first = ANOTHER.server("localhost")

@@ -65,8 +65,9 @@ def test_every_item_is_whole_and_has_its_source(key: str) -> None:
 
 
 def test_only_these_prices_were_not_found_in_awss_price_list() -> None:
-    elsewhere = {"cloudwatch_composites", "sns_sms", "xray_traces"}
-    assert {key for key, item in ITEMS.items() if not item.offer} == elsewhere
+    assert {key for key, item in ITEMS.items() if not item.offer} == {
+        *("cloudwatch_composites", "s3_batch_jobs", "s3_batch_objects", "sns_sms", "xray_traces")
+    }
 
 
 def test_items_of_one_pool_share_one_amount() -> None:
