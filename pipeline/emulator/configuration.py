@@ -1,14 +1,14 @@
-"""What ministack has saved beside data: how its resources are configured."""
+"""What ministack has saved: how its resources are configured, and data."""
 
+import glob
 import hashlib
 import json
 import re
 import shutil
-import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+from pipeline.emulator.process import ask
 from pipeline.emulator.saves import SAVE
 
 # What use changes, by the service that has it; the names are ministack's.
@@ -47,18 +47,37 @@ _DATA = {
 _SCOPED = ("__account_region_scoped__", "__scoped__")
 _PORT = re.compile(r"(?<=http://localhost:)\d+|(?<=http://127\.0\.0\.1:)\d+")
 _SAVE_SECONDS = 30.0
+_ABOUT_AN_OBJECT = ".meta.json"
 
 
 def save(endpoint: str) -> bool:
     """Have the emulator save all that it has; whether it did."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(f"{endpoint}{SAVE}", method="POST")  # noqa: S310 - loopback
+    # One of an older release knows no such path.
+    return ask(endpoint, "POST", SAVE, _SAVE_SECONDS) == 204
+
+
+def resources(state: Path, service: str, kind: str) -> dict[str, dict[str, Any]]:
+    """What is saved of the resources of a kind ("dynamodb", "tables"), by ministack's keys.
+
+    Raises OSError and ValueError.
+    """
+    saved = json.loads((state / f"{service}.json").read_text(encoding="utf-8"))
     try:
-        with opener.open(request, timeout=_SAVE_SECONDS) as answer:
-            # One of an older release knows no such path.
-            return bool(answer.status == 204)
-    except (OSError, HTTPException):
-        return False
+        # Account and region come first, and the key is quoted.
+        found = saved["payload"][kind]["data"].items()
+        return {key.rpartition("\0")[2].strip("'\""): value for key, value in found}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{kind} of {service} are not as expected") from error
+
+
+def objects(state: Path, bucket: str) -> int:
+    """How many objects are saved of a bucket, without those below a delete marker.
+
+    Raises OSError and ValueError.
+    """
+    found = (state / "s3").glob(f"[!.]*/{glob.escape(bucket)}/**/*{_ABOUT_AN_OBJECT}")
+    saved = (json.loads(file.read_text(encoding="utf-8")) for file in found)
+    return sum(not about.get("is_delete_marker") for about in saved)
 
 
 def digest(state: Path) -> str:

@@ -93,14 +93,13 @@ def ensure(
 
 def _to_apply(folder: Path, kept: lab.Kept) -> str:
     """Why Terraform must apply the module to a lab that runs; empty where all is as it was."""
-    # Without outputs it was destroyed by hand.
-    if not kept.module or not root.outputs(folder):
-        return "To be sure that nothing is missing"
-    if kept.module != fingerprint(folder / "root"):
+    if kept.module and kept.module != fingerprint(folder / "root"):
         return "The module has changed"
-    if kept.configuration != lab.configured(folder, kept.endpoint):
-        return "Something in the emulator was changed by hand"
-    return ""
+    has = lab.configured(folder, kept.endpoint)
+    # Without outputs it was destroyed by hand.
+    if not (kept.module and kept.configuration and has and root.outputs(folder)):
+        return "To be sure that nothing is missing"
+    return "" if has == kept.configuration else "Something in the emulator was changed by hand"
 
 
 def _make(folder: Path, port: int | None, console: Console, seconds: Seconds) -> tuple[bool, str]:

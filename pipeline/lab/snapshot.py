@@ -71,7 +71,9 @@ def keep(folder: Path, provider: str) -> None:
     with contextlib.suppress(OSError, ValueError, RecursionError):
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _temporary(place.parent) as new:
-            shutil.copytree(folder / "state", new / "state")
+            # What is being saved just now comes and goes.
+            ignored = shutil.ignore_patterns("*.tmp")
+            shutil.copytree(folder / "state", new / "state", ignore=ignored)
             configuration.empty(new / "state")
             text = (folder / "root" / _STATE).read_text(encoding="utf-8")
             own = f'"{_escaped(root.source(folder))}/'
