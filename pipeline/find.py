@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 
 from pipeline.deployed import aws
-from pipeline.deployed.target import SETTABLE, NotYetError, Target
+from pipeline.deployed.target import APPLY, SETTABLE, NotYetError, Target
 from pipeline.emulator.process import client_environment, point_this_process_at
 from pipeline.errors import PipelineError
 from pipeline.lab import folder as lab_folder
@@ -63,6 +63,7 @@ def find(
     if len(flags) > 2:
         raise PipelineError(f"{' and '.join(flags[::2])} both name a stack: give one of them.")
     found: Mapping[str, Any] = {}
+    apply = APPLY
     if root is not None:
         origin = f"The Terraform root {root}"
         found = _parsed(ask_root(root, "its outputs", "output", "-json", "-no-color"), origin)
@@ -79,6 +80,7 @@ def find(
         lab = lab or LAB
         origin = f"The lab in {lab}"
         found = _of_lab(lab)
+        apply = f"run `{lab_folder.command('lab up', lab)}`"
     if origin != "--set":
         found = _choose(found, output, origin)
     if output is not None:
@@ -86,7 +88,7 @@ def find(
     for name, value in by_hand.items():
         flags += ["--set", f"{name}={value}"]
     outputs = {**found, **by_hand}
-    return Target(outputs, origin, tuple(flags), _region(outputs, origin))
+    return Target(outputs, origin, tuple(flags), _region(outputs, origin), apply)
 
 
 def _pair(text: str) -> tuple[str, str]:

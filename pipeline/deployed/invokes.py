@@ -28,6 +28,10 @@ _FAILED = re.compile(
 # `[ERROR] ValueError: text`, with the traceback below, or `<time> <id> Task timed out after …`.
 _TEXT_ERROR = re.compile(r"(?:\[(?:ERROR|CRITICAL)\]|.*(?=Task timed out))\s*(\S.*)")
 _TEXT_LEVEL = re.compile(r"\[([A-Z]+)\]")
+# Lambda's own lines, in both formats.
+_LAMBDAS = re.compile(
+    r"(?:INIT_START|START|END|REPORT|EXTENSION|LOGS) |\{.*\"type\": ?\"platform\."
+)
 _MAX_LINES = 60
 _MAX_TEXT = 4000
 # AWS's have 36 characters; emulators and people make others.
@@ -92,6 +96,33 @@ class Invoke:
             elif match := _TEXT_ERROR.match(text):
                 found = match[1]
         return found
+
+    @property
+    def traceback(self) -> tuple[str, ...]:
+        """The lines of the last exception's traceback, the exception itself last."""
+        found: list[str] = []
+        raising = False
+        for _, _, text in self.lines:
+            document = json_object(text)
+            stack = (document or {}).get("stackTrace")
+            if isinstance(stack, list):
+                found = [line for part in stack for line in text_of(part).splitlines()]
+                found.append(_error(document or {}))
+            if document is not None:
+                continue
+            for line in text.splitlines():
+                if line.startswith(_TRACEBACK):
+                    found, raising = [], True
+                elif raising and line.strip():
+                    found.append(line)
+                    raising = line.startswith((" ", "\t"))
+        return tuple(found)
+
+    @property
+    def printed(self) -> tuple[str, ...]:
+        """What the function itself logged, without Lambda's own lines."""
+        texts = (text for _, _, text in self.lines if not _LAMBDAS.match(text))
+        return tuple(line for text in texts for line in text.splitlines() if line.strip())
 
     @property
     def failing(self) -> bool:

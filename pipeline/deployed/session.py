@@ -7,7 +7,7 @@ from typing import Any
 from botocore.config import Config
 
 from pipeline.deployed import aws
-from pipeline.deployed.target import Target
+from pipeline.deployed.target import APPLY, Target
 from pipeline.errors import PipelineError
 
 # A stage that does not answer must not delay the others for long.
@@ -29,7 +29,7 @@ class DriftError(FailingError):
     """A stage is not as Terraform made it; `what` is the sentence so far, without a full stop."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what}: run `terraform apply` in the stack's root, which puts it back.")
+        super().__init__(f"{what}: {APPLY}, which puts it back.")
 
 
 class NotCheckedError(Exception):

@@ -41,20 +41,24 @@ class _Name:
         return target.text(self._name)
 
 
+APPLY = "run `terraform apply` in the stack's root"
+
+
 @dataclass(frozen=True)
 class Target:
     """A deployed pipeline: its names, and how to reach it.
 
     `outputs` are the module's by name, `origin` says where they come from and begins a sentence,
     `flags` are the options that find this pipeline again. `region` is None where neither outputs
-    nor environment have one. Reading an absent name raises PipelineError, so that a half-applied
-    stack is enough for a command that needs no more.
+    nor environment have one. `apply` says how the module is applied. Reading an absent name raises
+    PipelineError, so that a half-applied stack is enough for a command that needs no more.
     """
 
     outputs: Mapping[str, Any]
     origin: str
     flags: tuple[str, ...] = ()
     region: str | None = None
+    apply: str = APPLY
 
     bucket_name = _Name()
     table_name = _Name()

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import psutil
@@ -108,11 +107,20 @@ def emulators_in(work_dir: Path) -> list[int]:
 
 def answers(endpoint: str, seconds: float = 2.0) -> bool:
     """Whether an emulator answers there within so many seconds."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    ready = f"{endpoint}/_ministack/ready"
-    with contextlib.suppress(OSError, HTTPException), opener.open(ready, timeout=seconds):
-        return True
-    return False
+    return ask(endpoint, "GET", "/_ministack/ready", seconds) is not None
+
+
+def ask(endpoint: str, method: str, path: str, seconds: float) -> int | None:
+    """The HTTP status of an emulator's answer; None where none came within so many seconds."""
+    # Not urllib, which reads all certificates of the system first, and may ask a proxy.
+    connection = HTTPConnection(endpoint.removeprefix("http://"), timeout=seconds)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def client_environment(endpoint: str) -> dict[str, str]:

@@ -15,6 +15,8 @@ _PAUSE_SECONDS = 1.0
 _FOLLOW_UP_SECONDS = 10.0
 # Copying takes the interpreter away from requests: at most one part in twenty.
 _REST = 19
+# POST saves at once, and answers when that is done.
+SAVE = "/_lab/save"
 
 
 def keep_saving() -> None:
@@ -22,6 +24,8 @@ def keep_saving() -> None:
 
     Does nothing where ministack's environment asks for no saved state.
     """
+    import asyncio
+
     from ministack import app
     from ministack.core import persistence
 
@@ -37,6 +41,12 @@ def keep_saving() -> None:
 
     async def serve_and_note(scope: Any, receive: Any, send: Any) -> None:
         nonlocal requested_at
+        if scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", SAVE):
+            saved = requested_at is not None and await asyncio.to_thread(save_now)
+            status = 204 if saved else 503
+            await send({"type": "http.response.start", "status": status, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
         try:
             await serve(scope, receive, send)
         finally:
@@ -49,6 +59,13 @@ def keep_saving() -> None:
             ended = True
             save_all(services)
 
+    def save_now() -> bool:
+        with turn:
+            if not ended:
+                services = app._build_persistence_save_dict()
+                save_all({name: _patient(state) for name, state in services.items()})
+        return not ended
+
     def save_now_and_then() -> None:
         pause, saved_at = _PAUSE_SECONDS, 0.0
         while True:
@@ -56,11 +73,8 @@ def keep_saving() -> None:
             if requested_at is None or requested_at + _FOLLOW_UP_SECONDS < saved_at:
                 continue
             saved_at, busy = time.monotonic(), time.thread_time()
-            with turn:
-                if ended:
-                    return
-                services = app._build_persistence_save_dict()
-                save_all({name: _patient(state) for name, state in services.items()})
+            if not save_now():
+                return
             pause = max(_PAUSE_SECONDS, _REST * (time.thread_time() - busy))
 
     app.app, app.save_all = serve_and_note, save_last

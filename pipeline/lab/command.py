@@ -37,10 +37,11 @@ app = typer.Typer(
 def up(port: Port = None, work_dir: WorkDir = LAB, as_json: Json = False) -> None:
     """Make sure that a lab runs on this machine, as the module is now, and leave it running.
 
-    A lab that runs already stays, and gets what has changed in the module. A lab that was stopped,
-    or whose emulator died, comes back with its objects, records, messages and alarms: they are
-    saved every second or two, so that a crash costs the newest writes. Otherwise a new lab is made,
-    in about a minute.
+    A lab that runs already stays, and gets what has changed in the module; what was changed by hand
+    is put back. A lab that was stopped, or whose emulator died, comes back with its objects,
+    records, messages and alarms: they are saved every second or two, so that a crash costs the
+    newest writes. Otherwise a new lab is made: the first in about a minute, and ready before that;
+    later ones from a snapshot in the user's cache folder, in seconds.
     """
     from pipeline.lab import lifecycle
 

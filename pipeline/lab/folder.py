@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_type_hints
 
+from pipeline.emulator import configuration
 from pipeline.emulator.ports import free_port, is_free
 from pipeline.emulator.process import (
     PRIVATE,
@@ -51,7 +52,8 @@ class Kept:
     """A lab that outlives the command that made it; not `ready` while it is being made.
 
     `pid` is its emulator's, 0 when that was stopped on purpose; `since` when it was started, epoch
-    seconds; `module` the fingerprint of what was applied, empty while that is changing.
+    seconds; `module` the fingerprint of what was applied, empty while that is changing;
+    `configuration` the digest of what the emulator had of it then.
     """
 
     endpoint: str
@@ -60,6 +62,7 @@ class Kept:
     ready: bool
     since: float = 0.0
     module: str = ""
+    configuration: str = ""
 
 
 @contextlib.contextmanager
@@ -145,6 +148,20 @@ def saved_at(folder: Path) -> float | None:
     return max(found, default=None)
 
 
+def configured(folder: Path, endpoint: str) -> str:
+    """A digest of what the emulator has but for data, as it is now; empty where that is unknown."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        if configuration.save(endpoint):
+            return configuration.digest(folder / "state")
+    return ""
+
+
+def applied(folder: Path, kept: Kept, module: str) -> None:
+    """Note that this module is applied."""
+    has = configured(folder, kept.endpoint)
+    write_kept(folder, replace(kept, ready=True, module=module, configuration=has))
+
+
 def forget(folder: Path) -> None:
     """Delete all that a lab leaves that is gone, but for its logs."""
     for made in (*(folder / name for name in _MADE), *folder.glob(f"{PRIVATE}*")):
@@ -190,12 +207,12 @@ def running_emulator(folder: Path, port: int | None, *, keep: bool) -> Iterator[
         with emulator(folder, port=port) as running:
             yield running
         return
-    applied = fingerprint(folder / "root")
+    module = fingerprint(folder / "root")
     with _detached_emulator(folder, port) as running:
         unfinished = Kept(running.endpoint, running.port, running.pid, False, time.time())
         write_kept(folder, unfinished)
         yield running
-        write_kept(folder, replace(unfinished, ready=True, module=applied))
+        applied(folder, unfinished, module)
 
 
 @contextlib.contextmanager
@@ -222,7 +239,15 @@ def restart(folder: Path, kept: Kept, port: int | None) -> Kept:
     # After a crash, or on another port, something of what was applied may be missing.
     module = kept.module if (kept.pid, kept.port) == (0, chosen) else ""
     with _detached_emulator(folder, chosen) as running:
-        restarted = Kept(running.endpoint, chosen, running.pid, True, time.time(), module)
+        restarted = Kept(
+            running.endpoint,
+            chosen,
+            running.pid,
+            True,
+            time.time(),
+            module,
+            kept.configuration,
+        )
         write_kept(folder, restarted)
     return restarted
 

@@ -1,20 +1,28 @@
 """The lab that stays: make it, bring it back, change it as the module changed, end it."""
 
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline import terminal, times
+from pipeline.emulator import configuration
 from pipeline.emulator.process import answers, client_environment, stop_detached
 from pipeline.errors import PipelineError
-from pipeline.lab import apply, root, texts
+from pipeline.lab import apply, root, snapshot, texts
 from pipeline.lab import folder as lab
 from pipeline.lab.apply import Seconds, timed
 from pipeline.paths import fingerprint
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
+
+_UPLOADS = (
+    "uploads become records from now on, after `. {env}`. Terraform goes on: its provider waits "
+    "55 s for a lifecycle."
+)
 
 
 def up(folder: Path, port: int | None, *, as_json: bool) -> int:
@@ -53,34 +61,97 @@ def start(
     Returns what was there before, whether Terraform applied anything, the emulator's URL, and how
     long it all took. Raises what `up` raises.
     """
-    seconds: Seconds = {}
     with lab.exclusive(folder):
-        was, kept = lab.look(folder)
-        if was == "died" and lab.saved_at(folder) is None:
-            terminal.note(
-                console, "The emulator died before anything was saved: this is a new lab."
-            )
-            lab.forget(folder)
-            was, kept = "none", None
-        if kept is None or not kept.ready:
-            new_lab = apply.new_lab(folder, port, console, seconds, keep=True)
-            with new_lab as (running, environment):
-                apply.run(folder, environment, console, seconds)
-            return was, True, running.endpoint, seconds
-        if was != "running":
-            kept = _bring_back(folder, was, kept, port, console, seconds)
-        elif port in (None, kept.port):
-            lab.expect_answer(folder, kept)
-        else:
-            stop = lab.command("lab down --keep-state", folder)
-            raise PipelineError(
-                f"The lab runs on port {kept.port}: stop it with `{stop}` to move it."
-            )
-        # Without outputs it was destroyed by hand.
-        as_it_was = kept.module == fingerprint(folder / "root") and root.outputs(folder)
-        if not as_it_was:
-            _apply(folder, kept, console, seconds)
-        return was, not as_it_was, kept.endpoint, seconds
+        return ensure(folder, console, port)
+
+
+def ensure(
+    folder: Path, console: Console, port: int | None = None
+) -> tuple[lab.State, bool, str, Seconds]:
+    """The same, for a command that works in the folder already."""
+    seconds: Seconds = {}
+    was, kept = lab.look(folder)
+    if was == "died" and lab.saved_at(folder) is None:
+        terminal.note(console, "The emulator died before anything was saved: this is a new lab.")
+        lab.forget(folder)
+        was, kept = "none", None
+    if kept is None or not kept.ready:
+        applied, endpoint = _make(folder, port, console, seconds)
+        return was, applied, endpoint, seconds
+    if was != "running":
+        kept = _bring_back(folder, was, kept, port, console, seconds)
+    elif port in (None, kept.port):
+        lab.expect_answer(folder, kept)
+    else:
+        stop = lab.command("lab down --keep-state", folder)
+        raise PipelineError(f"The lab runs on port {kept.port}: stop it with `{stop}` to move it.")
+    why = _to_apply(folder, kept)
+    if why:
+        apply_again(folder, kept, console, seconds, why)
+    return was, bool(why), kept.endpoint, seconds
+
+
+def _to_apply(folder: Path, kept: lab.Kept) -> str:
+    """Why Terraform must apply the module to a lab that runs; empty where all is as it was."""
+    if kept.module and kept.module != fingerprint(folder / "root"):
+        return "The module has changed"
+    has = lab.configured(folder, kept.endpoint)
+    # Without outputs it was destroyed by hand.
+    if not (kept.module and kept.configuration and has and root.outputs(folder)):
+        return "To be sure that nothing is missing"
+    return "" if has == kept.configuration else "Something in the emulator was changed by hand"
+
+
+def _make(folder: Path, port: int | None, console: Console, seconds: Seconds) -> tuple[bool, str]:
+    """A new lab; whether Terraform applied anything, and the emulator's URL."""
+    try:
+        return _new(folder, port, console, seconds, restore=True)
+    except _UnfitError as error:
+        terminal.note(console, f"The snapshot is of no use here: {error}")
+        return _new(folder, port, console, seconds, restore=False)
+
+
+class _UnfitError(PipelineError):
+    """What was restored from a snapshot can't be made what the module is now."""
+
+
+def _new(
+    folder: Path, port: int | None, console: Console, seconds: Seconds, *, restore: bool
+) -> tuple[bool, str]:
+    began = time.monotonic()
+
+    def ready(sentence: str) -> None:
+        seconds["ready"] = round(time.monotonic() - began, 2)
+        text = f"Ready after {seconds['ready']:.0f} s: {sentence}"
+        console.print(f"  [bold green]{escape(text)}[/]", soft_wrap=True)
+
+    new_lab = apply.new_lab(folder, port, console, seconds, keep=True, restore=restore)
+    with new_lab as new:
+        same = new.snapshot is not None and snapshot.is_same(new.snapshot, new.provider)
+        if same and configuration.digest(folder / "state") == lab.configured(
+            folder, new.emulator.endpoint
+        ):
+            ready("a snapshot of this module was restored.")
+            return False, new.emulator.endpoint
+        if new.snapshot is not None:
+            terminal.note(console, "A snapshot was restored; Terraform applies the difference.")
+        try:
+            with timed(seconds, "terraform apply"):
+                for event in apply.events(folder, new.environment, console, "apply"):
+                    if apply.delivers(event):
+                        ready(_UPLOADS.format(env=shlex.quote(str(folder / "env"))))
+        except PipelineError as error:
+            if new.snapshot is None:
+                raise
+            snapshot.discard(new.snapshot)
+            raise _UnfitError(str(error)) from error
+    if "ready" not in seconds:
+        ready("the difference is applied.")
+    else:
+        took = time.monotonic() - began
+        console.print(f"  [bold green]All is applied after {took:.0f} s.[/]", soft_wrap=True)
+    snapshot.keep(folder, new.provider)
+    return True, new.emulator.endpoint
 
 
 def down(folder: Path, *, keep_state: bool, as_json: bool) -> int:
@@ -130,8 +201,8 @@ def _bring_back(
     return restarted
 
 
-def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> None:
-    """Make a running lab what the module is now. Raises PipelineError."""
+def apply_again(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds, why: str) -> None:
+    """Make a running lab what the module is now; say what was put back. Raises PipelineError."""
     state = folder / "root" / "terraform.tfstate"
     if not state.exists():
         # Of a lab that was destroyed by hand it is there, and empty.
@@ -139,8 +210,10 @@ def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> 
             f"Terraform's state {state} is gone, so that nothing can be changed: put it back, or "
             f"end the lab with `{lab.command('lab down', folder)}` and make a new one."
         )
-    why = "The module has changed" if kept.module else "To be sure that nothing is missing"
     terminal.heading(console, f"{why}: Terraform applies it again")
+    # It takes boto3, which takes long to load.
+    from pipeline.lab import code
+
     lab.write_kept(folder, replace(kept, module=""))
     environment = terraform_environment(folder) | client_environment(kept.endpoint)
     again = lab.command("lab up", folder)
@@ -148,7 +221,13 @@ def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> 
         # The module may have come to have more parts.
         terraform.init(folder / "root", environment)
         now = fingerprint(folder / "root")
-        apply.run(folder, environment, console, seconds)
+        done = apply.run(folder, environment, console, seconds)
+        # Terraform compares the package with the one that it applied, not with what is there.
+        for name in code.put_back(folder, kept.endpoint):
+            terminal.note(console, f"put back the code of {name}")
+            done += 1
+        if not done:
+            terminal.note(console, "All of the lab is as Terraform made it.")
     except (KeyboardInterrupt, SystemExit):
         terminal.note(console, f"Interrupted: the lab runs on, half changed; go on with `{again}`.")
         raise
@@ -157,7 +236,7 @@ def _apply(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -> 
             f"{error}\nThe lab runs on, perhaps half changed: fix that and run `{again}`, or end "
             f"it with `{lab.command('lab down', folder)}`."
         ) from error
-    lab.write_kept(folder, replace(kept, module=now))
+    lab.applied(folder, kept, now)
 
 
 def _stop(folder: Path, was: lab.State, kept: lab.Kept, console: Console) -> None:

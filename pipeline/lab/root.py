@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ def write(folder: Path) -> Path:
     root = folder / "root"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    source = hcl_string(os.path.relpath(ROOT, root.resolve()))
-    text = _MAIN.read_text(encoding="utf-8").replace('"../.."', source)
+    text = _MAIN.read_text(encoding="utf-8").replace('"../.."', hcl_string(source(folder)))
     (root / "main.tf").write_text(text, encoding="utf-8")
     return root
+
+
+def source(folder: Path) -> str:
+    """The path from the root of the lab in `folder` to the module."""
+    return os.path.relpath(ROOT, (folder / "root").resolve())
 
 
 def outputs(folder: Path) -> dict[str, Any]:
@@ -32,10 +37,28 @@ def outputs(folder: Path) -> dict[str, Any]:
 
     Empty where nothing was applied. Raises PipelineError where the state can't be read.
     """
+    return _read(folder, lambda state: {n: o["value"] for n, o in state["outputs"].items()})
+
+
+def functions(folder: Path) -> dict[str, dict[str, Any]]:
+    """What Terraform applied of each function, by its name; raises as `outputs` does."""
+
+    def found(state: Any) -> dict[str, dict[str, Any]]:
+        attributes = [
+            instance["attributes"]
+            for resource in state["resources"]
+            if (resource["mode"], resource["type"]) == ("managed", "aws_lambda_function")
+            for instance in resource["instances"]
+        ]
+        return {each["function_name"]: each for each in attributes}
+
+    return _read(folder, found)
+
+
+def _read[T](folder: Path, wanted: Callable[[Any], dict[str, T]]) -> dict[str, T]:
     file = folder / "root" / "terraform.tfstate"
     try:
-        state = json.loads(file.read_text(encoding="utf-8"))
-        return {name: output["value"] for name, output in state["outputs"].items()}
+        return wanted(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from pipeline import terminal, times
-from pipeline.deployed import aws, failure_queue
 from pipeline.deployed.target import Target
-from pipeline.emulator.process import client_environment, point_this_process_at
+from pipeline.emulator import configuration
+from pipeline.errors import PipelineError
 from pipeline.lab import folder as lab
 from pipeline.lab import root
 from pipeline.paths import fingerprint
+
+_KINDS = {"dynamodb": "tables", "sqs": "queues", "cloudwatch": "alarms"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ def look(folder: Path) -> Status:
     if state != "running":
         return Status(state, str(folder), saved=saved, module=module)
     lab.expect_answer(folder, kept)
-    point_this_process_at(client_environment(kept.endpoint))
-    # Not `up`, which looks for changes of the module only.
-    again = f"run `terraform apply` in {folder / 'root'}, after `. {folder / 'env'}`"
+    # An emulator of an older release can't; what it saved is two seconds old at most.
+    configuration.save(kept.endpoint)
+    again = f"run `{lab.command('lab up', folder)}`"
     found = Target(root.needed(folder)[0], f"The lab in {folder}")
     return Status(
         state,
@@ -79,31 +81,37 @@ def look(folder: Path) -> Status:
         saved,
         module,
         str(folder / "env"),
-        _contents(found, again),
+        _contents(found, folder / "state", again),
     )
 
 
-def _contents(found: Target, again: str) -> dict[str, Any]:
-    bucket, table, queue = found.bucket_name, found.table_name, found.failure_queue_url
+def _contents(found: Target, state: Path, again: str) -> dict[str, Any]:
+    """What is in the lab, as its emulator saved it: to ask each service takes three times as long.
 
-    def pages(service: str, operation: str, **arguments: Any) -> Any:
-        return aws.client(service).get_paginator(operation).paginate(**arguments)
-
-    with aws.asking(f"the bucket {bucket}", again):
-        listed = pages("s3", "list_objects_v2", Bucket=bucket)
-        objects = sum(page["KeyCount"] for page in listed)
-    with aws.asking(f"the table {table}", again):
-        scanned = pages("dynamodb", "scan", TableName=table, Select="COUNT")
-        records = sum(page["Count"] for page in scanned)
-    with aws.asking("the failure queue", again):
-        failed = sum(failure_queue.depth(aws.client("sqs"), queue))
-    with aws.asking("the alarms", again):
-        described = pages("cloudwatch", "describe_alarms", AlarmNames=list(found.alarm_names))
-        states = Counter(
-            alarm["StateValue"] for page in described for alarm in page["MetricAlarms"]
-        )
-    alarms = dict(sorted(states.items()))
-    return {"objects": objects, "records": records, "failed": failed, "alarms": alarms}
+    Raises PipelineError.
+    """
+    queue = found.failure_queue_url.rpartition("/")[2]
+    try:
+        objects = configuration.objects(state, found.bucket_name)
+        saved = {
+            kind: configuration.resources(state, service, kind) for service, kind in _KINDS.items()
+        }
+        # A queue's key is its URL.
+        queues = {url.rpartition("/")[2]: each for url, each in saved["queues"].items()}
+        return {
+            "objects": objects,
+            "records": sum(map(len, saved["tables"][found.table_name]["items"].values())),
+            "failed": len(queues[queue]["messages"]),
+            "alarms": dict(
+                sorted(Counter(saved["alarms"][n]["StateValue"] for n in found.alarm_names).items())
+            ),
+        }
+    except KeyError as error:
+        raise PipelineError(f"The lab has no {error.args[0]} any more: {again}.") from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise PipelineError(
+            f"What is in {state} can't be read ({error!s:.200}): {again}."
+        ) from error
 
 
 def _print(console: Console, folder: Path, status: Status) -> None:

@@ -115,6 +115,7 @@ def next_steps(
     ours = {
         "console": "watch it on a page: drop a file, see it travel",
         "tail": "follow uploads, records, failures and alarms in one stream",
+        "lab dev": "run the handler or a hook each time that you save it",
         "verify": "check that every part does what it should",
         "load": "upload many files, and count their records",
         "replay": "look into the failure queue, and put it through again",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.console import Console
 from rich.text import Text
 
 from pipeline import terminal, times
@@ -21,6 +22,7 @@ from pipeline.deployed.target import Target
 _COLOURS = {
     "upload": "cyan",
     "record": "green",
+    "invoke": "green",
     "error": "yellow",
     "failure": "bold red",
     "alarm": "bold magenta",
@@ -29,45 +31,74 @@ _COLOURS = {
 
 @dataclass(frozen=True)
 class News:
-    """Something that happened, at epoch milliseconds; `about` is for programs."""
+    """Something that happened, at epoch milliseconds; `about` is for programs.
+
+    `lines` are what else is known of an invoke: a traceback, or what it printed.
+    """
 
     at: float
     kind: str
     text: str
     about: Mapping[str, Any]
+    lines: tuple[str, ...] = ()
 
 
 def run(target: Target, *, as_json: bool) -> None:
     """Print what happens until Ctrl-C. Raises PipelineError where something can't be read."""
     session, console = connect(target), terminal.console()
-    queue, states = _Queue(), _States()
-    readers = [
-        Reader(_records(NewRecords(session)), 0.2, 1.0),
-        Reader(_errors(LogReader(time.time())), 0.4, 2.0),
-        Reader(queue.new, 1.0, 10.0),
-        Reader(states.new, 2.0, 15.0),
-    ]
-    counts = Counter[str](dict.fromkeys(_COLOURS, 0))
-    # What was there before is known, and no news.
-    list(queue.new(session))
-    list(states.new(session))
-    waiting = len(queue.known)
-    terminal.aside(f"{target.origin}: {waiting} in the failure queue; alarms {states.summary}.")
+    stream = Stream(session)
+    terminal.aside(f"{target.origin}: {stream.before}.")
+    with terminal.last_line(lambda: f"{stream.summary}."):
+        for news in stream.news(terminal.wait):
+            if as_json:
+                about = {"kind": news.kind, "time": times.iso_ms(news.at)}
+                terminal.print_json_line(about | dict(news.about))
+            else:
+                show(console, news)
 
-    def summary() -> str:
-        return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts.items())
 
-    with terminal.last_line(lambda: f"{summary()}."):
-        for found in follow(session, readers, terminal.wait):
-            for news in sorted(found, key=lambda each: each.at):
-                counts[news.kind] += 1
-                if as_json:
-                    about = {"kind": news.kind, "time": times.iso_ms(news.at)}
-                    terminal.print_json_line(about | dict(news.about))
-                    continue
-                head = Text(times.local_ms(news.at))
-                head.append(f"  {news.kind:7}", style=_COLOURS[news.kind])
-                terminal.entry(console, head, news.text)
+def show(console: Console, news: News) -> None:
+    """Print a line of it."""
+    head = Text(times.local_ms(news.at))
+    head.append(f"  {news.kind:7}", style=_COLOURS[news.kind])
+    terminal.entry(console, head, news.text)
+
+
+class Stream:
+    """All that happens in a pipeline from now on.
+
+    `before` says what there is to know of before.
+    """
+
+    def __init__(self, session: Session, *, every: bool = False) -> None:
+        """`every`: each invoke that raised nothing is news, too. Raises PipelineError."""
+        self._session = session
+        queue, states = _Queue(), _States()
+        self._readers = [
+            Reader(_records(NewRecords(session)), 0.2, 1.0),
+            Reader(_invokes(LogReader(time.time()), every), 0.4, 2.0),
+            Reader(queue.new, 1.0, 10.0),
+            Reader(states.new, 2.0, 15.0),
+        ]
+        kinds = [kind for kind in _COLOURS if every or kind != "invoke"]
+        self._counts = Counter[str](dict.fromkeys(kinds, 0))
+        # What was there before is known, and no news.
+        list(queue.new(session))
+        list(states.new(session))
+        self.before = f"{len(queue.known)} in the failure queue; alarms {states.summary}"
+
+    def news(self, wait: Callable[[float], None]) -> Iterator[News]:
+        """What happens, as it does; `wait` waits so many seconds. Raises PipelineError."""
+        for found in follow(self._session, self._readers, wait):
+            for each in sorted(found, key=lambda each: each.at):
+                self._counts[each.kind] += 1
+                yield each
+
+    @property
+    def summary(self) -> str:
+        """How much there was of each kind."""
+        counts = self._counts.items()
+        return ", ".join(f"{count} {kind}{'s' * (count != 1)}" for kind, count in counts)
 
 
 def _records(written: NewRecords) -> Callable[[Session], Iterator[News]]:
@@ -86,19 +117,28 @@ def _records(written: NewRecords) -> Callable[[Session], Iterator[News]]:
     return new
 
 
-def _errors(log: LogReader) -> Callable[[Session], Iterator[News]]:
+def _invokes(log: LogReader, every: bool) -> Callable[[Session], Iterator[News]]:
     def new(session: Session) -> Iterator[News]:
         for invoke in log.new(session):
             if not invoke.failing:
+                if every:
+                    yield News(
+                        invoke.at,
+                        "invoke",
+                        f"{invoke.milliseconds or 0:,.0f} ms",
+                        {},
+                        invoke.printed,
+                    )
                 continue
-            about = {"requestId": invoke.request}
+            about: dict[str, str | None] = {"requestId": invoke.request}
             for each in invoke.not_stored:
                 own = {**about, "key": each.key, "objectId": each.object_id, "reason": each.reason}
                 name = each.key or "an event without key"
                 yield News(invoke.at, "error", f"{name}: {each.reason}", own)
             if not invoke.not_stored:
                 reason = invoke.reason or f"{invoke.level} in the log of {invoke.request}"
-                yield News(invoke.at, "error", reason, {**about, "key": None, "reason": reason})
+                own = {**about, "key": None, "reason": reason}
+                yield News(invoke.at, "error", reason, own, invoke.traceback)
 
     return new
 

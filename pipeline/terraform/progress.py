@@ -12,6 +12,7 @@ from pipeline.terraform.run import Event
 def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[Event]:
     """Show Terraform's events as they come, and pass each on."""
     started: list[str] = []
+    drifted = set[str]()
     total, done, doing = 0, 0, title
     with bar(console) as shown:
         task = shown.add_task(title, total=0)
@@ -21,6 +22,8 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
             label = escape(event.address.removeprefix("module.pipeline.").removeprefix("module."))
             if event.kind == "planned_change":
                 total += 1
+            elif event.kind == "resource_drift":
+                drifted.add(label)
             elif event.kind == "apply_start":
                 started.append(label)
             elif event.kind == "warning":
@@ -30,8 +33,10 @@ def follow(console: Console, title: str, events: Iterable[Event]) -> Generator[E
                 line = f"  [red]failed[/]  {label}"
                 if event.kind == "apply_complete":
                     done += 1
-                    verbs = {"create": "made", "delete": "destroyed"}
+                    verbs = {"create": "made", "delete": "destroyed", "update": "changed"}
                     verb = verbs.get(event.action, event.action)
+                    if label in drifted and event.action != "delete":
+                        verb = "put back"
                     line = f"  {verb} {label} in {event.seconds:.0f} s"
                 console.print(line, soft_wrap=True)
             if started:

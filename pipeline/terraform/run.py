@@ -42,10 +42,10 @@ _PLAIN = ("-input=false", "-no-color")
 class Event:
     """One thing that Terraform reported while it applied or destroyed.
 
-    `kind` is Terraform's type of message (`planned_change`, `apply_start`, `apply_complete`,
-    `apply_errored`), or `error` or `warning`, of which `text` is a sentence. `address` and `action`
-    (`create`, `update`, `delete`, …) name the resource, `identifier` is its id once it has one,
-    `seconds` how long it has taken so far.
+    `kind` is Terraform's type of message (`resource_drift`, `planned_change`, `apply_start`,
+    `apply_complete`, `apply_errored`), or `error` or `warning`, of which `text` is a sentence.
+    `address` and `action` (`create`, `update`, `delete`, …) name the resource, `identifier` is its
+    id once it has one, `seconds` how long it has taken so far.
     """
 
     kind: str
@@ -277,7 +277,7 @@ def _of_message(message: Any) -> Event | None:
             diagnostic = message["diagnostic"]
             address = str(diagnostic.get("address", ""))
             return Event(diagnostic["severity"], address, text=sentence(diagnostic, address))
-        case "planned_change" as kind:
+        case "planned_change" | "resource_drift" as kind:
             change = message["change"]
             return Event(kind, change["resource"]["addr"], change["action"])
         case "apply_start" | "apply_complete" | "apply_errored" as kind:

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.deployed import aws
 from pipeline.deployed.session import FailingError, NotCheckedError, Session
+from pipeline.deployed.target import APPLY
 from pipeline.errors import PipelineError
 from pipeline.verify import access_log, alerting, path
 
@@ -75,6 +76,7 @@ def examine(session: Session, name: str, check: Check) -> Step:
         verdict, message = "unknown", str(error)
     except (ClientError, BotoCoreError) as error:
         verdict, message = refused(session, name, error)
+    message = message.replace(APPLY, session.target.apply)
     return Step(name, verdict, message, round(time.monotonic() - began, 3))
 
 
@@ -89,5 +91,5 @@ def refused(
             kind = output.rpartition("_")[0].replace("_", " ")
             thing = f"the {kind} {session.target.outputs.get(output)}"
             break
-    fix = "run `terraform apply` in the stack's root, and see that it goes through"
+    fix = f"{APPLY}, and see that it goes through"
     return "failing" if aws.is_gone(error) else "unknown", aws.sentence(error, thing, fix)

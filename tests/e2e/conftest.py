@@ -162,14 +162,21 @@ def accepted(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> acceptin
 
 
 @pytest.fixture(scope="session")
-def labs(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> Callable[[str], kept.Kept]:
+def original(tmp_path_factory: pytest.TempPathFactory) -> kept.Original:
+    """The lab of which all others are copies."""
+    return kept.Original(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def labs(
+    tmp_path_factory: pytest.TempPathFactory, owner: Owner, original: kept.Original
+) -> Callable[[str], kept.Kept]:
     """A lab by name: made once for all workers, stopped, and copied."""
-    made = kept.Original(tmp_path_factory.getbasetemp())
     place = tmp_path_factory.mktemp("labs")
 
     def named(name: str) -> kept.Kept:
         owner.callback(kept.down, place / name)
-        return made.copy(place / name)
+        return original.copy(place / name)
 
     return named
 

@@ -42,7 +42,12 @@ def start(
     work_dir: Path, *arguments: str, command: str = "lab demo", **variables: str
 ) -> "subprocess.Popen[str]":
     place = work_dir.parent
-    own = {"TMPDIR": str(place / "tmp"), "HOME": str(place / "home"), "COLUMNS": "60"}
+    own = {
+        "TMPDIR": str(place / "tmp"),
+        "HOME": str(place / "home"),
+        "XDG_CACHE_HOME": str(place / "home/.cache"),
+        "COLUMNS": "60",
+    }
     return subprocess.Popen(
         [
             sys.executable,
@@ -115,6 +120,9 @@ def test_the_demo_shows_every_step_keeps_the_lab_and_down_ends_it(work_dir: Path
         ["sh", "-c", script, str(work_dir)], capture_output=True, text=True, check=False
     )
     assert planned.returncode == 0, planned.stdout + planned.stderr
+    # The demo's threshold went with the demo.
+    assert "threshold" not in (work_dir / "root" / "main.tf").read_text()
+    assert not list((work_dir / "root").glob("demo*"))
 
     status, out, err = finish(start(work_dir, "--all", command="replay", **hostile))
     assert status == 0, err

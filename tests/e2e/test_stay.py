@@ -3,12 +3,14 @@
 The tests share one lab, in which each leaves a lab that runs; the last one ends it.
 """
 
+import io
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +124,7 @@ def test_a_lab_that_was_stopped_comes_back_as_it_was_and_works(lab: Lab) -> None
     lab.upload(ODD)
     message = {"QueueUrl": lab.name("failure_queue_url"), "MessageBody": "{}"}
     lab.client("sqs").send_message(**message)
-    lab.measure("ConsumedWriteCapacityUnits", 1000)
+    lab.measure("ConsumedWriteCapacityUnits", 2000)
     until(lambda: lab.alarm(ACTIVITY)["StateValue"] == "ALARM")
     before = lab.now, lab.objects(), lab.records()
 
@@ -176,7 +178,8 @@ def test_a_lab_whose_emulator_was_killed_comes_back_on_another_port_if_its_own_i
 
 def test_up_applies_what_has_changed_since_and_again_if_it_was_killed(lab: Lab) -> None:
     main = lab.folder / "root" / "main.tf"
-    main.write_text(main.read_text().replace("threshold = 20", "threshold = 21"))
+    alarms = "alarms = { write_activity = { threshold = 21 } }\n  bucket ="
+    main.write_text(main.read_text().replace("bucket =", alarms, 1))
     assert "changed since" in lab.run("status")
     with kept.start("lab", "up", "--work-dir", str(lab.folder)) as process:
         read_until(process.stdout, "The module has changed: Terraform applies it again")
@@ -184,6 +187,51 @@ def test_up_applies_what_has_changed_since_and_again_if_it_was_killed(lab: Lab) 
     assert "Terraform applies it again" in lab.run("up")
     assert lab.alarm(ACTIVITY)["Threshold"] == 21
     assert "as it was applied" in lab.run("status")
+
+
+def test_up_puts_back_and_names_what_was_changed_by_hand_and_use_is_no_change(lab: Lab) -> None:
+    lab.upload("before the drift")
+    lab.measure("WriteThrottleEvents", 1)
+    assert "Terraform applies it again" not in lab.run("up")
+
+    function = {"FunctionName": lab.name("function_name")}
+    own = io.BytesIO()
+    with zipfile.ZipFile(own, "w") as archive:
+        archive.writestr("lambda_function.py", "def lambda_handler(event, context):\n    pass\n")
+    client = lab.client("lambda")
+    applied = client.get_function_configuration(**function)
+    client.update_function_code(**function, ZipFile=own.getvalue())
+    client.update_function_configuration(**function, Environment={"Variables": {}})
+
+    printed = lab.run("up")
+    assert "Something in the emulator was changed by hand" in printed
+    assert "put back function.aws_lambda_function.this" in printed
+    assert f"put back the code of {function['FunctionName']}" in printed
+    now = client.get_function_configuration(**function)
+    assert [now[name] for name in ("CodeSha256", "Environment")] == [
+        applied[name] for name in ("CodeSha256", "Environment")
+    ]
+    lab.upload("after the drift")
+    assert "Terraform applies it again" not in lab.run("up")
+
+
+def test_a_new_lab_is_restored_from_the_snapshot_of_the_first_and_works(
+    staying: Path, original: kept.Original, tmp_path: Path
+) -> None:
+    # The lab that is copied was new, too.
+    folder = tmp_path / "restored"
+    with kept.start("lab", "up", "--work-dir", str(folder), **original.cache) as process:
+        out, err = process.communicate(timeout=900)
+    try:
+        assert process.returncode == 0, err
+        assert "a snapshot of this module was restored." in out
+        assert "terraform apply " not in out
+        restored = Lab(folder)
+        assert restored.objects() == restored.records() == set()
+        restored.upload("restored")
+        restored.plan()
+    finally:
+        kept.down(folder)
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:

@@ -53,9 +53,9 @@ def start(*arguments: str, **variables: str) -> "subprocess.Popen[str]":
     )
 
 
-def up(folder: Path, *arguments: str) -> Kept:
+def up(folder: Path, *arguments: str, **variables: str) -> Kept:
     """Make a lab in `folder` that stays, or bring it back."""
-    _run("up", folder, *arguments)
+    _run("up", folder, *arguments, **variables)
     kept = read_kept(folder)
     assert kept is not None
     return Kept(folder, client_environment(kept.endpoint), root.needed(folder)[0])
@@ -71,6 +71,8 @@ class Original:
         # As deep as the copies, whose path to the module is relative.
         self._folder = shared / "original" / "lab"
         self._folder.parent.mkdir(parents=True, exist_ok=True)
+        # Where its snapshot is; not the user's, which an older run may have filled.
+        self.cache = {"XDG_CACHE_HOME": str(self._folder.parent / "cache")}
 
     def copy(self, folder: Path) -> Kept:
         """A lab in `folder` as this one was, on a port of its own."""
@@ -78,15 +80,15 @@ class Original:
             fcntl.flock(made, fcntl.LOCK_EX)
             # By now, and not when it was opened.
             if not os.fstat(made.fileno()).st_size:
-                up(self._folder)
+                up(self._folder, **self.cache)
                 _run("down", self._folder, "--keep-state")
                 made.write("whole")
         shutil.copytree(self._folder, folder, symlinks=True)
         return up(folder, "--port", str(free_port()))
 
 
-def _run(command: str, folder: Path, *arguments: str) -> None:
-    process = start("lab", command, "--work-dir", str(folder), *arguments)
+def _run(command: str, folder: Path, *arguments: str, **variables: str) -> None:
+    process = start("lab", command, "--work-dir", str(folder), *arguments, **variables)
     _, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
 

@@ -306,3 +306,40 @@ def test_each_attempt_of_lambdas_is_counted() -> None:
     attempt = (f"START RequestId: {ONE} Version: $LATEST", TRACEBACK[-1])
     (invoke,) = Invokes().add(line(text, number) for number, text in enumerate(attempt * 3))
     assert (invoke.attempts, invoke.ended, invoke.reported) == (3, True, 300)
+
+
+def test_the_traceback_of_the_last_exception_is_known_in_both_formats() -> None:
+    text = Invoke(ONE)
+    for line in (
+        "START RequestId: x",
+        "Traceback (most recent call last):",
+        '  File "app.py", line 2, in handler',
+        "    f()",
+        "ValueError: boom",
+        "END RequestId: x",
+    ):
+        text.add(1, line, None)
+    assert text.traceback == ('  File "app.py", line 2, in handler', "    f()", "ValueError: boom")
+    document = {
+        "level": "ERROR",
+        "errorType": "ValueError",
+        "errorMessage": "boom",
+        "stackTrace": ['  File "app.py", line 2, in handler\n    f()\n'],
+    }
+    in_json = Invoke(ONE)
+    in_json.add(1, json.dumps(document), document)
+    assert in_json.traceback == text.traceback
+    assert Invoke(ONE).traceback == ()
+
+
+def test_what_the_function_printed_is_told_from_lambdas_own_lines() -> None:
+    invoke = Invoke(ONE)
+    report = {"type": "platform.report", "record": {}}
+    for line, document in (
+        ("START RequestId: x Version: $LATEST", None),
+        ("understood\nall of it\n", None),
+        ("REPORT RequestId: x\tDuration: 1 ms", None),
+        (json.dumps(report), report),
+    ):
+        invoke.add(1, line, document)
+    assert invoke.printed == ("understood", "all of it")

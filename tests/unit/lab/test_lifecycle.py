@@ -100,7 +100,7 @@ def test_a_note_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_lab_whose_terraform_state_is_gone_is_not_applied_over(tmp_path: Path) -> None:
     kept = folder.Kept("http://127.0.0.1:4566", 4566, 0, True)
     with pytest.raises(PipelineError, match=r"terraform\.tfstate is gone.* put it back, or end"):
-        lifecycle._apply(tmp_path, kept, Console(file=io.StringIO()), {})
+        lifecycle.apply_again(tmp_path, kept, Console(file=io.StringIO()), {}, "Changed")
 
 
 def test_an_emulator_that_is_busy_is_waited_for(tmp_path: Path) -> None:
