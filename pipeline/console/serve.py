@@ -54,7 +54,9 @@ def run(
     listening = _listen(port)
     # 192 bits that nobody guesses.
     number, token = listening.getsockname()[1], secrets.token_urlsafe(24)
-    console = Console(found, write=write or lab is not None, largest=largest)
+    console = Console(found, write=write or lab is not None, largest=largest, lab=lab)
+    if (left := console.breaks.put_back_at_start) is not None:
+        terminal.note(output, f"An earlier page had broken something ({left}): it is put back.")
     url = f"http://{HOST}:{number}/{token}/"
     if as_json:
         print(json.dumps({"url": url, "write": console.write}), flush=True)
@@ -74,6 +76,8 @@ def run(
         console.close()
         listening.close()
     console.wait_for_replay()
+    if (broken := console.breaks.close()) is not None:
+        terminal.note(output, f"What was broken on purpose is put back ({broken}).")
     terminal.note(output, "The page has ended.")
 
 

@@ -7,8 +7,6 @@ const SIGNS = { ok: "✓", busy: "●", failing: "✕", unknown: "?" };
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 const SHOWN = 100;
 const KEPT = 300;
-const UPLOADS_AT_ONCE = 4;
-const MAX_FILES = 1000;
 
 const known = {
   stack: {}, stages: [], unknown: {}, write: false, replay: null, disconnected: false,
@@ -122,7 +120,9 @@ function expandable(summary, content) {
 const waiting = new Set();
 function draw(...parts) {
   // A hidden page gets no animation frames, but its title is seen.
-  const soon = document.hidden ? (work) => setTimeout(work, 0) : requestAnimationFrame;
+  // While many files go up, drawing each step would take more time than the uploads.
+  const many = window.filesPending > 20;
+  const soon = document.hidden || many ? (work) => setTimeout(work, many ? 500 : 0) : requestAnimationFrame;
   if (waiting.size === 0) soon(() => {
     const now = [...waiting];
     waiting.clear();
@@ -278,53 +278,8 @@ function takeUploads(uploads) {
   draw(drawUploads);
 }
 
-const queue = [];
-let uploading = 0;
-
-function upload(files) {
-  showError("");
-  if (!known.write) return;
-  if (files.length > MAX_FILES) {
-    showError(`${files.length} files are more than this page takes at once (${MAX_FILES}): use "aws s3 cp --recursive".`);
-    return;
-  }
-  const prefix = $("prefix").value;
-  for (const { file, path } of files) queue.push({ body: file, key: prefix + path });
-  next();
-}
-
-function next() {
-  while (uploading < UPLOADS_AT_ONCE && queue.length) {
-    const { body, key } = queue.shift();
-    uploading += 1;
-    ask(`objects?key=${encodeURIComponent(wellFormed(key))}`, { method: "PUT", body })
-      .catch((error) => showError(`${text(key)}: ${error.message}`))
-      .finally(() => { uploading -= 1; next(); });
-  }
-}
-
 // encodeURIComponent throws on half a character.
 const wellFormed = (key) => key.toWellFormed ? key.toWellFormed() : key;
-
-async function filesOf(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return [...transfer.files].map((file) => ({ file, path: file.name }));
-  const files = [];
-  const walk = async (entry, path) => {
-    if (files.length > MAX_FILES) return;
-    if (entry.isFile) files.push({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), path: path + entry.name });
-    else if (entry.isDirectory) {
-      const reader = entry.createReader();
-      for (;;) {
-        const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-        if (!children.length) break;
-        for (const child of children) await walk(child, `${path}${entry.name}/`);
-      }
-    }
-  };
-  for (const entry of entries) await walk(entry, "");
-  return files;
-}
 
 // --- records ---------------------------------------------------------------------------------
 
@@ -586,7 +541,7 @@ const takes = {
 };
 
 function connect() {
-  const source = new EventSource("events");
+  const source = new EventSource(`events?page=${window.pageId}`);
   const connection = (state, word) => { $("connection").dataset.state = state; set($("connection"), word); };
   source.onopen = () => { connection("ok", "✓ Live"); if (known.disconnected) { known.disconnected = false; show($("banner"), false); draw(drawStages); } };
   source.onerror = () => {
@@ -600,37 +555,17 @@ function connect() {
     // The browser does not reconnect after an answer with an error.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); connect(); }, 3000);
   };
-  for (const [kind, take] of Object.entries(takes)) source.addEventListener(kind, (event) => take(JSON.parse(event.data)));
+  // What drops.js and breaks.js show comes by these, too.
+  for (const kind of [...Object.keys(takes), "breaks", "left"]) source.addEventListener(kind, (event) => {
+    const data = JSON.parse(event.data);
+    takes[kind]?.(data);
+    document.dispatchEvent(new CustomEvent(`console:${kind}`, { detail: data }));
+  });
 }
 
 // --- controls --------------------------------------------------------------------------------
 
 function start() {
-  const drop = $("drop");
-  let depth = 0;
-  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
-    event.preventDefault();
-    if (kind === "dragenter") depth += 1;
-    if (kind === "dragleave") depth -= 1;
-    if (kind === "drop") { depth = 0; filesOf(event.dataTransfer).then(upload).catch((error) => showError(`The files can't be read: ${error.message}`)); }
-    drop.classList.toggle("over", depth > 0 && known.write);
-  });
-  $("pick-files").onclick = () => $("files").click();
-  $("pick-folder").onclick = () => $("folder").click();
-  for (const id of ["files", "folder"]) $(id).onchange = (event) => {
-    upload([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-    event.target.value = "";
-  };
-  $("write-text").onclick = () => {
-    const open = $("text-form").hidden;
-    $("text-form").hidden = !open;
-    $("write-text").setAttribute("aria-expanded", String(open));
-    if (open) $("text-key").focus();
-  };
-  $("text-form").onsubmit = (event) => {
-    event.preventDefault();
-    upload([{ file: new Blob([$("text-body").value]), path: $("text-key").value }]);
-  };
   $("records-filter").onsubmit = (event) => event.preventDefault();
   $("records-prefix").oninput = filterRecords;
   $("records-since").onchange = filterRecords;
