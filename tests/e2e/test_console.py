@@ -10,6 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from pipeline.console.board.board import RECORDS
+from pipeline.console.board.stages import NOTHING
 from tests.support.page.browser import drag
 from tests.support.page.console import (
     PATIENCE_SECONDS,
@@ -44,6 +45,11 @@ DROP = """names => {
   document.getElementById("drop").dispatchEvent(
     new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
 }"""
+
+# As many recorded uploads from elsewhere as the list shows.
+MANY = """() => takeUploads(Array.from({ length: 150 }, (_, number) => ({ id: 1e6 + number,
+  key: `x${number}`, at: Date.now(), from_page: false, state: "recorded", stages: {}, reason: null,
+  message: null })))"""
 
 
 def _write(folder: Path, *names: str) -> list[Path]:
@@ -188,7 +194,16 @@ def test_a_failed_file_shows_where_it_failed_and_its_replay_makes_a_record(
         expect(page.locator("#failures > li")).to_have_count(5)
         expect(page.locator("#stage-failures")).to_have_attribute("data-status", "failing")
         expect(page.locator("#stage-function")).to_have_attribute("data-status", "failing")
-        expect(page.locator("#verdict")).to_contain_text("failure queue")
+        cause = re.compile("Function failing: .*(AccessDenied|may not dynamodb:PutItem)")
+        expect(page.locator("#verdict")).to_contain_text(cause)
+        expect(page.locator("#verdict")).to_contain_text("5 events wait in the failure queue.")
+        # They stay in sight while they are queued, whatever comes after them.
+        page.evaluate(MANY)
+        for key in keys:
+            expect(upload_row(page, key)).to_be_visible()
+        page.evaluate(
+            "for (const id of known.uploads.keys()) if (id >= 1e6) known.uploads.delete(id)"
+        )
         expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✕ ALARM")
         expect(page.locator("#log .state").get_by_text("ERROR").first).to_be_visible()
 
@@ -214,9 +229,68 @@ def test_a_failed_file_shows_where_it_failed_and_its_replay_makes_a_record(
         expect_recorded(page, key)
     expect(page.locator("#failures-none")).to_be_visible()
     expect(page.locator("#stage-failures")).to_have_attribute("data-status", "ok")
+    expect(page.locator("#stage-function")).to_have_attribute("data-status", re.compile("ok|busy"))
+    expect(page.locator("#verdict")).to_contain_text("Recovered at ")
+    expect(page.locator("#verdict")).to_contain_text("replayed, the failure queue is empty.")
     expect(page.locator(f"#alarm-{FAILURES} .state").first).to_have_text("✓ OK")
     assert set(keys) <= lab.keys()
     assert lab.failed() == 0
+
+
+def test_a_handler_that_raises_is_an_error_everywhere_and_green_again_after_its_replay(
+    page: Page, lab: Lab
+) -> None:
+    """What it prints is a plain traceback, as a team's own handler does."""
+    key = f"crash-{uuid.uuid4()}.txt"
+    lab.forget_failures()
+    with lab.crashing():
+        page.evaluate(DROP, [key])
+        crashed = row(page, "log", "ValueError: TTL_SECONDS is ''")
+        expect(crashed.locator(".state")).to_have_text("✕ ERROR")
+        expect(page.locator("#verdict")).to_contain_text("Function failing: ValueError: TTL_")
+        expect(page.locator("#verdict")).to_contain_text("Since ")
+        expect(page.locator("#stage-function dl > div").first).to_contain_text("errors")
+        expect(page.locator("#alarm-LambdaErrorsAlert .state").first).to_have_text("✕ ALARM")
+        expect(upload_row(page, key)).to_have_attribute("data-upload", "failed")
+        # Lines are shown as they are.
+        crashed.locator("summary").click()
+        shown = crashed.locator("pre").inner_text()
+        assert "\tDuration: " in shown
+        assert "\\u" not in shown
+    page.get_by_role("button", name="Replay all").click()
+    expect_recorded(page, key)
+    expect(page.locator("#verdict")).to_contain_text("Recovered at ")
+    expect(page.locator("#verdict")).not_to_have_attribute("data-state", "failing")
+    # Its environment was new: as long as Lambda says that it took.
+    replayed = row(page, "log", "cold start")
+    replayed.locator("summary").click()
+    reported = re.search(r"\tDuration: (\d+)", replayed.locator("pre").inner_text())
+    assert reported is not None
+    seconds = int(reported[1]) / 1000
+    took = f"{round(seconds)} s" if seconds >= 10 else f"{reported[1]} ms"
+    expect(replayed.locator(".ms")).to_have_text(took)
+
+
+def test_own_uploads_stay_own_after_a_reload_and_an_absence(
+    page: Page, console: Served, lab: Lab
+) -> None:
+    page.evaluate(DROP, ["mine.txt"])
+    expect_recorded(page, "mine.txt")
+    page.reload()
+    about = upload_row(page, "mine.txt").locator(".about")
+    expect(about).to_contain_text("from this page")
+    page.goto("about:blank")
+    # Nothing is asked any more, so that all that was read is forgotten.
+    until(lambda: console.ask("calls")[0] == 502, PATIENCE_SECONDS)
+    lab.upload("meanwhile.txt")
+    settled(page, console.url)
+    expect(about).to_contain_text("from this page")
+    expect_recorded(page, "mine.txt")
+    expect_recorded(page, "meanwhile.txt")
+    expect(upload_row(page, "meanwhile.txt").locator(".about")).to_contain_text("from elsewhere")
+    # What was written before it was opened counts.
+    writes = page.locator("#stage-table dl > div").filter(has_text="writes").locator("dd")
+    expect(writes).to_have_text(re.compile(r"^[1-9]"))
 
 
 def test_an_alarm_shows_with_its_notification_history_and_runbook(page: Page, lab: Lab) -> None:
@@ -256,7 +330,9 @@ def test_more_records_than_are_shown_leave_the_lists_short(page: Page, lab: Lab)
         items.batch_write_item(RequestItems={lab.name("table_name"): puts[start : start + 25]})
     lab.upload("after many.txt")
     expect_recorded(page, "after many.txt")
-    expect(page.locator("#records-count")).to_have_text(f"100 of {RECORDS}+")
+    # Exactly, though the page keeps fewer.
+    table = lab.client("dynamodb").describe_table(TableName=lab.name("table_name"))["Table"]
+    expect(page.locator("#records-count")).to_have_text(f"100 of {table['ItemCount']}")
     assert page.locator("#records > li").count() == 100
     assert page.locator("#upload-list > li").count() <= 100
     expect(page.locator("#records > li").first).to_contain_text("after many.txt")
@@ -271,6 +347,11 @@ def test_when_the_emulator_goes_away_the_page_says_so_and_recovers_when_it_comes
     expect(page.locator("#banner")).to_be_visible()
     expect(page.locator("#banner")).to_contain_text(re.compile("does not (answer|run)|No lab runs"))
     expect(page.locator("#verdict")).to_have_attribute("data-state", "unknown")
+    # Nothing is green that nobody knows.
+    expect(page.locator("#connection")).to_have_text("? No data")
+    green = "#flow [data-status=ok], #flow [data-state=ok], #alarms [data-state=ok]"
+    expect(page.locator(green)).to_have_count(0)
+    assert set(page.locator("#flow dd").all_inner_texts()) == {NOTHING}
     assert console.ask("objects?key=meanwhile.txt", "PUT", body=b"lost")[0] == 503
 
     kept.up(lab.folder)

@@ -9,7 +9,7 @@ const SHOWN = 100;
 const KEPT = 300;
 
 const known = {
-  stack: {}, stages: [], unknown: {}, write: false, replay: null, disconnected: false,
+  stack: {}, stages: [], headline: null, read: new Set(), unknown: {}, total: null, ahead: 0, write: false, replay: null, disconnected: false,
   records: new Map(), invokes: new Map(), uploads: new Map(),
   failures: [], alarms: [], notifications: [], datapoints: {},
 };
@@ -42,6 +42,10 @@ function text(value) {
     (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
+// Of texts with lines, such as log lines and reasons; a row shows them in one.
+const prose = (value) => String(value).split(/([\t\n])/).map((part) => part === "\t" || part === "\n" ? part : text(part)).join("");
+const flat = (value) => text(String(value).replace(/\s+/g, " ").trim());
+
 const set = (element, value) => { if (element.textContent !== value) element.textContent = value; };
 const show = (element, shown) => { if (element.hidden === shown) element.hidden = !shown; };
 // All times are UTC: `2026-11-28 10:00:00 UTC`, of today in lists only its clock.
@@ -50,9 +54,14 @@ function moment(epoch) {
   return Number.isNaN(date.getTime()) ? "time unknown" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 const clock = (epoch) => epoch ? moment(epoch).slice(11, 19) : "";
+// AWS's time: this machine's clock may be minutes off.
+const now = () => Date.now() + known.ahead;
+// Nothing is known of a panel before it was read, nor while it can't be.
+const isEmpty = (panel, count) => count === 0 && known.read.has(panel) && !known.unknown[panel] && !isStale();
+const isStale = () => known.disconnected || Boolean(known.stack.problem);
 const shortMoment = (epoch) => {
   if (!epoch) return "";
-  return moment(epoch).slice(0, 10) === moment(Date.now()).slice(0, 10) ? clock(epoch) : moment(epoch);
+  return moment(epoch).slice(0, 10) === moment(now()).slice(0, 10) ? clock(epoch) : moment(epoch);
 };
 function duration(ms) {
   if (ms === null || ms === undefined) return "";
@@ -145,37 +154,45 @@ function drawStages() {
   const flow = $("flow");
   const line = known.stages.filter((stage) => stage.id !== "failures");
   const column = line.findIndex((stage) => stage.id === "function") + 1;
+  const stale = isStale();
   list(flow, known.stages, (stage) => stage.id, (stage) => make("li", { class: "stage", id: `stage-${stage.id}` },
     make("h3"), make("span", { class: "state" }), make("span", { class: "resource" }), make("dl"), make("p", { class: "detail" })),
   (element, stage) => {
     const [title, state, resource, figures, detail] = element.children;
-    element.dataset.status = stage.status;
+    const status = stale ? "unknown" : stage.status;
+    element.dataset.status = status;
     element.classList.toggle("branch", stage.id === "failures");
     element.classList.toggle("last", stage.id === "topic");
     element.style.gridColumn = stage.id === "failures" ? column : line.indexOf(stage) + 1;
     set(title, stage.title);
-    state.dataset.state = stage.status;
-    set(state, `${SIGNS[stage.status]} ${WORDS[stage.status]}`);
+    state.dataset.state = status;
+    set(state, `${SIGNS[status]} ${stage.id === "alarms" && status === "failing" ? "In alarm" : WORDS[status]}`);
     set(resource, text(stage.resource));
     element.title = stage.detail;
-    set(detail, text(stage.detail.length > 240 ? `${stage.detail.slice(0, 240)} …` : stage.detail));
+    set(detail, stale ? "" : flat(stage.detail.length > 240 ? `${stage.detail.slice(0, 240)} …` : stage.detail));
     list(figures, stage.figures, (figure) => figure.label,
       (figure) => make("div", { title: figure.title }, make("dt", {}, figure.label), make("dd")),
-      (part, figure) => { part.title = figure.title; set(part.children[1], figure.value); });
+      (part, figure) => { part.title = figure.title; set(part.children[1], stale ? "–" : figure.value); });
   });
-  const failing = known.stages.filter((stage) => stage.status === "failing");
-  const unknown = known.stages.filter((stage) => stage.status === "unknown");
-  const names = (stages) => stages.map((stage) => stage.title.toLowerCase()).join(", ");
-  let state = "ok", verdict = "OK: uploads become records.";
-  if (known.disconnected) [state, verdict] = ["unknown", "The console does not answer: this page is out of date."];
-  else if (known.stack.problem) [state, verdict] = ["unknown", "Unknown: the pipeline can't be read."];
-  else if (!known.stages.length) [state, verdict] = ["unknown", "Checking the pipeline …"];
-  else if (failing.length === 1 && failing[0].id === "alarms") [state, verdict] = ["failing", `In alarm: ${failing[0].detail}. See what to do under Alarms.`];
-  else if (failing.length) [state, verdict] = ["failing", `Failing: ${names(failing)}. ${failing[0].detail}`];
-  else if (unknown.length) [state, verdict] = ["unknown", `Unknown: ${names(unknown)}. ${unknown.find((stage) => stage.detail)?.detail ?? ""}`];
-  $("verdict").dataset.state = state;
-  set($("verdict"), `${SIGNS[state]} ${text(verdict)}`);
-  document.title = `${failing.length ? `✕ ${failing.length} failing – ` : ""}Pipeline`;
+  drawHeadline();
+}
+
+function drawHeadline() {
+  const { stages, headline } = known;
+  let state = "unknown", said = "Checking the pipeline …", detail = "", since = null;
+  if (known.disconnected) said = "The console does not answer: this page is out of date.";
+  else if (known.stack.problem) said = "Unknown: the pipeline can't be read.";
+  else if (stages.length && headline) ({ status: state, text: said, detail, since } = headline);
+  const verdict = $("verdict"), [line, more] = verdict.children;
+  verdict.dataset.state = state;
+  set(line, `${SIGNS[state]} ${flat(said)}`);
+  set(more, flat([since ? `Since ${shortMoment(since * 1000)}.` : "", detail].join(" ")));
+  show(more, Boolean(more.textContent));
+  const connection = $("connection");
+  const [word, chip] = known.disconnected ? ["✕ Not connected", "failing"] : known.stack.problem ? ["? No data", "unknown"] : ["✓ Live", "ok"];
+  if (known.connected) { connection.dataset.state = chip; set(connection, word); }
+  const count = stages.filter((stage) => stage.status === "failing").length;
+  document.title = `${isStale() ? "? Unknown – " : count ? `✕ ${count} failing – ` : ""}Pipeline`;
 }
 
 function light(id, failing) {
@@ -198,7 +215,7 @@ function drawStack() {
   $("drop").classList.toggle("read-only", readOnly);
   for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = readOnly;
   set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : " and follow each upload.");
-  drawStages();
+  draw(drawStages, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
 }
 
 function drawUnknown() {
@@ -206,7 +223,7 @@ function drawUnknown() {
     const element = $(`unknown-${panel}`);
     const why = known.unknown[panel];
     show(element, Boolean(why));
-    set(element, why ? text(`Unknown: ${why}`) : "");
+    set(element, why ? flat(`Unknown: ${why}`) : "");
   }
 }
 
@@ -216,6 +233,8 @@ const STATES = {
   uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Failed, retrying",
   failed: "Failed, in the failure queue", rejected: "Not uploaded", filtered_out: "No filter matches",
 };
+
+const isOpen = (upload) => !["recorded", "rejected", "filtered_out"].includes(upload.state);
 
 function steps(upload) {
   const failed = upload.state === "rejected" ? "bucket" : ["retrying", "failed"].includes(upload.state)
@@ -233,8 +252,11 @@ function steps(upload) {
 }
 
 function drawUploads() {
-  const all = [...known.uploads.values()].sort((left, right) => right.id - left.id).slice(0, SHOWN);
-  show($("uploads-none"), all.length === 0);
+  const sorted = [...known.uploads.values()].sort((left, right) => right.id - left.id);
+  // What is not over stays in sight, however many come after it.
+  const all = [...sorted.filter(isOpen).slice(0, SHOWN), ...sorted.filter((upload) => !isOpen(upload))].slice(0, SHOWN)
+    .sort((left, right) => right.id - left.id);
+  show($("uploads-none"), isEmpty("records", all.length) && known.read.has("log"));
   list($("upload-list"), all, (upload) => upload.id, (upload) => make("li", { class: "upload" },
     make("div", {}, make("div", { class: "key" }), make("div", { class: "about" })),
     make("ol", { class: "steps" }), make("span", { class: "state" }),
@@ -257,7 +279,7 @@ function drawUploads() {
         set(element.children[3], ` ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`);
       });
     show(reason, Boolean(upload.reason));
-    set(reason.children[0], upload.reason ? text(upload.reason) : "");
+    set(reason.children[0], upload.reason ? flat(upload.reason) : "");
     show(reason.children[1], Boolean(upload.message) && known.write);
     reason.children[1].setAttribute("aria-label", `Replay ${text(upload.key)}`);
     enable(reason.children[1], !known.replay?.running);
@@ -273,8 +295,9 @@ function takeUploads(uploads) {
     if (upload.state === "recorded" && before?.state !== "recorded") announce(`${upload.key} is recorded`);
     known.uploads.set(upload.id, upload);
   }
-  const old = [...known.uploads.keys()].sort((left, right) => left - right).slice(0, -200);
-  for (const id of old) known.uploads.delete(id);
+  const sorted = [...known.uploads.values()].sort((left, right) => left.id - right.id);
+  const over = sorted.filter((upload) => !isOpen(upload)).slice(0, -200);
+  for (const upload of [...over, ...sorted.slice(0, -2000)]) known.uploads.delete(upload.id);
   draw(drawUploads);
 }
 
@@ -287,15 +310,17 @@ const seconds = (item) => Number(value(item.timestamp) ?? 0);
 
 function drawRecords() {
   const prefix = $("records-prefix").value, since = $("records-since").value;
-  const from = since ? Date.now() / 1000 - Number(since) : 0;
+  const from = since ? now() / 1000 - Number(since) : 0;
   const pool = foundRecords ? new Map([...foundRecords, ...known.records]) : known.records;
   const matching = [...pool.values()]
     .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && seconds(item) >= from)
     .sort((left, right) => seconds(right) - seconds(left)
       || (value(right.sequencer) ?? "").localeCompare(value(left.sequencer) ?? ""));
-  const total = matching.length >= KEPT ? `${KEPT}+` : String(matching.length);
-  set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${total}` : matching.length ? total : "");
-  show($("records-none"), matching.length === 0 && !known.unknown.records);
+  // Without a filter the console counts them; with one, what it has is all below its bound.
+  const counted = prefix || since ? (matching.length < KEPT ? matching.length : null) : known.total;
+  const number = counted === null ? (matching.length < KEPT ? "" : `${KEPT} or more`) : String(counted);
+  set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${number || "more"}` : matching.length ? number : "");
+  show($("records-none"), isEmpty("records", matching.length));
   list($("records"), matching.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, expandable([
     make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => attributes(item))),
   (row, item) => {
@@ -325,7 +350,7 @@ function filterRecords() {
   set($("records-note"), "");
   if (!prefix && !since) return;
   searchTimer = setTimeout(async () => {
-    const from = since ? Math.floor(Date.now() / 1000 - Number(since)) : "";
+    const from = since ? Math.floor(now() / 1000 - Number(since)) : "";
     set($("records-note"), "Searching the table …");
     try {
       const { items, complete } = await ask(`records?prefix=${encodeURIComponent(wellFormed(prefix))}&since=${from}`);
@@ -346,7 +371,7 @@ function drawLog() {
     .filter((invoke) => LEVELS.indexOf(invoke.level) >= lowest && invoke.request.startsWith(request))
     .sort((left, right) => right.at - left.at);
   set($("log-count"), matching.length > SHOWN ? `${SHOWN} of ${matching.length}` : matching.length ? String(matching.length) : "");
-  show($("log-none"), matching.length === 0 && !foundInvoke && !known.unknown.log);
+  show($("log-none"), isEmpty("log", matching.length) && !foundInvoke);
   show($("log-search"), request.length >= 8 && matching.length === 0);
   const shown = foundInvoke && matching.length === 0 ? [foundInvoke] : matching.slice(0, SHOWN);
   list($("log"), shown, (invoke) => invoke.request, (invoke) => make("li", {}, expandable([
@@ -355,11 +380,13 @@ function drawLog() {
   (row, invoke) => {
     const details = row.firstChild, [time, state, about, ms] = details.firstChild.children;
     set(time, clock(invoke.at));
-    state.dataset.state = invoke.failing ? "failing" : "ok";
-    set(state, invoke.failing ? `✕ ${invoke.level}` : `✓ ${invoke.level}`);
-    set(about, text(summary(invoke)));
-    set(ms, duration(invoke.milliseconds));
-    const fill = () => { const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${text(line)}`).join("\n")); };
+    // An invocation that has not ended is neither.
+    const ended = invoke.ended || invoke.done_at !== null;
+    state.dataset.state = invoke.failing ? "failing" : ended ? "ok" : "unknown";
+    set(state, invoke.failing ? `✕ ${["ERROR", "FATAL"].includes(invoke.level) ? invoke.level : "ERROR"}` : `${ended ? "✓" : "?"} ${invoke.level}`);
+    set(about, flat(summary(invoke)));
+    set(ms, duration(invoke.reported ?? invoke.milliseconds));
+    const fill = () => { const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${prose(line)}`).join("\n")); };
     details.ontoggle = () => queueMicrotask(fill);
     fill();
   });
@@ -367,11 +394,12 @@ function drawLog() {
 
 function summary(invoke) {
   if (invoke.not_stored.length) return `${invoke.not_stored[0].key}: ${invoke.not_stored[0].reason}`;
+  if (invoke.failing && invoke.reason) return invoke.reason;
   if (invoke.received === null) return invoke.lines.at(-1)?.[2] ?? "";
   const parts = [`${invoke.received} received`, `${invoke.stored} stored`];
   if (invoke.skipped) parts.push(`${invoke.skipped} skipped`);
   if (invoke.failed) parts.push(`${invoke.failed} failed`);
-  if (invoke.cold_start) parts.push("cold start");
+  if (invoke.cold_start || invoke.init !== null) parts.push(invoke.init === null ? "cold start" : `cold start, ${duration(invoke.init)} before it`);
   return `${parts.join(", ")} · ${invoke.request.slice(0, 8)}`;
 }
 
@@ -379,8 +407,8 @@ function summary(invoke) {
 
 function drawAlarms() {
   const inAlarm = known.alarms.filter((alarm) => alarm.state === "ALARM").length;
-  set($("alarms-count"), known.alarms.length ? `${inAlarm} of ${known.alarms.length} in alarm` : "");
-  show($("alarms-none"), known.alarms.length === 0 && !known.unknown.alarms);
+  set($("alarms-count"), isStale() ? "" : known.alarms.length ? `${inAlarm} of ${known.alarms.length} in alarm` : "");
+  show($("alarms-none"), isEmpty("alarms", known.alarms.length));
   const order = { ALARM: 0, INSUFFICIENT_DATA: 1, OK: 2 };
   const sorted = [...known.alarms].sort((left, right) => order[left.state] - order[right.state] || left.name.localeCompare(right.name));
   list($("alarms"), sorted, (alarm) => alarm.name, (alarm) => {
@@ -391,11 +419,11 @@ function drawAlarms() {
       make("div", { class: "spark-place" }), details));
   }, (row, alarm) => {
     const [summary, place] = row.firstChild.children, [line, about] = summary.children;
-    const state = { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
+    const state = isStale() || known.unknown.alarms ? "unknown" : { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
     line.children[0].dataset.state = state;
     set(line.children[0], `${SIGNS[state]} ${alarm.state}`);
     set(line.children[1], text(alarm.name));
-    set(about, text(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
+    set(about, flat(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
     const datapoints = JSON.stringify(known.datapoints[alarm.name] ?? null);
     if (place.drawn !== datapoints) { place.drawn = datapoints; place.replaceChildren(spark(alarm, known.datapoints[alarm.name])); }
   });
@@ -422,7 +450,7 @@ async function loadAlarm(name, place) {
     const { history, runbook } = await ask(`alarm?name=${encodeURIComponent(wellFormed(name))}`);
     place.replaceChildren(
       make("ol", { class: "history", "aria-label": "State history, newest first" }, ...history.map((change) =>
-        make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${text(change.reason ?? "")}`))),
+        make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${flat(change.reason ?? "")}`))),
       ...runbook.map((pieces) => pieces.length === 1 && pieces[0][0] === "pre" ? make("pre", {}, pieces[0][1])
         : make("p", {}, ...pieces.map(([kind, piece]) => kind === "text" ? piece : make(kind, {}, piece)))));
     if (!runbook.length) place.append(make("p", {}, "The runbook has no section on this alarm."));
@@ -431,16 +459,16 @@ async function loadAlarm(name, place) {
 
 function drawNotifications() {
   set($("notifications-count"), known.notifications.length ? String(known.notifications.length) : "");
-  show($("notifications-none"), known.notifications.length === 0 && !known.unknown.notifications);
+  show($("notifications-none"), isEmpty("notifications", known.notifications.length));
   list($("notifications"), known.notifications.slice(0, SHOWN), (notification) => notification.id, (notification) => make("li", {}, expandable([
-    make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, text(notification.subject))],
-  () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, text(line)))))));
+    make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, flat(notification.subject))],
+  () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, prose(line)))))));
 }
 
 function drawFailures() {
   const all = [...known.failures].reverse().slice(0, SHOWN);
   set($("failures-count"), known.failures.length ? String(known.failures.length) : "");
-  show($("failures-none"), known.failures.length === 0 && !known.unknown.failures);
+  show($("failures-none"), isEmpty("failures", known.failures.length));
   show($("failures-tools"), known.write && (known.failures.length > 0 || Boolean(known.replay)));
   const ids = new Set(all.map((failure) => failure.id));
   for (const id of selected) if (!ids.has(id)) selected.delete(id);
@@ -456,7 +484,7 @@ function drawFailures() {
     set(about.children[0], name);
     const attempts = failure.attempts === null ? "" : `, ${failure.attempts} attempts`;
     set(about.children[1], `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`);
-    set(about.children[2], text(failure.reason || "No reason given: see the function's log."));
+    set(about.children[2], flat(failure.reason || "No reason given: see the function's log."));
     box.setAttribute("aria-label", `Select ${name}`);
     button.setAttribute("aria-label", `Replay ${name}`);
     box.checked = selected.has(failure.id);
@@ -476,8 +504,8 @@ function drawTools() {
     state = `${running ? "Replaying: " : ""}${progress.done} recorded`;
     if (progress.skipped) state += `, ${progress.skipped} skipped by the hook`;
     if (progress.empty) state += `, ${progress.empty} without an event of an object`;
-    if (progress.stayed) state += `, ${progress.stayed} still in the queue (${text(progress.reason ?? "no reason given")})`;
-    if (progress.problem) state += `. ${text(progress.problem)}`;
+    if (progress.stayed) state += `, ${progress.stayed} still in the queue (${flat(progress.reason ?? "no reason given")})`;
+    if (progress.problem) state += `. ${flat(progress.problem)}`;
   }
   set($("replay-state"), state);
 }
@@ -503,7 +531,8 @@ function keep(map, items, key, limit, time) {
 const takes = {
   snapshot(snapshot) {
     for (const name of ["records", "invokes", "uploads"]) known[name].clear();
-    Object.assign(known, { stack: snapshot.stack, stages: snapshot.stages, write: snapshot.write, replay: snapshot.replay, unknown: snapshot.unknown ?? {} });
+    Object.assign(known, { stack: snapshot.stack, stages: snapshot.stages, headline: snapshot.headline, write: snapshot.write, replay: snapshot.replay,
+      unknown: snapshot.unknown ?? {}, read: new Set(snapshot.read), ahead: snapshot.now - Date.now(), total: null });
     for (const name of ["failures", "alarms", "notifications"]) known[name] = snapshot[name] ?? [];
     known.datapoints = snapshot.datapoints ?? {};
     if (snapshot.records) takes.records(snapshot.records);
@@ -513,8 +542,13 @@ const takes = {
   },
   stack(stack) { known.stack = stack; draw(drawStack); },
   stages(stages) { known.stages = stages; draw(drawStages); },
+  headline(headline) { known.headline = headline; draw(drawStages); },
+  read(panels) { known.read = new Set(panels); draw(drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures); },
+  // So that silence is noticed.
+  quiet() {},
   unknown(reasons) { known.unknown = reasons; draw(drawUnknown, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures); },
-  records({ items, complete }) {
+  records({ items, complete, total }) {
+    known.total = total ?? null;
     keep(known.records, items, (item) => value(item.objectId), KEPT, seconds);
     if (complete === false) set($("records-note"), "Large table: only its first 4 MB were read.");
     draw(drawRecords);
@@ -540,24 +574,36 @@ const takes = {
   replay(progress) { known.replay = progress; draw(drawFailures, drawUploads); },
 };
 
+const SILENT_MS = 45_000;
+let heardAt = 0;
+
 function connect() {
   const source = new EventSource(`events?page=${window.pageId}`);
-  const connection = (state, word) => { $("connection").dataset.state = state; set($("connection"), word); };
-  source.onopen = () => { connection("ok", "✓ Live"); if (known.disconnected) { known.disconnected = false; show($("banner"), false); draw(drawStages); } };
+  const state = (disconnected, why) => {
+    if (disconnected !== known.disconnected || !known.connected) {
+      Object.assign(known, { disconnected, connected: true });
+      drawStack();
+    }
+    if (disconnected) { show($("banner"), true); set($("banner"), why); }
+  };
+  // A console that hangs, and a tab that slept: what the page has is old.
+  const silent = setInterval(() => {
+    if (heardAt && Date.now() - heardAt > SILENT_MS) state(true, "The console is silent: this page is out of date. Waiting …");
+  }, 5000);
+  source.onopen = () => { heardAt = Date.now(); state(false); };
   source.onerror = () => {
-    known.disconnected = true;
-    draw(drawStages);
-    connection("failing", "✕ Not connected");
-    show($("banner"), true);
-    set($("banner"), source.readyState === EventSource.CLOSED
+    heardAt = 0;
+    state(true, source.readyState === EventSource.CLOSED
       ? "The console has ended, or this is the link of another one: start it again, and open the link that it prints."
       : "The console does not answer: this page is out of date. Trying again …");
     // The browser does not reconnect after an answer with an error.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); connect(); }, 3000);
+    if (source.readyState === EventSource.CLOSED) { clearInterval(silent); setTimeout(() => { source.close(); connect(); }, 3000); }
   };
   // What drops.js and breaks.js show comes by these, too.
   for (const kind of [...Object.keys(takes), "breaks", "left"]) source.addEventListener(kind, (event) => {
     const data = JSON.parse(event.data);
+    heardAt = Date.now();
+    state(false);
     takes[kind]?.(data);
     document.dispatchEvent(new CustomEvent(`console:${kind}`, { detail: data }));
   });

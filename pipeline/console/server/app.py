@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import times
 from pipeline.console import runbook
-from pipeline.console.board.board import RECORDS, invoke_json
+from pipeline.console.board.board import RECORDS
+from pipeline.console.board.shapes import invoke_json
 from pipeline.console.server import breaks, drops
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message

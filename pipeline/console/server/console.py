@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from pipeline.console.board.board import Board
+from pipeline.console.board.board import Board, Memory
 from pipeline.console.server.breaks import Breaks
 from pipeline.console.server.drops import Drops
 from pipeline.console.server.hub import Hub
@@ -42,6 +42,7 @@ class Console:
         self.breaks = Breaks(self, lab)
         self.drops = Drops(self.hub.publish)
         self._watch: Watch | None = None
+        self._memory = Memory()
         self._replaying = threading.Lock()
         self._closing = threading.Event()
         self.uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
@@ -55,7 +56,7 @@ class Console:
     def open(self) -> Watch:
         """The watch for a page that was just opened, started by the first."""
         if self._watch is None:
-            self._watch = Watch(self.find, self.hub.publish, write=self.write)
+            self._watch = Watch(self.find, self.hub.publish, self._memory, write=self.write)
             self._watch.start()
         return self._watch
 
@@ -144,6 +145,9 @@ class Console:
                     f"{len(missing)} of them are not in the queue any more, or are hidden by "
                     "another reader."
                 )
+            recovered = progress["done"] + progress["skipped"]
+            if recovered and not progress["stayed"] and not self._closing.is_set():
+                board.replayed(recovered)
         except Exception as error:  # noqa: BLE001 - whatever it is, the page shows it
             progress["problem"] = explain(error, "the failure queue")
         finally:

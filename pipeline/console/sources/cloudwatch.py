@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.console.board.board import WINDOW_SECONDS
+from pipeline.console.board.figures import WINDOW_SECONDS
 from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
@@ -113,6 +113,7 @@ def history(session: ReadSession, alarm: str) -> list[dict[str, Any]]:
 def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
     parts = (part["MetricStat"] for part in alarm.get("Metrics") or [] if "MetricStat" in part)
     part: Mapping[str, Any] = next(parts, {})
+    changed: datetime | None = alarm.get("StateUpdatedTimestamp")
     return {
         "name": alarm["AlarmName"],
         "state": alarm["StateValue"],
@@ -122,6 +123,7 @@ def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
         "period": alarm.get("Period") or part.get("Period"),
         "threshold": alarm.get("Threshold"),
         "section": section(alarm),
+        "since": changed.timestamp() if changed is not None else None,
     }
 
 
