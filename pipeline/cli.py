@@ -14,6 +14,7 @@ from pipeline.accept.command import accept
 from pipeline.backfill.command import backfill
 from pipeline.console.command import console
 from pipeline.cost.command import cost
+from pipeline.demo.command import demo
 from pipeline.invoke.command import invoke
 from pipeline.lab import command as lab
 from pipeline.load.command import load
@@ -36,6 +37,7 @@ _LOOKING = verify, console, tail, logs, records
 _ACTING = invoke, replay, reconcile, backfill, load, cost, accept
 for function in (*_LOOKING, *_ACTING):
     app.command()(function)
+lab.app.command()(demo)
 app.add_typer(lab.app, name="lab")
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,11 @@ from pipeline.lab import folder, lifecycle, root
 from pipeline.options import Named
 from pipeline.paths import LAB
 
+# Of an upload, in bytes.
+LARGEST = 100 * 1024 * 1024
+# What acts on the page by itself: it gets the console, the page's address, and what ends the page.
+Play = Callable[[Console, str, Callable[[], None]], None]
+
 
 def run(
     named: Named, *, write: bool, port: int | None, largest: int, as_json: bool, open_browser: bool
@@ -46,6 +52,36 @@ def run(
     elif folder.look(lab)[0] != "running":
         terminal.note(output, f"No lab runs in {lab}: starting it.")
         lifecycle.start(lab, output)
+
+    show(
+        find,
+        lab,
+        output,
+        write=write,
+        port=port,
+        largest=largest,
+        as_json=as_json,
+        open_browser=open_browser,
+    )
+
+
+def show(
+    find: Callable[[], Target],
+    lab: Path | None,
+    output: Terminal,
+    *,
+    write: bool = False,
+    port: int | None = None,
+    largest: int = LARGEST,
+    as_json: bool = False,
+    open_browser: bool = True,
+    play: Play | None = None,
+) -> None:
+    """Serve the page of what `find` finds, the embedded lab in `lab` if it is that one.
+
+    Until Ctrl-C, or until `play` ends it, which runs beside. Raises PipelineError where the port is
+    taken, or what is broken can't be put back.
+    """
 
     def found() -> Found:
         subscriber = None if lab is None else root.outputs(lab).get("subscriber_queue_url")
@@ -69,9 +105,12 @@ def run(
     connections = Connections()
     app = make(console, port=number, token=token, know=connections.know)
     config = configuration(app, connections)
+    server = _Server(console, config)
+    if play is not None:
+        threading.Thread(target=play, args=(console, url, server.end), daemon=True).start()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            _Server(console, config).run(sockets=[listening])
+            server.run(sockets=[listening])
     finally:
         console.close()
         listening.close()
@@ -110,6 +149,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         refuse_quietly(asyncio.get_running_loop())
         await super().startup(sockets)
+
+    def end(self) -> None:
+        """End as Ctrl-C does; from any thread."""
+        self._console.hub.close()
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The rest is closed after the loop: a signal may come while a lock is held.

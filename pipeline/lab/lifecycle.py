@@ -114,6 +114,14 @@ def down(folder: Path, *, keep_state: bool, as_json: bool) -> int:
     return 0
 
 
+def destroy(folder: Path, console: Console) -> None:
+    """Destroy the lab in `folder`, if there is one. Raises PipelineError."""
+    with lab.exclusive(folder):
+        _, kept = lab.look(folder)
+        if kept is not None:
+            _destroy(folder, kept, console, {})
+
+
 def _bring_back(
     folder: Path,
     was: lab.State,

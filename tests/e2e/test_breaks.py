@@ -7,16 +7,21 @@ import re
 import signal
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from playwright.sync_api import Page, expect
 
-from pipeline.emulator.process import emulators_in
+from pipeline.emulator.process import REGION, Emulator, emulators_in
+from pipeline.emulator.throttle import THROTTLED
 from pipeline.lab import folder as lab_folder
 from pipeline.lab.breaks import run as breaks
 from pipeline.lab.breaks.kinds import BREAKS
+from tests.support.aws.clients import client
 from tests.support.page.console import Lab, Served, row, serve
 from tests.support.poll import until
 from tests.support.processes import alive
@@ -199,8 +204,59 @@ def test_a_filled_buffer_drains_once_it_is_fixed(
         until(lambda: keys <= lab.keys())
 
 
-def test_every_break_says_what_it_does_and_what_it_looks_like() -> None:
-    assert len(BREAKS) == 6
-    for each in BREAKS.values():
-        for sentence in (each.does, each.cause, each.fix):
-            assert sentence.endswith("."), sentence
+@pytest.mark.soak
+def test_the_demo_plays_a_round_on_the_page_and_loses_nothing(lab: Lab) -> None:
+    lab.forget_failures()
+    process = kept.start("lab", "demo", "--page", "--json", "--work-dir", str(lab.folder))
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    result = json.loads(out)
+    assert (result["recovered"], result["lost"], result["problem"]) == (2, [], None)
+    assert "2 recovered · nothing lost" in err
+    # It was there before.
+    assert lab_folder.look(lab.folder)[0] == "running"
+
+
+def test_a_table_that_is_tagged_refuses_writes_until_the_tag_is_gone(running: Emulator) -> None:
+    dynamodb = client("dynamodb", running.environment)
+    names = [f"throttled-{uuid.uuid4()}" for _ in range(2)]
+    arns = [
+        dynamodb.create_table(
+            TableName=name,
+            KeySchema=[{"AttributeName": "objectId", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "objectId", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )["TableDescription"]["TableArn"]
+        for name in names
+    ]
+    item = {"objectId": {"S": "1"}}
+    puts = [{"PutRequest": {"Item": item}}]
+    dynamodb.tag_resource(ResourceArn=arns[0], Tags=[{"Key": THROTTLED, "Value": ""}])
+    # As a client that doesn't retry sees it.
+    once = boto3.client(
+        "dynamodb",
+        endpoint_url=running.endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(once.exceptions.ProvisionedThroughputExceededException):
+        once.put_item(TableName=names[0], Item=item)
+    with pytest.raises(once.exceptions.ProvisionedThroughputExceededException):
+        once.batch_write_item(RequestItems={names[0]: puts})
+    dynamodb.put_item(TableName=names[1], Item=item)
+
+    dynamodb.untag_resource(ResourceArn=arns[0], TagKeys=[THROTTLED])
+    dynamodb.put_item(TableName=names[0], Item=item)
+    now = datetime.now(UTC)
+    counted = client("cloudwatch", running.environment).get_metric_statistics(
+        Namespace="AWS/DynamoDB",
+        MetricName="WriteThrottleEvents",
+        Dimensions=[{"Name": "TableName", "Value": names[0]}],
+        StartTime=now - timedelta(minutes=5),
+        EndTime=now + timedelta(minutes=5),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    assert sum(point["Sum"] for point in counted) == 2
