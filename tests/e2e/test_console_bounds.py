@@ -177,7 +177,7 @@ def test_an_upload_over_the_limit_is_refused_and_one_at_it_is_taken(
         chunks = iter([b"x" * most, b"x"])
         assert small.ask("objects?key=over.bin", "PUT", body=chunks)[0] == 413
         page.set_input_files("#files", [_file(tmp_path / "over.bin", 30 * most)])
-        expect(page.locator("#upload-errors")).to_contain_text("larger than 1,048,576 bytes")
+        expect(page.locator("#drop-refused")).to_contain_text("larger than 1,048,576 bytes")
         for key in "", "k" * 1025:
             assert small.ask(f"objects?key={key}", "PUT", body=b"x")[0] == 400
     bucket = lab.name("bucket_name")

@@ -1,5 +1,5 @@
 // Break the lab on purpose, and watch it heal. The server knows what is broken; this shows it.
-import { upload } from "./drops.js";
+import { plain, upload } from "./drops.js";
 
 const $ = (id) => document.getElementById(id);
 const set = (element, text) => { if (element.textContent !== text) element.textContent = text; };
@@ -53,16 +53,18 @@ function result() {
   if (state.fixed_at === null) return "";
   const parts = [`Fixed ${clock(state.fixed_at)}`];
   if (state.phase === "fixing") parts.push("looking for uploads without a record …");
+  else if (state.phase === "fixed" && state.waiting === null) parts.push("Replay brings through what failed");
   else if (state.phase === "fixed") parts.push(`${plural(state.waiting, "upload")} without a record: Replay brings ${state.waiting === 1 ? "it" : "them"} through`);
   else if (state.phase === "done") {
     if (state.recovered) parts.push(`${state.recovered} recovered`);
-    parts.push(state.lost.length ? `${state.lost.length} lost: ${state.lost.slice(0, 5).join(", ")}` : "nothing lost");
+    parts.push(state.lost.length ? `${state.lost.length} lost: ${state.lost.slice(0, 5).map(plain).join(", ")}` : "nothing lost");
     if (state.alarm_ends) parts.push(`alarm ends about ${clock(state.alarm_ends)}`);
   }
   return parts.join(" · ");
 }
 
 function show(now) {
+  const ended = state.phase !== "idle" && now.phase === "idle";
   state = now;
   const { phase } = state, on = phase !== "idle", open = $("break-open");
   open.hidden = !state.offered;
@@ -70,6 +72,7 @@ function show(now) {
   $("break-choice").hidden = on;
   $("break-now").hidden = !on;
   if (on && $("breaks").hidden) toggle(true);
+  if (ended && !$("breaks").hidden) offer();
   set($("break-title"), on ? `${state.title}${state.since ? `, since ${clock(state.since)} UTC` : ""}` : "");
   set($("break-cause"), ["failing", "breaking"].includes(phase) ? state.cause ?? "" : "");
   set($("break-busy"), BUSY[phase] ?? "");
@@ -97,5 +100,5 @@ function toggle(open) {
 pressed("break-open", () => { toggle($("breaks").hidden); if (!$("breaks").hidden) $("breaks").focus(); });
 pressed("break-fix", () => act("fix", {}));
 pressed("break-replay", () => act("recover", {}));
-pressed("break-another", () => { show({ phase: "idle", offered: true }); offer(); });
+pressed("break-another", () => show({ phase: "idle", offered: true }));
 document.addEventListener("console:breaks", (event) => show(event.detail));

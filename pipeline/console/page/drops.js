@@ -5,7 +5,7 @@ const MOST_AT_ONCE = 4; // a browser has six connections to a server, of which t
 const FEWEST_BYTES = 1048576; // below, the number of files says more than their size
 const SHOWN = 200;
 // Characters that are invisible, or change the direction of text, are written as escapes.
-const plain = (value) => String(value).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+export const plain = (value) => String(value).replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
   (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 // encodeURIComponent throws on half a character.
 const wellFormed = (key) => key.toWellFormed ? key.toWellFormed() : key;
@@ -74,8 +74,11 @@ async function send(item) {
     answer = await fetch(`objects?key=${encodeURIComponent(item.key)}`, { method: "PUT", body: item.body, signal: abort.signal });
     if (!answer.ok) reason = (await answer.json().catch(() => ({}))).error ?? `The console answered ${answer.status}.`;
   } catch (error) {
+    item.tries = (item.tries ?? 0) + 1;
+    if (abort.signal.aborted) { /* cancelled */ }
     // A file that was changed or removed since it was dropped can't be read.
-    if (!abort.signal.aborted && await unreadable(item.body)) { answer = { ok: false, status: 400 }; reason = "The file can't be read any more."; }
+    else if (await unreadable(item.body)) { answer = { status: 400 }; reason = "The file can't be read any more."; }
+    else if (item.tries >= 3 && await answers()) { answer = { status: 400 }; reason = `It can't be sent (${error.message}).`; }
   }
   running.delete(item);
   if (abort.signal.aborted) return;
@@ -103,6 +106,8 @@ async function send(item) {
 async function unreadable(body) {
   try { await body.slice(0, 1).arrayBuffer(); return false; } catch { return true; }
 }
+
+const answers = () => fetch("page.css", { method: "HEAD" }).then((answer) => answer.ok, () => false);
 
 function cancel() {
   queue = [];

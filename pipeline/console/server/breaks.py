@@ -121,12 +121,14 @@ class Breaks:
             broken = lab.fix(folder)
             if broken is None:
                 raise PipelineError("Nothing is broken on purpose: another command put it back.")
-            fixed = replace(_broken(broken), phase="fixed", fixed_at=time.time())
-            self._show(replace(fixed, phase="fixing"))
+            self._waiting = set()
+            self._show(replace(_broken(broken), phase="fixed", fixed_at=time.time()))
+        self._wake()
+        # A step of its own: what is fixed stays fixed where this fails.
+        with self._act("fixing"):
             with self._reading() as target:
                 self._waiting = recovery.without_record(target, broken.since)
-            self._show(replace(fixed, waiting=len(self._waiting)))
-            self._wake()
+            self._show(replace(self._state, phase="fixed", waiting=len(self._waiting)))
         if not self._waiting:
             self.recover()
 
@@ -138,7 +140,7 @@ class Breaks:
         self._lab()
         if self._state.phase != "fixed":
             raise PipelineError("Fix it first: as long as it is broken, each replay fails.")
-        if self._waiting:
+        if self._state.waiting != 0:
             self._console.start_replay(None)
         self._start(self._recover)
 
