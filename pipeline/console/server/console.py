@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.console.board.board import Board, Memory
+from pipeline.console.board.board import Board
+from pipeline.console.board.memory import Memory
 from pipeline.console.server.hub import Hub
 from pipeline.console.sources.session import ReadSession, explain
 from pipeline.console.sources.watch import Found, Watch
