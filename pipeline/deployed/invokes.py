@@ -119,13 +119,17 @@ class Invoke:
         found = (_KILLED.match(text) for _, level, text in self.lines if level == "ERROR")
         return next((match[1] or match[2] for match in found if match), "")
 
+    def names(self, object_id: str) -> bool:
+        """Whether its lines say what became of this record."""
+        refused = (record.object_id for record in self.not_stored)
+        return object_id in self.object_ids or object_id in refused
+
     def add(self, at: int, text: str, document: Mapping[str, Any] | None) -> None:
         """Add a line; `document` is its JSON, if it is any."""
         level = _level(text, document)
         self.at = max(self.at, at)
         self.level = max(self.level, level, key=LEVELS.index)
-        starts = text.startswith("START ") or (document or {}).get("type") == "platform.start"
-        if starts and self.ended:
+        if self.ended and _starts(text, document):
             self._start()
         self.attempt_level = max(self.attempt_level, level, key=LEVELS.index)
         logged_at = round(epoch_ms((document or {}).get("timestamp")) or at)
@@ -164,6 +168,17 @@ class Invoke:
             list(map(str, object_ids[:_MAX_OBJECT_IDS])) if isinstance(object_ids, list) else []
         )
         self.done_at = at
+
+
+def attempts_of(invoke: Invoke) -> list[Invoke]:
+    """Each attempt of an invocation as one of its own, with its lines; the oldest first."""
+    found: list[Invoke] = []
+    for at, _, text in invoke.lines:
+        document = json_object(text)
+        if not found or (found[-1].ended and _starts(text, document)):
+            found.append(Invoke(invoke.request))
+        found[-1].add(at, text, document)
+    return found
 
 
 class Invokes:
@@ -244,6 +259,10 @@ def _error(document: Mapping[str, Any]) -> str:
         return f"{document['errorType']}: {text_of(document.get('errorMessage') or '')}"
     record = _record(document)
     return text_of(document.get("message") or record.get("errorType") or record.get("status") or "")
+
+
+def _starts(text: str, document: Mapping[str, Any] | None) -> bool:
+    return text.startswith("START ") or (document or {}).get("type") == "platform.start"
 
 
 def _record(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,15 @@
 All of it was read since the page was opened, and is gone with it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pipeline.console.board.figures import WINDOW_SECONDS, Counts, Figures, Gauge, Sample
+from pipeline.console.board.figures import WINDOW_SECONDS, Counts, Figures, Gauge, Sample, Series
+from pipeline.console.board.memory import Check, Memory, Recovery
 from pipeline.console.board.notifications import Notification
 from pipeline.console.board.shapes import failed_at, failure_json, invoke_json, upload_json
-from pipeline.console.board.uploads import Upload, Uploads
+from pipeline.console.board.uploads import Upload
 from pipeline.deployed.failure_queue import Failure
 from pipeline.deployed.invokes import Invoke, Invokes
 from pipeline.deployed.stream import StreamRecord
@@ -29,39 +28,6 @@ FAILING_SECONDS = 300.0
 _MAX_COUNTED = 50_000
 # Uploads from before the page was opened, so that it does not begin empty.
 _OLD_UPLOADS = 20
-
-
-@dataclass(frozen=True)
-class Check:
-    """How a stage is configured, in a sentence."""
-
-    verdict: Literal["ok", "failing", "unknown"]
-    message: str
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """A replay that ended well: when (epoch seconds), and how many events it recovered."""
-
-    at: float
-    events: int
-
-
-@dataclass
-class Memory:
-    """What outlives a board, while nobody has the page open: own uploads, and the last replay."""
-
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    uploads: Uploads | None = None
-    recovery: Recovery | None = None
-
-    def uploads_to(self, bucket: str, filters: Sequence[Mapping[str, Any]]) -> Uploads:
-        """Those to this bucket; of another one they are forgotten."""
-        with self.lock:
-            if self.uploads is None or self.uploads.bucket != bucket:
-                self.uploads, self.recovery = Uploads(bucket, filters), None
-            self.uploads.filters = filters
-            return self.uploads
 
 
 class Board:
@@ -294,11 +260,14 @@ class Board:
         """Since when (epoch seconds) the table's stream is read."""
         return self._opened_at
 
-    def series(self, name: str, now: float) -> list[float | None]:
+    def series(self, name: str, now: float) -> Series:
         """What a sparkline shows; the name of a count or gauge."""
         with self._lock:
-            kept = {"waits": self.waits, "writes": self._writes, **self.gauges}
-            return (kept.get(name) or getattr(self.figures, name)).series(now)
+            figures = self.figures
+            kept: dict[str, Counts | Gauge] = {"waits": self.waits, "writes": self._writes}
+            kept |= {"invocations": figures.invocations, "errors": figures.errors}
+            kept |= {"received": figures.received, "stored": figures.stored, **self.gauges}
+            return kept[name].series(now)
 
     def replayed(self, events: int) -> None:
         """A replay ended well: what failed before it is over."""
@@ -318,6 +287,12 @@ class Board:
         error = self.last.get("error", 0.0)
         return now - error < FAILING_SECONDS and self.recovery is None
 
+    def throttled(self, now: float) -> bool:
+        """Whether the table refused writes lately, and after the last replay that ended well."""
+        at = self.last.get("throttled", 0.0)
+        recovered = self.memory.recovery is not None and self.memory.recovery.at >= at
+        return now - at < FAILING_SECONDS and not recovered
+
     def take_new_samples(self) -> tuple[int, list[Sample]]:
         """Write units and invocations since this was last called."""
         with self._lock:
@@ -334,6 +309,38 @@ class Board:
         with self._lock:
             newest = max(self._failures.values(), key=failed_at, default=None)
             return newest["reason"] if newest else ""
+
+    def find_upload(self, name: str) -> Upload | None:
+        """By its object id, or its number on this page."""
+        with self._lock:
+            return self._uploads.find(name)
+
+    def find_invokes(self, object_id: str, request: str | None) -> list[Invoke]:
+        """Those that name a record, or have this request id, the oldest first."""
+        with self._lock:
+            return [
+                invoke
+                for invoke in self._invokes.newest()
+                if invoke.request == request or (object_id and invoke.names(object_id))
+            ]
+
+    def failed_invokes(self) -> list[Invoke]:
+        """Those that failed, the oldest first."""
+        with self._lock:
+            return [invoke for invoke in self._invokes.newest() if invoke.failing]
+
+    def find_record(self, object_id: str) -> Item | None:
+        """A record that is known."""
+        with self._lock:
+            return self._records.get(object_id)
+
+    def find_failure(self, object_id: str, message: str | None) -> dict[str, Any] | None:
+        """The failure queue's message that holds an event."""
+        with self._lock:
+            if message in self._failures:
+                return self._failures[message]
+            known = reversed(self._failures.values())
+            return next((each for each in known if object_id in each["objectIds"]), None)
 
     def snapshot(self) -> dict[str, Any]:
         """All that is known, for a page that was just opened."""

@@ -1,7 +1,7 @@
 """The one sentence on the page that says whether the pipeline works, and if not, why."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline import times
@@ -60,7 +60,8 @@ def headline(board: Board, stages: Sequence[Stage]) -> Headline:
         reasons = [a["reason"] for a in board.alarms or () if a["state"] == "ALARM"]
         text = _in_alarm(alarms)
         return Headline("failing", text, _join(reasons[:1]), alarms.since, names)
-    return _known(stages) or _working(stages)
+    active = next((s for s in stages if s.id == "alarms" and s.status == "busy"), None)
+    return _known(stages) or replace(_working(stages), detail=_in_alarm(active))
 
 
 def _known(stages: Sequence[Stage]) -> Headline | None:

@@ -32,6 +32,7 @@ def failure_json(failure: Failure) -> dict[str, Any]:
         "reason": "; ".join(filter(None, reasons))[:_MAX_REASON],
         "attempts": event.attempts if event else None,
         "objects": list(map(list, event.objects)) if event else [],
+        "request": event.request_id if event else None,
         "objectIds": list(event.object_ids) if event else [],
     }
 

@@ -13,6 +13,8 @@ NOTHING = "\N{EN DASH}"
 
 Status = Literal["ok", "busy", "failing", "unknown"]
 
+# The section of the alarm that only says that much is written.
+_ACTIVITY = "DynamoDBWriteActivityAlert"
 # How long after an event a stage is busy.
 _BUSY_SECONDS = 2.0
 
@@ -181,10 +183,11 @@ def _function(view: _View) -> Stage:
     if throttled:
         title = "Invocations that were throttled in 15 minutes."
         figures.append(Figure("throttled", _count(throttled), title))
+    shown = "invocations"
     if measured.get("errors"):
-        figures[:2] = figures[1::-1]
+        figures[:2], shown = figures[1::-1], "errors"
     status = view.status("function", "role", panel="log", busy=view.is_busy("function"))
-    series = view.board.series("invocations", view.now) if known else None
+    series = view.board.series(shown, view.now) if known else None
     name = view.name("function_name")
     stage = Stage("function", "Function", name, *status, tuple(figures), None, series)
     why = view.board.failing_reason or "An invocation failed: see the log."
@@ -200,7 +203,7 @@ def _table(view: _View) -> Stage:
     status = view.status("table", panel="records", busy=view.is_busy("table"))
     name, series = view.name("table_name"), _writes_series(view)
     stage = Stage("table", "Table", name, *status, figures, None, series)
-    return _failing(stage, bool(throttled), "Writes were throttled in the last 15 minutes.")
+    return _failing(stage, view.board.throttled(view.now), "Writes were throttled lately.")
 
 
 def _logged(view: _View) -> bool:
@@ -234,7 +237,8 @@ def _writes_series(view: _View) -> Series | None:
         return view.board.series("stored", view.now)
     bins = int((view.now - view.board.opened_at) // BIN_SECONDS) + 1
     seen = view.board.series("writes", view.now)
-    return [None] * max(0, len(seen) - bins) + seen[-bins:] if view.knows("records") else None
+    unseen: Series = [None] * max(0, len(seen) - bins)
+    return [*unseen, *seen[-bins:]] if view.knows("records") else None
 
 
 def _failure_queue(view: _View) -> Stage:
@@ -267,7 +271,12 @@ def _alarms(view: _View) -> Stage:
     if alarms is not None:
         in_alarm, in_ok = len(names), sum(alarm["state"] == "OK" for alarm in alarms)
         # Alarms without a datapoint yet say nothing.
-        status = "failing" if names else "ok" if in_ok or not alarms else "unknown"
+        status = "ok" if in_ok or not alarms else "unknown"
+        if names:
+            # Many writes are no fault.
+            in_state = [alarm for alarm in alarms if alarm["state"] == "ALARM"]
+            harmless = all(alarm["section"] == _ACTIVITY for alarm in in_state)
+            status = "busy" if harmless else "failing"
         none = "No alarm is in state ALARM." if alarms else "The stack has no alarms."
         detail = ", ".join(names) or none
         began = (alarm.get("since") for alarm in alarms if alarm["state"] == "ALARM")

@@ -104,6 +104,11 @@ class Uploads:
         """All that are known, the newest last."""
         return list(self._known.values())
 
+    def find(self, name: str) -> Upload | None:
+        """By its object id, or its number here."""
+        number = int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else 0
+        return self._known.get(number) or self._of_id.get(name)
+
     def shown(self) -> list[Upload]:
         """The newest, and all that are not over, the newest last."""
         newest = next(iter(list(self._known)[-_SHOWN:]), 0)

@@ -66,7 +66,7 @@ const shortMoment = (epoch) => {
 function duration(ms) {
   if (ms === null || ms === undefined) return "";
   if (ms >= 10000) return `${Math.round(ms / 1000)} s`;
-  return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
+  return ms >= 10 || ms === 0 ? `${Math.round(ms).toLocaleString("en")} ms` : `${ms.toFixed(1)} ms`;
 }
 function bytes(size) {
   if (size === null || size === undefined) return "";
@@ -148,61 +148,7 @@ async function ask(path, options = {}) {
   return document;
 }
 
-// --- the pipeline ----------------------------------------------------------------------------
-
-function drawStages() {
-  const flow = $("flow");
-  const line = known.stages.filter((stage) => stage.id !== "failures");
-  const column = line.findIndex((stage) => stage.id === "function") + 1;
-  const stale = isStale();
-  list(flow, known.stages, (stage) => stage.id, (stage) => make("li", { class: "stage", id: `stage-${stage.id}` },
-    make("h3"), make("span", { class: "state" }), make("span", { class: "resource" }), make("dl"), make("p", { class: "detail" })),
-  (element, stage) => {
-    const [title, state, resource, figures, detail] = element.children;
-    const status = stale ? "unknown" : stage.status;
-    element.dataset.status = status;
-    element.classList.toggle("branch", stage.id === "failures");
-    element.classList.toggle("last", stage.id === "topic");
-    element.style.gridColumn = stage.id === "failures" ? column : line.indexOf(stage) + 1;
-    set(title, stage.title);
-    state.dataset.state = status;
-    set(state, `${SIGNS[status]} ${stage.id === "alarms" && status === "failing" ? "In alarm" : WORDS[status]}`);
-    set(resource, text(stage.resource));
-    element.title = stage.detail;
-    set(detail, stale ? "" : flat(stage.detail.length > 240 ? `${stage.detail.slice(0, 240)} …` : stage.detail));
-    list(figures, stage.figures, (figure) => figure.label,
-      (figure) => make("div", { title: figure.title }, make("dt", {}, figure.label), make("dd")),
-      (part, figure) => { part.title = figure.title; set(part.children[1], stale ? "–" : figure.value); });
-  });
-  drawHeadline();
-}
-
-function drawHeadline() {
-  const { stages, headline } = known;
-  let state = "unknown", said = "Checking the pipeline …", detail = "", since = null;
-  if (known.disconnected) said = "The console does not answer: this page is out of date.";
-  else if (known.stack.problem) said = "Unknown: the pipeline can't be read.";
-  else if (stages.length && headline) ({ status: state, text: said, detail, since } = headline);
-  const verdict = $("verdict"), [line, more] = verdict.children;
-  verdict.dataset.state = state;
-  set(line, `${SIGNS[state]} ${flat(said)}`);
-  set(more, flat([since ? `Since ${shortMoment(since * 1000)}.` : "", detail].join(" ")));
-  show(more, Boolean(more.textContent));
-  const connection = $("connection");
-  const [word, chip] = known.disconnected ? ["✕ Not connected", "failing"] : known.stack.problem ? ["? No data", "unknown"] : ["✓ Live", "ok"];
-  if (known.connected) { connection.dataset.state = chip; set(connection, word); }
-  const count = stages.filter((stage) => stage.status === "failing").length;
-  document.title = `${isStale() ? "? Unknown – " : count ? `✕ ${count} failing – ` : ""}Pipeline`;
-}
-
-function light(id, failing) {
-  const stage = $(`stage-${id}`);
-  if (!stage) return;
-  const name = failing ? "lit-failing" : "lit";
-  stage.classList.add(name);
-  clearTimeout(stage[name]);
-  stage[name] = setTimeout(() => stage.classList.remove(name), 900);
-}
+// --- the stack -------------------------------------------------------------------------------
 
 function drawStack() {
   const { problem, origin, region } = known.stack;
@@ -214,8 +160,8 @@ function drawStack() {
   const readOnly = !known.write;
   $("drop").classList.toggle("read-only", readOnly);
   for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = readOnly;
-  set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : " and follow each upload.");
-  draw(drawStages, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
+  set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : ".");
+  draw(drawStages, drawHeadline, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
 }
 
 function drawUnknown() {
@@ -230,11 +176,15 @@ function drawUnknown() {
 // --- uploads ---------------------------------------------------------------------------------
 
 const STATES = {
-  uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Failed, retrying",
-  failed: "Failed, in the failure queue", rejected: "Not uploaded", filtered_out: "No filter matches",
+  uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Retrying",
+  failed: "Failed", rejected: "Not uploaded", filtered_out: "Filtered out",
 };
 
 const isOpen = (upload) => !["recorded", "rejected", "filtered_out"].includes(upload.state);
+
+const stateOf = (state) => ({ recorded: "ok", uploading: "busy", in_progress: "busy", filtered_out: "unknown" })[state] ?? "failing";
+// By its record's id as soon as that is known, so that the address outlives this page.
+const nameOf = (upload) => upload.object_id ?? upload.id;
 
 function steps(upload) {
   const failed = upload.state === "rejected" ? "bucket" : ["retrying", "failed"].includes(upload.state)
@@ -247,9 +197,12 @@ function steps(upload) {
     if (id === failed) [step, sign] = ["failed", "✕"];
     else if (passed && !(failed === "delivery" && id === "function")) [step, sign] = ["done", "✓"];
     else if (pending) { [step, sign] = ["pending", "…"]; pending = false; }
-    return { id, name, step, sign, ms: step === "done" ? duration(upload.stages[id]) : "" };
+    return { id, name, step, sign };
   });
 }
+
+// From when it was sent until the function had stored it; only this page's own are known so well.
+const total = (upload) => upload.state === "recorded" ? duration(upload.stages.table) : "";
 
 function drawUploads() {
   const sorted = [...known.uploads.values()].sort((left, right) => right.id - left.id);
@@ -258,35 +211,43 @@ function drawUploads() {
     .sort((left, right) => right.id - left.id);
   show($("uploads-none"), isEmpty("records", all.length) && known.read.has("log"));
   list($("upload-list"), all, (upload) => upload.id, (upload) => make("li", { class: "upload" },
-    make("div", {}, make("div", { class: "key" }), make("div", { class: "about" })),
-    make("ol", { class: "steps" }), make("span", { class: "state" }),
-    make("div", { class: "reason" }, make("span"), " ",
-      make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([known.uploads.get(upload.id).message]); } }, "Replay"))),
+    make("a", { class: "key" }), make("ol", { class: "steps" }), make("span", { class: "ms total" }), make("span", { class: "about" }),
+    make("span", { class: "state" }), make("span", { class: "reason" }),
+    make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([known.uploads.get(upload.id).message]); } }, "Replay")),
   (element, upload) => {
-    const [names, track, state, reason] = element.children;
+    const [key, track, took, about, state, reason, button] = element.children;
     element.dataset.upload = upload.state;
-    set(names.children[0], text(upload.key));
-    set(names.children[1], [bytes(upload.size), upload.from_page ? "from this page" : "from elsewhere", clock(upload.at)].filter(Boolean).join(", "));
-    state.dataset.state = { recorded: "ok", uploading: "busy", in_progress: "busy", filtered_out: "unknown" }[upload.state] || "failing";
+    set(key, text(upload.key));
+    const link = uploadLink(nameOf(upload));
+    if (key.getAttribute("href") !== link) key.setAttribute("href", link);
+    key.title = text(upload.key);
+    set(took, total(upload));
+    set(about, [clock(upload.at), upload.from_page ? "from this page" : "from elsewhere"].filter(Boolean).join(", "));
+    state.dataset.state = stateOf(upload.state);
     set(state, STATES[upload.state]);
     list(track, steps(upload), (step) => step.id,
-      () => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span"), make("span", { class: "visually-hidden" })),
-      (element, { step, sign, ms, name }) => {
+      () => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "visually-hidden" })),
+      (element, { step, sign, name }) => {
+        const said = `${name} ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`;
         element.dataset.step = step;
+        element.title = said;
         set(element.children[0], sign);
-        set(element.children[1], ms || (step === "done" ? "–" : " "));
-        set(element.children[2], name);
-        set(element.children[3], ` ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`);
+        set(element.children[1], said);
       });
-    show(reason, Boolean(upload.reason));
-    set(reason.children[0], upload.reason ? flat(upload.reason) : "");
-    show(reason.children[1], Boolean(upload.message) && known.write);
-    reason.children[1].setAttribute("aria-label", `Replay ${text(upload.key)}`);
-    enable(reason.children[1], !known.replay?.running);
+    // Why those in the queue failed stands there and in the headline.
+    const why = upload.reason && upload.state !== "failed" ? flat(upload.reason) : "";
+    show(reason, Boolean(why));
+    show(about, !why);
+    set(reason, why);
+    reason.title = why;
+    show(button, Boolean(upload.message) && known.write);
+    button.setAttribute("aria-label", `Replay ${text(upload.key)}`);
+    enable(button, !known.replay?.running);
   });
 }
 
 function takeUploads(uploads) {
+  touch(...uploads.flatMap((upload) => [upload.id, upload.object_id]));
   for (const upload of uploads) {
     const before = known.uploads.get(upload.id);
     for (const id of Object.keys(upload.stages)) if (!before || !(id in before.stages)) light(id === "delivery" && !$("stage-delivery") ? "rule" : id, false);
@@ -322,7 +283,8 @@ function drawRecords() {
   set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${number || "more"}` : matching.length ? number : "");
   show($("records-none"), isEmpty("records", matching.length));
   list($("records"), matching.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, expandable([
-    make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => attributes(item))),
+    make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => make("div", { class: "body" },
+    make("a", { href: uploadLink(value(item.objectId)) }, "Trace of this upload"), attributes(item)))),
   (row, item) => {
     const [time, key, size] = row.firstChild.firstChild.children;
     set(time, shortMoment(seconds(item) * 1000));
@@ -333,12 +295,12 @@ function drawRecords() {
 
 function attributes(item) {
   const names = Object.keys(item).sort((left, right) => (right === "objectId") - (left === "objectId") || left.localeCompare(right));
-  return make("div", { class: "body" }, make("dl", { class: "attributes" }, ...names.flatMap((name) => {
+  return make("dl", { class: "attributes" }, ...names.flatMap((name) => {
     const [type, stored] = Object.entries(item[name])[0];
     const time = ["timestamp", "ttl"].includes(name) ? ` (${moment(Number(stored) * 1000)})` : "";
     const shown = typeof stored === "string" ? stored : JSON.stringify(stored);
     return [make("dt", {}, text(name), " ", make("span", { class: "type" }, type)), make("dd", {}, text(shown), make("span", { class: "type" }, time))];
-  })));
+  }));
 }
 
 let searchTimer = 0;
@@ -376,7 +338,7 @@ function drawLog() {
   const shown = foundInvoke && matching.length === 0 ? [foundInvoke] : matching.slice(0, SHOWN);
   list($("log"), shown, (invoke) => invoke.request, (invoke) => make("li", {}, expandable([
     make("time", {}), make("span", { class: "state" }), make("span", { class: "grow" }), make("span", { class: "ms" })],
-  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("pre", { class: "lines", tabindex: 0 })))),
+  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("div", { class: "traces" }), make("pre", { class: "lines", tabindex: 0 })))),
   (row, invoke) => {
     const details = row.firstChild, [time, state, about, ms] = details.firstChild.children;
     set(time, clock(invoke.at));
@@ -386,11 +348,20 @@ function drawLog() {
     set(state, invoke.failing ? `✕ ${["ERROR", "FATAL"].includes(invoke.level) ? invoke.level : "ERROR"}` : `${ended ? "✓" : "?"} ${invoke.level}`);
     set(about, flat(summary(invoke)));
     set(ms, duration(invoke.reported ?? invoke.milliseconds));
-    const fill = () => { const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${prose(line)}`).join("\n")); };
+    const fill = () => {
+      const traces = details.querySelector(".traces");
+      if (!traces) return;
+      const refused = invoke.not_stored.map((record) => [record.object_id, record.key]).filter(([id]) => id);
+      list(traces, [...new Map([...invoke.object_ids.map((id) => [id, keyOf(id)]), ...refused])].slice(0, 25), ([id]) => id,
+        ([id]) => make("a", { href: uploadLink(id) }), (link, [id, key]) => set(link, text(key || id)));
+      const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${prose(line)}`).join("\n"));
+    };
     details.ontoggle = () => queueMicrotask(fill);
     fill();
   });
 }
+
+const keyOf = (id) => value(known.records.get(id)?.objectKey) ?? [...known.uploads.values()].find((upload) => upload.object_id === id)?.key;
 
 function summary(invoke) {
   if (invoke.not_stored.length) return `${invoke.not_stored[0].key}: ${invoke.not_stored[0].reason}`;
@@ -404,6 +375,8 @@ function summary(invoke) {
 }
 
 // --- alarms, notifications, failure queue ----------------------------------------------------
+
+const alarmState = (alarm) => isStale() || known.unknown.alarms ? "unknown" : { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
 
 function drawAlarms() {
   const inAlarm = known.alarms.filter((alarm) => alarm.state === "ALARM").length;
@@ -419,7 +392,7 @@ function drawAlarms() {
       make("div", { class: "spark-place" }), details));
   }, (row, alarm) => {
     const [summary, place] = row.firstChild.children, [line, about] = summary.children;
-    const state = isStale() || known.unknown.alarms ? "unknown" : { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
+    const state = alarmState(alarm);
     line.children[0].dataset.state = state;
     set(line.children[0], `${SIGNS[state]} ${alarm.state}`);
     set(line.children[1], text(alarm.name));
@@ -448,7 +421,9 @@ function spark(alarm, datapoints) {
 async function loadAlarm(name, place) {
   try {
     const { history, runbook } = await ask(`alarm?name=${encodeURIComponent(wellFormed(name))}`);
+    const failed = [...known.uploads.values()].filter((upload) => upload.state === "failed").slice(-5);
     place.replaceChildren(
+      ...failed.map((upload) => make("p", {}, "Failed: ", make("a", { href: uploadLink(nameOf(upload)) }, text(upload.key)))),
       make("ol", { class: "history", "aria-label": "State history, newest first" }, ...history.map((change) =>
         make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${flat(change.reason ?? "")}`))),
       ...runbook.map((pieces) => pieces.length === 1 && pieces[0][0] === "pre" ? make("pre", {}, pieces[0][1])
@@ -469,22 +444,27 @@ function drawFailures() {
   const all = [...known.failures].reverse().slice(0, SHOWN);
   set($("failures-count"), known.failures.length ? String(known.failures.length) : "");
   show($("failures-none"), isEmpty("failures", known.failures.length));
-  show($("failures-tools"), known.write && (known.failures.length > 0 || Boolean(known.replay)));
+  for (const id of ["replay-all", "replay-selected"]) show($(id), known.write && known.failures.length > 0);
   const ids = new Set(all.map((failure) => failure.id));
   for (const id of selected) if (!ids.has(id)) selected.delete(id);
   list($("failures"), all, (failure) => failure.id, (failure) => make("li", { class: "failure" },
     make("input", { type: "checkbox", onchange: (event) => { selected[event.target.checked ? "add" : "delete"](failure.id); drawTools(); } }),
-    make("div", {}, make("div", { class: "key" }), make("div", { class: "small" }), make("div", { class: "reason" })),
+    make("a", { class: "key" }), make("span", { class: "reason" }), make("span", { class: "about" }),
     make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([failure.id]); } }, "Replay")),
   (row, failure) => {
-    const [box, about, button] = row.children;
+    const [box, link, reason, about, button] = row.children;
     const [, key] = failure.objects[0] ?? [];
     const more = failure.objects.length > 1 ? ` and ${failure.objects.length - 1} more` : "";
     const name = key === undefined ? `message ${failure.id.slice(0, 8)}` : text(key) + more;
-    set(about.children[0], name);
+    set(link, name);
+    link.title = name;
+    // The trace of the first: more than one has a record of its own each.
+    if (failure.objectIds.length) link.href = uploadLink(failure.objectIds[0]);
     const attempts = failure.attempts === null ? "" : `, ${failure.attempts} attempts`;
-    set(about.children[1], `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`);
-    set(about.children[2], flat(failure.reason || "No reason given: see the function's log."));
+    set(about, shortMoment(failure.failed_at * 1000));
+    about.title = `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`;
+    set(reason, flat(failure.reason || "No reason given: see the function's log."));
+    reason.title = reason.textContent;
     box.setAttribute("aria-label", `Select ${name}`);
     button.setAttribute("aria-label", `Replay ${name}`);
     box.checked = selected.has(failure.id);
@@ -538,6 +518,7 @@ const takes = {
     if (snapshot.records) takes.records(snapshot.records);
     if (snapshot.invokes) takes.invokes(snapshot.invokes);
     for (const upload of snapshot.uploads ?? []) known.uploads.set(upload.id, upload);
+    touch(null);
     draw(drawStack, drawUnknown, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
   },
   stack(stack) { known.stack = stack; draw(drawStack); },
@@ -554,9 +535,9 @@ const takes = {
     draw(drawRecords);
   },
   removed(ids) { for (const id of ids) { known.records.delete(id); foundRecords?.delete(id); } draw(drawRecords); },
-  invokes(invokes) { keep(known.invokes, invokes, (invoke) => invoke.request, KEPT, (invoke) => invoke.at); draw(drawLog); },
+  invokes(invokes) { touch(...invokes.flatMap((invoke) => [...invoke.object_ids, ...invoke.not_stored.map((record) => record.object_id), traced?.requests.includes(invoke.request) ? null : ""])); keep(known.invokes, invokes, (invoke) => invoke.request, KEPT, (invoke) => invoke.at); draw(drawLog); },
   uploads: takeUploads,
-  failures(failures) { known.failures = failures; draw(drawFailures, drawUploads); },
+  failures(failures) { known.failures = failures; touch(null); draw(drawFailures, drawUploads); },
   alarms(alarms) {
     for (const alarm of alarms) {
       const before = known.alarms.find((other) => other.name === alarm.name);
@@ -640,6 +621,9 @@ function start() {
   };
   // First the page shows: the snapshot may be large.
   requestAnimationFrame(() => setTimeout(connect));
+  addEventListener("hashchange", follow);
+  follow();
 }
 
-start();
+// Once the other scripts are there.
+addEventListener("DOMContentLoaded", start);

@@ -27,6 +27,7 @@ from pipeline.console.server import breaks, drops
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message
 from pipeline.console.server.safety import HEADERS, refusal
+from pipeline.console.sources import trace
 from pipeline.console.sources.cloudwatch import history
 from pipeline.console.sources.log import search_log
 from pipeline.console.sources.session import explain
@@ -63,6 +64,7 @@ def make(
             Route("/replay", partial(_replay, console), methods=["POST"]),
             Route("/records", _reading("the table", _records, console)),
             Route("/log", _reading("the log group", _log, console)),
+            Route("/trace", _reading("the upload", _trace, console)),
             Route("/alarm", _reading("the alarms", _alarm, console)),
             Route(
                 "/calls", _reading("this page", lambda *_: console.watch().calls.counts(), console)
@@ -280,6 +282,11 @@ def _log(console: Console, request: Request) -> dict[str, Any]:
     session, _ = console.watch().current()
     found = Invokes().add(search_log(session, name))
     return {"invokes": [invoke_json(invoke) for invoke in found if invoke.request.startswith(name)]}
+
+
+def _trace(console: Console, request: Request) -> dict[str, Any]:
+    session, board = console.watch().current()
+    return trace.read(session, board, request.query_params.get("id", ""))
 
 
 def _alarm(console: Console, request: Request) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from pipeline.console.board.board import Board, Memory
+from pipeline.console.board.board import Board
+from pipeline.console.board.memory import Memory
 from pipeline.console.server.breaks import Breaks
 from pipeline.console.server.drops import Drops
 from pipeline.console.server.hub import Hub

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.console.board.board import Check
+from pipeline.console.board.memory import Check
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 from pipeline.verify import stages

@@ -12,8 +12,10 @@ from typing import Any
 
 import boto3
 
-from pipeline.console.board.board import Board, Memory, Publish
+from pipeline.console.board.board import Board, Publish
 from pipeline.console.board.headline import Headline, headline
+from pipeline.console.board.memory import Memory
+from pipeline.console.board.places import places
 from pipeline.console.board.stages import Stage, stages
 from pipeline.console.sources.checks import Checks
 from pipeline.console.sources.cloudwatch import Alarms, Datapoints, Metrics
@@ -128,6 +130,7 @@ class Watch:
             stack["origin"] = self._found.target.origin
             stack["region"] = self._found.target.region
             stack["embedded"] = self._found.embedded
+            stack["places"] = places(self._found.target.outputs)
         return stack
 
     def _run(self) -> None:

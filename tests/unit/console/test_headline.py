@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.board.board import FAILING_SECONDS, Board, Check
+from pipeline.console.board.board import FAILING_SECONDS, Board
 from pipeline.console.board.headline import Headline, headline
+from pipeline.console.board.memory import Check
 from pipeline.console.board.stages import stages
 from pipeline.deployed import failure_queue
 from tests.support.aws import s3_events
@@ -179,6 +180,13 @@ def test_an_alarm_alone_is_said_with_its_reason(board: Board) -> None:
         "30 is over 20.",
         NOW - 5,
     )
+
+
+def test_many_writes_are_no_fault(board: Board) -> None:
+    fired = alarm("Writes", "ALARM", "DynamoDBWriteActivityAlert")
+    board.set("alarms", [fired])
+    found = said(board)
+    assert (found.status, found.detail) == ("ok", "In alarm: Writes.")
 
 
 def test_events_that_wait_say_why_the_newest_failed(board: Board) -> None:

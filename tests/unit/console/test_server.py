@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.board.board import Memory
+from pipeline.console.board.memory import Memory
 from pipeline.console.sources import watch as watch_module
 from pipeline.console.sources.watch import Found, Watch
 from pipeline.deployed import failure_queue

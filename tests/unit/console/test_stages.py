@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
-from pipeline.console.board.board import Board, Check
+from pipeline.console.board.board import Board
+from pipeline.console.board.memory import Check
 from pipeline.console.board.stages import NOTHING, Stage, stages
 from pipeline.deployed.stream import StreamRecord
 from pipeline.deployed.target import Target
@@ -233,6 +234,8 @@ def test_an_event_that_the_rule_could_not_deliver_makes_it_failing(board: Board)
 def test_throttled_writes_make_the_table_failing(board: Board) -> None:
     make_ok(board)
     board.metrics = {"write_throttles": 3.0, "writes": 1200.0, "throttles": 7.0}
+    assert drawn(board)["table"].status == "ok"
+    board.last["throttled"] = time.time() - 60
     found = drawn(board)
     assert found["table"].status == "failing"
     assert figure(found["table"], "writes") == "1,200"
@@ -308,6 +311,14 @@ def test_alarms_without_a_datapoint_are_not_ok(board: Board) -> None:
     make_ok(board)
     board.set("alarms", [alarm("first", "INSUFFICIENT_DATA")])
     assert drawn(board)["alarms"].status == "unknown"
+
+
+def test_an_alarm_that_only_says_that_much_is_written_is_no_failure(board: Board) -> None:
+    make_ok(board)
+    board.set("alarms", [alarm("mine", "ALARM", "DynamoDBWriteActivityAlert")])
+    assert drawn(board)["alarms"].status == "busy"
+    board.set("alarms", [*(board.alarms or ()), alarm("other", "ALARM")])
+    assert drawn(board)["alarms"].status == "failing"
 
 
 def test_a_gauge_stays_where_it_was_seen_and_is_unknown_before(board: Board) -> None:
