@@ -22,6 +22,7 @@ from pipeline.lab import folder as lab_folder
 from pipeline.lab.breaks import run as breaks
 from pipeline.lab.breaks.kinds import BREAKS
 from tests.support.aws.clients import client
+from tests.support.page.browser import faults
 from tests.support.page.console import Lab, Served, row, serve
 from tests.support.poll import until
 from tests.support.processes import alive
@@ -76,6 +77,11 @@ def test_a_break_shows_its_cause_and_fix_and_replay_lose_nothing(page: Page, lab
     expect(page.locator("#break-result")).to_have_text(DONE)
     expect(page.locator("#failures-none")).to_be_visible()
     assert lab.failed() == 0
+    page.get_by_role("button", name="Break something else").click()
+    expect(page.locator("#break-list button")).to_have_count(len(BREAKS))
+    # The lab has no buffer.
+    expect(page.locator("#break-list button[aria-disabled=true]")).to_have_text("Fill the buffer")
+    assert faults(page) == {}
 
 
 @pytest.mark.soak

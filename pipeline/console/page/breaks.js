@@ -9,6 +9,7 @@ const BUSY = { breaking: "Breaking it …", fixing: "Fixing it …", replaying: 
 const SAMPLES = 2;
 
 let state = { phase: "idle", offered: false };
+let seen = 0; // since when that was broken whose result was seen
 
 async function ask(path, body) {
   const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
@@ -50,7 +51,7 @@ async function offer() {
 }
 
 function result() {
-  if (state.fixed_at === null) return "";
+  if (!state.fixed_at) return "";
   const parts = [`Fixed ${clock(state.fixed_at)}`];
   if (state.phase === "fixing") parts.push("looking for uploads without a record …");
   else if (state.phase === "fixed" && state.waiting === null) parts.push("Replay brings through what failed");
@@ -64,6 +65,7 @@ function result() {
 }
 
 function show(now) {
+  if (now.phase === "done" && now.since === seen) now = { phase: "idle", offered: true };
   const ended = state.phase !== "idle" && now.phase === "idle";
   state = now;
   const { phase } = state, on = phase !== "idle", open = $("break-open");
@@ -71,9 +73,11 @@ function show(now) {
   $("breaks").dataset.phase = phase;
   $("break-choice").hidden = on;
   $("break-now").hidden = !on;
-  if (on && $("breaks").hidden) toggle(true);
+  if (on && phase !== "done" && $("breaks").hidden) toggle(true);
   if (ended && !$("breaks").hidden) offer();
-  set($("break-title"), on ? `${state.title}${state.since ? `, since ${clock(state.since)} UTC` : ""}` : "");
+  const since = state.since ? ` since ${clock(state.since)} UTC` : "";
+  set($("breaks-title"), !on ? "Break it, watch it heal"
+    : phase === "done" ? `Broken on purpose, and fixed: ${state.title}` : `Broken on purpose${since}: ${state.title ?? ""}`);
   set($("break-cause"), ["failing", "breaking"].includes(phase) ? state.cause ?? "" : "");
   set($("break-busy"), BUSY[phase] ?? "");
   const healed = phase === "done" && !state.lost.length;
@@ -97,8 +101,18 @@ function toggle(open) {
   if (open && state.phase === "idle") offer();
 }
 
-pressed("break-open", () => { toggle($("breaks").hidden); if (!$("breaks").hidden) $("breaks").focus(); });
+function again() {
+  seen = state.since ?? 0;
+  show({ phase: "idle", offered: true });
+}
+
+pressed("break-open", () => {
+  // Of a round before: whoever presses this wants another.
+  if ($("breaks").hidden && state.phase === "done") again();
+  toggle($("breaks").hidden);
+  if (!$("breaks").hidden) $("breaks").focus();
+});
 pressed("break-fix", () => act("fix", {}));
 pressed("break-replay", () => act("recover", {}));
-pressed("break-another", () => show({ phase: "idle", offered: true }));
+pressed("break-another", again);
 document.addEventListener("console:breaks", (event) => show(event.detail));
