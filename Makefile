@@ -6,7 +6,7 @@ ARGS ?=
 .PHONY: help demo test install clean
 
 help:
-	@echo "make demo     run the whole pipeline on this machine (ARGS=--keep leaves it running)"
+	@echo "make demo     run the whole pipeline on this machine (ARGS=--keep leaves it running, ARGS=--page shows it)"
 	@echo "make test     run every check and test (ARGS='-e unit' runs one floor)"
 	@echo "make install  make the environment for \`.venv/bin/python -m pipeline\`, and no more"
 	@echo "make clean    remove what these made"

@@ -34,8 +34,9 @@ from tests.support.page.browser import WHY_NONE, browser, chromium, opened
 from tests.support.page.console import Lab, Served, serve, settled
 from tests.support.stacks import kept
 
-PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 100_000.0, 500.0, 2.0
+PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 120_000.0, 500.0, 2.0
 RECORDS, LINES = 5_000, 10_000
+DROPPED, DROP_SECONDS = 1000, 60.0
 STAGES = ("bucket", "delivery", "function", "table")
 _IDLE_SECONDS = 20.0
 _SETTLE_SECONDS = 15.0
@@ -54,6 +55,9 @@ WATCH = """() => {
     }
   }).observe(document.getElementById("upload-list"), { subtree: true, childList: true, attributes: true });
 }"""  # noqa: E501
+# As a drop of files with these keys.
+UPLOAD = """keys => import("./drops.js").then(({ upload }) =>
+  upload(keys.map((key) => ({ body: new Blob(["bench"]), key }))))"""
 ASSETS = """() => [...performance.getEntriesByType("navigation"),
   ...performance.getEntriesByType("resource")].reduce((sum, file) => sum + file.transferSize, 0)"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
@@ -116,6 +120,7 @@ def measure(work_dir: Path | None, uploads: int) -> list[Figure]:
         lab.upload("bench/warm")
         with serve(folder / "console.log", *arguments) as console:
             figures = stages(running, console, lab, uploads, "")
+            figures += dropped(running, console, lab)
         say(f"writing {RECORDS:,} records and {LINES:,} log lines")
         fill(lab)
         with serve(folder / "console.log", *arguments) as console:
@@ -149,7 +154,7 @@ def opening(running: Browser, console: Served) -> list[Figure]:
             elements = page.evaluate("document.querySelectorAll('*').length")
     return [
         spread("first paint, full", paints, "ms", PAINT_MS),
-        Figure("page, style and script", max(sizes) / 1000, "KB", PAGE_BYTES / 1000),
+        Figure("page, style and scripts", max(sizes) / 1000, "KB", PAGE_BYTES / 1000),
         Figure("elements in the page, full", float(elements), ""),
     ]
 
@@ -165,7 +170,7 @@ def stages(running: Browser, console: Served, lab: Lab, uploads: int, state: str
             key = f"bench/{uuid.uuid4()}"
             happening = pool.submit(happened, lab, key)
             sent = time.time() * 1000
-            page.evaluate("key => upload([{ file: new Blob(['bench']), path: key }])", key)
+            page.evaluate(UPLOAD, [key])
             seen = lit(page, key)
             truth = happening.result() | logged(page, key)
             for at, stage in enumerate(STAGES):
@@ -178,6 +183,24 @@ def stages(running: Browser, console: Served, lab: Lab, uploads: int, state: str
         for stage in STAGES
     ]
     return [*shown, spread(f"from the upload to the last light{state}", whole, "ms", None)]
+
+
+def dropped(running: Browser, console: Served, lab: Lab) -> list[Figure]:
+    """How long a drop of many small files takes, until the last has its record."""
+    keys = {f"bench/dropped/{uuid.uuid4()}" for _ in range(DROPPED)}
+    say(f"dropping {DROPPED:,} files")
+    with opened(running) as page:
+        settled(page, console.url)
+        began = time.monotonic()
+        page.evaluate(UPLOAD, list(keys))
+        while not lab.keys() >= keys:
+            if time.monotonic() - began > 10 * DROP_SECONDS:
+                raise NotTriedError(f"{len(keys - lab.keys())} of {DROPPED:,} have no record")
+            time.sleep(1)
+    seconds = time.monotonic() - began
+    return [
+        Figure(f"{DROPPED:,} small files dropped, to the last record", seconds, "s", DROP_SECONDS)
+    ]
 
 
 def happened(lab: Lab, key: str) -> dict[str, float]:

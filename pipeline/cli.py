@@ -14,6 +14,7 @@ from pipeline.accept.command import accept
 from pipeline.backfill.command import backfill
 from pipeline.console.command import console
 from pipeline.cost.command import cost
+from pipeline.demo.command import demo
 from pipeline.dev.command import dev
 from pipeline.invoke.command import invoke
 from pipeline.lab import command as lab
@@ -38,6 +39,7 @@ _ACTING = invoke, replay, reconcile, backfill, load, cost, accept
 for function in (*_LOOKING, *_ACTING):
     app.command()(function)
 lab.app.command()(dev)
+lab.app.command()(demo)
 app.add_typer(lab.app, name="lab")
 
 

@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,11 @@ from pipeline.errors import PipelineError
 from pipeline.lab import folder, lifecycle, root
 from pipeline.options import Named
 from pipeline.paths import LAB
+
+# Of an upload, in bytes.
+LARGEST = 100 * 1024 * 1024
+# What acts on the page by itself: it gets the console, the page's address, and what ends the page.
+Play = Callable[[Console, str, Callable[[], None]], None]
 
 
 def run(
@@ -47,6 +53,36 @@ def run(
         terminal.note(output, f"No lab runs in {lab}: starting it.")
         lifecycle.start(lab, output)
 
+    show(
+        find,
+        lab,
+        output,
+        write=write,
+        port=port,
+        largest=largest,
+        as_json=as_json,
+        open_browser=open_browser,
+    )
+
+
+def show(
+    find: Callable[[], Target],
+    lab: Path | None,
+    output: Terminal,
+    *,
+    write: bool = False,
+    port: int | None = None,
+    largest: int = LARGEST,
+    as_json: bool = False,
+    open_browser: bool = True,
+    play: Play | None = None,
+) -> None:
+    """Serve the page of what `find` finds, the embedded lab in `lab` if it is that one.
+
+    Until Ctrl-C, or until `play` ends it, which runs beside. Raises PipelineError where the port is
+    taken, or what is broken can't be put back.
+    """
+
     def found() -> Found:
         subscriber = None if lab is None else root.outputs(lab).get("subscriber_queue_url")
         return Found(find(), subscriber, embedded=lab is not None)
@@ -54,7 +90,9 @@ def run(
     listening = _listen(port)
     # 192 bits that nobody guesses.
     number, token = listening.getsockname()[1], secrets.token_urlsafe(24)
-    console = Console(found, write=write or lab is not None, largest=largest)
+    console = Console(found, write=write or lab is not None, largest=largest, lab=lab)
+    if (left := console.breaks.put_back_at_start) is not None:
+        terminal.note(output, f"An earlier page had broken something ({left}): it is put back.")
     url = f"http://{HOST}:{number}/{token}/"
     if as_json:
         print(json.dumps({"url": url, "write": console.write}), flush=True)
@@ -67,13 +105,18 @@ def run(
     connections = Connections()
     app = make(console, port=number, token=token, know=connections.know)
     config = configuration(app, connections)
+    server = _Server(console, config)
+    if play is not None:
+        threading.Thread(target=play, args=(console, url, server.end), daemon=True).start()
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            _Server(console, config).run(sockets=[listening])
+            server.run(sockets=[listening])
     finally:
         console.close()
         listening.close()
     console.wait_for_replay()
+    if (broken := console.breaks.close()) is not None:
+        terminal.note(output, f"What was broken on purpose is put back ({broken}).")
     terminal.note(output, "The page has ended.")
 
 
@@ -106,6 +149,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         refuse_quietly(asyncio.get_running_loop())
         await super().startup(sockets)
+
+    def end(self) -> None:
+        """End as Ctrl-C does; from any thread."""
+        self._console.hub.close()
+        self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # The rest is closed after the loop: a signal may come while a lock is held.

@@ -53,7 +53,7 @@ class FailedEvent:
 
     `objects` has bucket, key (decoded) and event name of each record that the function can read,
     `object_ids` the keys of these records in the table, each once, and `refusals` why the other
-    records can't be read.
+    records can't be read. `request_id` is the invocation's, where Lambda gave up on one.
     """
 
     message_id: str
@@ -66,6 +66,7 @@ class FailedEvent:
     objects: tuple[tuple[str, str, str], ...]
     object_ids: tuple[str, ...]
     refusals: tuple[str, ...]
+    request_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def read(message: Mapping[str, Any]) -> Failure:
         tuple((event.bucket, event.key, event.name) for event in found),
         tuple(dict.fromkeys(map(records.object_id, found))),
         tuple(refusal.reason for refusal in delivery.refusals),
+        _parsed(str, _mapping(document, "requestContext").get("requestId")),
     )
 
 

@@ -20,11 +20,15 @@ _LEVEL_NAMES = dict(zip(LEVELS, LEVELS, strict=True)) | {"WARNING": "WARN", "CRI
 _ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _REQUEST = re.compile(rf"RequestId:? (?P<named>{_ID})|(?P<timed_out>{_ID}) Task timed out after")
 _DURATION = re.compile(r"\tDuration: ([0-9]+(?:\.[0-9]+)?) ms")
-_TRACEBACK = "Traceback (most recent call last):"
+_INIT = re.compile(r"\tInit Duration: ([0-9]+(?:\.[0-9]+)?) ms")
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):", re.MULTILINE)
+# A process that was killed has a line that begins as ours of a request do.
 _FAILED = re.compile(
-    r"REPORT .*\tStatus: (?:error|failure|timeout)\b|.*Task timed out|Traceback \(most recent call",
+    r"REPORT .*\tStatus: (?:error|failure|timeout)\b|.*Task timed out"
+    r"|(?:.*\n)?Traceback \(most recent call|RequestId: \S+ (?:Error: |Process exited)",
     re.DOTALL,
 )
+_KILLED = re.compile(r"RequestId: \S+ (?:Error: )?(\S.*)|REPORT .*\tError Type: ([^\t\n]+)")
 # `[ERROR] ValueError: text`, with the traceback below, or `<time> <id> Task timed out after …`.
 _TEXT_ERROR = re.compile(r"(?:\[(?:ERROR|CRITICAL)\]|.*(?=Task timed out))\s*(\S.*)")
 _TEXT_LEVEL = re.compile(r"\[([A-Z]+)\]")
@@ -57,8 +61,9 @@ class Invoke:
     `at` is the time of its last line and `done_at` when the function had finished with the records,
     both in epoch milliseconds. `milliseconds` is the duration that the function logged, else the
     one that Lambda reported. `reported` is Lambda's alone: with the imports of a cold start on the
-    emulator. `attempts` counts how often Lambda tried it. `level` is the highest of its lines, each
-    of which is `(at, level, text)`.
+    emulator. `init` is how long Lambda prepared a new environment for it. `attempts` counts how
+    often Lambda tried it. `level` is the highest of its lines, each of which is `(at, level,
+    text)`, `attempt_level` that of the last attempt's.
     """
 
     request: str
@@ -77,6 +82,8 @@ class Invoke:
     done_at: int | None = None
     attempts: int = 1
     reported: float | None = None
+    init: float | None = None
+    attempt_level: str = "INFO"
 
     @property
     def reason(self) -> str:
@@ -89,13 +96,16 @@ class Invoke:
             if document is not None:
                 if LEVELS.index(level) >= LEVELS.index("ERROR"):
                     found = _error(document) or found
-            elif text.startswith(_TRACEBACK):
-                raising = True
             elif raising and not text.startswith((" ", "\t")):
                 found, raising = text, False
             elif match := _TEXT_ERROR.match(text):
                 found = match[1]
-        return found
+            elif _TRACEBACK.search(text):
+                # As one line of the log, or as many as it has.
+                whole = text.rstrip()
+                raising = whole.endswith(":")
+                found = found if raising else whole.rpartition("\n")[2]
+        return found or self._killed
 
     @property
     def traceback(self) -> tuple[str, ...]:
@@ -111,7 +121,7 @@ class Invoke:
             if document is not None:
                 continue
             for line in text.splitlines():
-                if line.startswith(_TRACEBACK):
+                if _TRACEBACK.match(line):
                     found, raising = [], True
                 elif raising and line.strip():
                     found.append(line)
@@ -129,21 +139,36 @@ class Invoke:
         """Whether anything in it failed, even if a later attempt succeeded."""
         return LEVELS.index(self.level) >= LEVELS.index("ERROR") or bool(self.failed)
 
+    @property
+    def attempt_failing(self) -> bool:
+        """Whether anything in the last attempt failed."""
+        return LEVELS.index(self.attempt_level) >= LEVELS.index("ERROR") or bool(self.failed)
+
+    @property
+    def _killed(self) -> str:
+        """What Lambda says of a process that ended without an exception of its own."""
+        found = (_KILLED.match(text) for _, level, text in self.lines if level == "ERROR")
+        return next((match[1] or match[2] for match in found if match), "")
+
+    def names(self, object_id: str) -> bool:
+        """Whether its lines say what became of this record."""
+        refused = (record.object_id for record in self.not_stored)
+        return object_id in self.object_ids or object_id in refused
+
     def add(self, at: int, text: str, document: Mapping[str, Any] | None) -> None:
         """Add a line; `document` is its JSON, if it is any."""
         level = _level(text, document)
         self.at = max(self.at, at)
         self.level = max(self.level, level, key=LEVELS.index)
+        if self.ended and _starts(text, document):
+            self._start()
+        self.attempt_level = max(self.attempt_level, level, key=LEVELS.index)
         logged_at = round(epoch_ms((document or {}).get("timestamp")) or at)
         self.lines = [*self.lines, (logged_at, level, text.rstrip()[:_MAX_TEXT])][-_MAX_LINES:]
         if document is None:
-            if text.startswith("START "):
-                self._start()
-            elif text.startswith("REPORT "):
-                duration = _DURATION.search(text)
-                self._end(float(duration[1]) if duration else None)
-        elif document.get("type") == "platform.start":
-            self._start()
+            if text.startswith("REPORT "):
+                duration, init = _DURATION.search(text), _INIT.search(text)
+                self._end(*(float(each[1]) if each else None for each in (duration, init)))
         elif document.get("message") == "Invoke done":
             self._finish(document, logged_at)
         elif document.get("message") == "Record not stored":
@@ -152,16 +177,16 @@ class Invoke:
             self.not_stored = [*self.not_stored, NotStored(*texts)][-_MAX_LINES:]
         elif document.get("type") == "platform.report":
             metrics = json_object(_record(document).get("metrics")) or {}
-            self._end(number(metrics.get("durationMs")))
+            self._end(number(metrics.get("durationMs")), number(metrics.get("initDurationMs")))
 
     def _start(self) -> None:
         # Lambda retries an asynchronous event under the same request id.
-        if self.ended:
-            self.ended, self.milliseconds, self.attempts = False, None, self.attempts + 1
+        self.ended, self.milliseconds, self.reported, self.init = False, None, None, None
+        self.failed, self.attempt_level, self.attempts = None, "INFO", self.attempts + 1
 
-    def _end(self, milliseconds: float | None) -> None:
+    def _end(self, milliseconds: float | None, init: float | None) -> None:
         self.ended, self.milliseconds = True, self.milliseconds or milliseconds
-        self.reported = milliseconds
+        self.reported, self.init = milliseconds, init
 
     def _finish(self, document: Mapping[str, Any], at: int) -> None:
         self.milliseconds = number(document.get("milliseconds"))
@@ -174,6 +199,17 @@ class Invoke:
             list(map(str, object_ids[:_MAX_OBJECT_IDS])) if isinstance(object_ids, list) else []
         )
         self.done_at = at
+
+
+def attempts_of(invoke: Invoke) -> list[Invoke]:
+    """Each attempt of an invocation as one of its own, with its lines; the oldest first."""
+    found: list[Invoke] = []
+    for at, _, text in invoke.lines:
+        document = json_object(text)
+        if not found or (found[-1].ended and _starts(text, document)):
+            found.append(Invoke(invoke.request))
+        found[-1].add(at, text, document)
+    return found
 
 
 class Invokes:
@@ -256,6 +292,10 @@ def _error(document: Mapping[str, Any]) -> str:
     return text_of(document.get("message") or record.get("errorType") or record.get("status") or "")
 
 
+def _starts(text: str, document: Mapping[str, Any] | None) -> bool:
+    return text.startswith("START ") or (document or {}).get("type") == "platform.start"
+
+
 def _record(document: Mapping[str, Any]) -> dict[str, Any]:
     return json_object(document.get("record")) or {}
 
@@ -276,4 +316,5 @@ def _level(text: str, document: Mapping[str, Any] | None) -> str:
     else:
         failed = _record(document).get("status") in ("error", "failure", "timeout")
         name = str(document.get("level") or document.get("log_level") or "").upper()
+        failed = failed or (not name and "errorType" in document)
     return "ERROR" if failed else _LEVEL_NAMES.get(name, "INFO")

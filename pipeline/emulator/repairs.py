@@ -351,10 +351,12 @@ def main(arguments: list[str]) -> None:
     sys.path.append(str(Path(__file__).resolve().parents[2]))
     from pipeline.emulator import s3_answers
     from pipeline.emulator.saves import keep_saving
+    from pipeline.emulator.throttle import throttle_tagged_tables
 
     if "--unrepaired" not in options:
         for repair in (*REPAIRS, *s3_answers.REPAIRS):
             repair()
+        throttle_tagged_tables()
     keep_saving()
     from ministack import app
 

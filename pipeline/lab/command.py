@@ -74,16 +74,3 @@ def down(
     from pipeline.lab import lifecycle
 
     raise typer.Exit(lifecycle.down(work_dir, keep_state=keep_state, as_json=as_json))
-
-
-@app.command()
-def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")] = False,
-    port: Port = None,
-    work_dir: WorkDir = LAB,
-    as_json: Json = False,
-) -> None:
-    """Apply the module on an emulator, upload files, show each step, destroy it all."""
-    from pipeline.lab import demo
-
-    raise typer.Exit(demo.run(work_dir, port, keep=keep, as_json=as_json))

@@ -40,6 +40,8 @@ _MARK = ".lab"
 # first, so that a folder that is deleted in part has no lab.
 _MADE = "kept.json", "env", "terraform.tfrc", "root", "tmp", "state", "module"
 _LOGS = "emulator.log", "apply.log", "destroy.log", "provider.log"
+# Notes what is broken on purpose; see `breaks`.
+BROKEN = "broken.json"
 # An emulator that runs may be busy: with a burst of uploads, or on a machine that is.
 _BUSY_SECONDS = 15.0
 
@@ -164,7 +166,7 @@ def applied(folder: Path, kept: Kept, module: str) -> None:
 
 def forget(folder: Path) -> None:
     """Delete all that a lab leaves that is gone, but for its logs."""
-    for made in (*(folder / name for name in _MADE), *folder.glob(f"{PRIVATE}*")):
+    for made in (*(folder / name for name in (*_MADE, BROKEN)), *folder.glob(f"{PRIVATE}*")):
         if made.is_dir():
             shutil.rmtree(made, ignore_errors=True)
         else:
@@ -224,6 +226,21 @@ def _detached_emulator(folder: Path, port: int | None) -> Iterator[Emulator]:
     except BaseException:
         stop_detached(running.pid)
         raise
+
+
+def stop(folder: Path, kept: Kept) -> float | None:
+    """Stop a lab that runs; it comes back as it was.
+
+    Where the emulator had to be killed, returns when what is kept was saved, in epoch seconds.
+    """
+    began = time.time()
+    stop_detached(kept.pid)
+    saved = saved_at(folder) or 0
+    if saved < began - 1:
+        # Noted as if it had died, so that Terraform makes what is missing.
+        return saved
+    write_kept(folder, replace(kept, pid=0))
+    return None
 
 
 def restart(folder: Path, kept: Kept, port: int | None) -> Kept:

@@ -1,5 +1,6 @@
 """The lab that stays: make it, bring it back, change it as the module changed, end it."""
 
+import contextlib
 import shlex
 import time
 from dataclasses import replace
@@ -10,11 +11,13 @@ from rich.markup import escape
 
 from pipeline import terminal, times
 from pipeline.emulator import configuration
-from pipeline.emulator.process import answers, client_environment, stop_detached
+from pipeline.emulator.process import answers, client_environment
 from pipeline.errors import PipelineError
 from pipeline.lab import apply, root, snapshot, texts
 from pipeline.lab import folder as lab
 from pipeline.lab.apply import Seconds, timed
+from pipeline.lab.breaks import run as breaks
+from pipeline.lab.breaks.kinds import BREAKS
 from pipeline.paths import fingerprint
 from pipeline.terraform import run as terraform
 from pipeline.terraform.provider import terraform_environment
@@ -85,6 +88,7 @@ def ensure(
     else:
         stop = lab.command("lab down --keep-state", folder)
         raise PipelineError(f"The lab runs on port {kept.port}: stop it with `{stop}` to move it.")
+    _put_back(folder, console, crashed=was == "died")
     why = _to_apply(folder, kept)
     if why:
         apply_again(folder, kept, console, seconds, why)
@@ -182,6 +186,14 @@ def down(folder: Path, *, keep_state: bool, as_json: bool) -> int:
     return 0
 
 
+def destroy(folder: Path, console: Console) -> None:
+    """Destroy the lab in `folder`, if there is one. Raises PipelineError."""
+    with lab.exclusive(folder):
+        _, kept = lab.look(folder)
+        if kept is not None:
+            _destroy(folder, kept, console, {})
+
+
 def _bring_back(
     folder: Path,
     was: lab.State,
@@ -199,6 +211,16 @@ def _bring_back(
     if restarted.port not in (kept.port, port):
         terminal.note(console, f"Port {kept.port} is taken now, so that it has another.")
     return restarted
+
+
+def _put_back(folder: Path, console: Console, *, crashed: bool = False) -> None:
+    """Put back what a page broke on purpose. Raises PipelineError."""
+    if not root.outputs(folder):
+        # Destroyed by hand: nothing of it is left to be put back.
+        return
+    if (broken := breaks.put_back(folder, crashed=crashed)) is not None:
+        what = BREAKS[broken.name].title
+        terminal.note(console, f"Something was broken on purpose ({what}): it is put back.")
 
 
 def apply_again(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds, why: str) -> None:
@@ -241,13 +263,8 @@ def apply_again(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds
 
 def _stop(folder: Path, was: lab.State, kept: lab.Kept, console: Console) -> None:
     if was == "running":
-        began = time.time()
-        stop_detached(kept.pid)
-        saved = lab.saved_at(folder) or 0
-        if saved >= began - 1:
-            lab.write_kept(folder, replace(kept, pid=0))
-        else:
-            # Noted as if it had died, so that Terraform makes what is missing.
+        saved = lab.stop(folder, kept)
+        if saved is not None:
             terminal.note(console, f"It had to be killed: what is kept is of {times.local(saved)}.")
     terminal.note(console, f"The lab is stopped; all that it held is in {folder / 'state'}.")
     terminal.note(console, f"Bring it back with `{lab.command('lab up', folder)}`.")
@@ -258,6 +275,9 @@ def _destroy(folder: Path, kept: lab.Kept, console: Console, seconds: Seconds) -
     terminal.note(console, "Stacks of your own in this emulator go too: they go with the emulator.")
     try:
         if answers(kept.endpoint):
+            # What can't be put back goes with the emulator.
+            with contextlib.suppress(PipelineError):
+                _put_back(folder, console)
             environment = terraform_environment(folder) | client_environment(kept.endpoint)
             apply.run(folder, environment, console, seconds, "destroy")
     finally:

@@ -14,6 +14,8 @@ from pipeline.emulator import configuration
 from pipeline.errors import PipelineError
 from pipeline.lab import folder as lab
 from pipeline.lab import root
+from pipeline.lab.breaks import run as breaks
+from pipeline.lab.breaks.kinds import BREAKS
 from pipeline.paths import fingerprint
 
 _KINDS = {"dynamodb": "tables", "sqs": "queues", "cloudwatch": "alarms"}
@@ -24,8 +26,9 @@ class Status:
     """What `--json` prints; times are ISO, in UTC.
 
     `bucket` and `table` are names. `module` is `same` where what was applied is what the files are
-    now, or `changed`. `contents` counts objects, records, messages in the failure queue (`failed`),
-    and alarms by state. All but `state` and `folder` is None where it does not apply.
+    now, or `changed`. `broken` is what a page broke on purpose. `contents` counts objects, records,
+    messages in the failure queue (`failed`), and alarms by state. All but `state` and `folder` is
+    None where it does not apply.
     """
 
     state: lab.State
@@ -38,6 +41,7 @@ class Status:
     module: str | None = None
     env: str | None = None
     contents: dict[str, Any] | None = None
+    broken: str | None = None
 
 
 def run(folder: Path, *, as_json: bool) -> int:
@@ -61,11 +65,13 @@ def look(folder: Path) -> Status:
     state, kept = lab.look(folder)
     if kept is None or state == "unfinished":
         return Status(state, str(folder))
+    broken = breaks.current(folder)
+    what = None if broken is None else BREAKS[broken.name].title
     module = "same" if kept.module == fingerprint(folder / "root") else "changed"
     saved_at = lab.saved_at(folder)
     saved = None if saved_at is None else times.iso(saved_at)
     if state != "running":
-        return Status(state, str(folder), saved=saved, module=module)
+        return Status(state, str(folder), saved=saved, module=module, broken=what)
     lab.expect_answer(folder, kept)
     # An emulator of an older release can't; what it saved is two seconds old at most.
     configuration.save(kept.endpoint)
@@ -82,6 +88,7 @@ def look(folder: Path) -> Status:
         module,
         str(folder / "env"),
         _contents(found, folder / "state", again),
+        what,
     )
 
 
@@ -137,6 +144,8 @@ def _print(console: Console, folder: Path, status: Status) -> None:
         if status.module == "same"
         else f"changed since: {up} applies it"
     }
+    if status.broken is not None:
+        shown["broken on purpose"] = f"{status.broken}: {up} puts it back"
     if (contents := status.contents) is not None:
         alarms = (f"{count} {state}" for state, count in contents["alarms"].items())
         shown = {

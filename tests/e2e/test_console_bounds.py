@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import threading
 import time
 import uuid
@@ -89,8 +90,19 @@ def test_a_hostile_key_log_line_message_or_failure_is_shown_as_text_and_does_not
     expect(page.locator("#failures-none")).to_be_visible()
 
     assert page.evaluate(elements) == before
-    # The link in the head is all that has an address of its own.
-    assert page.evaluate("document.querySelectorAll('main [src], main [href]').length") == 0
+    # The link in the head is all that has an address of its own; the others are of this page.
+    links = "main [src], main [href]:not([href^='#/'])"
+    assert page.evaluate("links => document.querySelectorAll(links).length", links) == 0
+
+    # Where keys have a place of their own, and addresses that somebody made up.
+    key = "<script>alert(1)</script>.txt"
+    page.locator("#upload-list a.key").get_by_text(key, exact=True).first.click()
+    expect(page.locator("#detail-title")).to_have_text(key)
+    expect(page.locator("#detail .attributes dd").get_by_text(key, exact=True)).to_be_visible()
+    for address in f"upload/{MARKUP}", "upload/%3Cscript%3E%E0%A4%A", f"stage/{MARKUP}":
+        page.evaluate("address => { location.hash = '#/' + address; }", address)
+        expect(page.locator("#detail-body")).to_contain_text(re.compile("names no upload|no such"))
+    assert page.evaluate(elements) == before
 
 
 @pytest.mark.parametrize(
@@ -177,7 +189,7 @@ def test_an_upload_over_the_limit_is_refused_and_one_at_it_is_taken(
         chunks = iter([b"x" * most, b"x"])
         assert small.ask("objects?key=over.bin", "PUT", body=chunks)[0] == 413
         page.set_input_files("#files", [_file(tmp_path / "over.bin", 30 * most)])
-        expect(page.locator("#upload-errors")).to_contain_text("larger than 1,048,576 bytes")
+        expect(page.locator("#drop-refused")).to_contain_text("larger than 1,048,576 bytes")
         for key in "", "k" * 1025:
             assert small.ask(f"objects?key={key}", "PUT", body=b"x")[0] == 400
     bucket = lab.name("bucket_name")

@@ -15,7 +15,7 @@ from rich.console import Console
 from pipeline import find, times
 from pipeline.backfill.checkpoint import Checkpoint
 from pipeline.console.board import notifications
-from pipeline.console.board.board import failure_json, invoke_json
+from pipeline.console.board.shapes import failure_json, invoke_json
 from pipeline.console.board.uploads import Uploads
 from pipeline.console.server.hub import encode
 from pipeline.cost import plan

@@ -3,46 +3,31 @@
 All of it was read since the page was opened, and is gone with it.
 """
 
-import threading
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from pipeline.console.board.figures import WINDOW_SECONDS, Counts, Figures, Gauge, Sample, Series
+from pipeline.console.board.memory import Check, Memory, Recovery
 from pipeline.console.board.notifications import Notification
-from pipeline.console.board.uploads import Upload, Uploads
-from pipeline.deployed.failure_queue import FailedEvent, Failure
+from pipeline.console.board.shapes import failed_at, failure_json, invoke_json, upload_json
+from pipeline.console.board.uploads import Upload
+from pipeline.deployed.failure_queue import Failure
 from pipeline.deployed.invokes import Invoke, Invokes
 from pipeline.deployed.stream import StreamRecord
 
 Publish = Callable[[str, Any], None]
 Item = Mapping[str, Mapping[str, str]]
 
-WINDOW_SECONDS = 900
 RECORDS = 300
 INVOKES = 300
 FAILURES = 100
-_MAX_SAMPLES = 20_000
-_MAX_REASON = 2000
+# How long after an error the function is failing, unless a replay ends well.
+FAILING_SECONDS = 300.0
+# Of more records than these it is not known how many there are.
+_MAX_COUNTED = 50_000
 # Uploads from before the page was opened, so that it does not begin empty.
 _OLD_UPLOADS = 20
-
-
-@dataclass(frozen=True)
-class Check:
-    """How a stage is configured, in a sentence."""
-
-    verdict: Literal["ok", "failing", "unknown"]
-    message: str
-
-
-class Sample(NamedTuple):
-    """An invocation that has ended: when (epoch seconds), how long, and whether it failed."""
-
-    at: float
-    milliseconds: float | None
-    failing: bool
 
 
 class Board:
@@ -53,17 +38,35 @@ class Board:
         bucket: str,
         filters: Sequence[Mapping[str, Any]],
         publish: Publish,
+        memory: Memory | None = None,
+        clock: Callable[[], float] = time.time,
         others: Sequence[str] = (),
     ) -> None:
-        """Start empty; `filters` are `delivery.filters`, `others` the buckets beside `bucket`."""
-        self._lock = threading.RLock()
+        """Start with what is in `memory`.
+
+        `filters` are `delivery.filters`, `others` the buckets beside `bucket`; `clock` is AWS's
+        time in epoch seconds.
+        """
+        self.memory = memory or Memory()
+        self.now = clock
+        self._lock = self.memory.lock
         self._publish = publish
         self._records: dict[str, Item] = {}
         self._invokes = Invokes(INVOKES)
-        self._uploads = Uploads(bucket, filters, others)
+        self._uploads = self.memory.uploads_to(bucket, filters, others)
         self._failures: dict[str, dict[str, Any]] = {}
-        self._samples = OrderedDict[str, Sample]()
-        self._writes: deque[float] = deque(maxlen=_MAX_SAMPLES)
+        self._opened_at = self.now()
+        self.figures = Figures(self._opened_at)
+        self._writes = Counts()
+        # Ids of all records, None where they are not known.
+        self._ids: set[str] | None = None
+        self.waits = Gauge(lasting=False)
+        self.gauges = {name: Gauge(lasting=True) for name in ("failures", "buffer", "alarms")}
+        # Panels that were read at least once: before, nothing is known of them.
+        self.read: set[str] = set()
+        # When the function began to fail, as far as it does, and why it failed last.
+        self.failing_since: float | None = None
+        self.failing_reason = ""
         # By queue: about how many messages it can deliver, and how many are in flight.
         self.depths: dict[str, tuple[int, int]] = {}
         # None before they were read.
@@ -74,23 +77,24 @@ class Board:
         self.datapoints: dict[str, list[tuple[float, float]]] = {}
         self.metrics: dict[str, float | None] = {}
         self.checks: dict[str, Check] = {}
+        # When a check's message was first seen, in epoch seconds.
+        self.noticed: dict[str, float] = {}
         # Why, by panel that can't be read.
         self.unknown: dict[str, str] = {}
         # By stage, when something happened there, in epoch seconds.
         self.last: dict[str, float] = {}
-        # What has not been published as metrics yet: write units, and invocations.
+        # Write units that have not been published as metrics yet.
         self._new_units = 0
-        self._new_samples: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
-        self._opened_at = time.time()
 
     def load_records(self, items: Iterable[Item], complete: bool) -> None:
         """The table's records, all of them if `complete`, as a scan read them."""
         with self._lock:
             found = {item["objectId"]["S"]: item for item in items}
             removed = [name for name in self._records if name not in found] if complete else []
+            self._ids = set(found) if complete else None
             self._records = found if complete else self._records | found
             newest = sorted(found.values(), key=_time)
-            since = time.time() - WINDOW_SECONDS
+            since = self.now() - WINDOW_SECONDS
             recent = [item for item in newest[-_OLD_UPLOADS:] if _time(item) > since]
             # A stream that broke off does not deliver what came before it was opened again.
             missed = [item for item in newest if self._uploads.expects(item["objectId"]["S"])]
@@ -98,7 +102,7 @@ class Board:
             if removed:
                 self._publish("removed", removed)
             items = list(self._records.values())
-            self._publish("records", {"items": items, "complete": complete})
+            self._publish("records", {"items": items, "complete": complete, **self._total()})
             self._publish_uploads(
                 self._uploads.record(item, _time(item) * 1000, old=True)
                 for item in [*recent, *missed]
@@ -106,17 +110,19 @@ class Board:
 
     def apply_changes(self, changes: Sequence[StreamRecord]) -> None:
         """Changes of the table."""
-        now = time.time()
+        now = self.now()
         with self._lock:
             written: list[Item] = []
             removed = []
             for change in changes:
                 object_id = change.keys["objectId"]["S"]
+                if self._ids is not None:
+                    (self._ids.discard if change.change == "REMOVE" else self._ids.add)(object_id)
                 if change.change == "REMOVE":
                     if self._records.pop(object_id, None) is not None:
                         removed.append(object_id)
                     continue
-                self._writes.append(now)
+                self._writes.add(now)
                 # Of 1 KB each; no record has more, but for the longest keys.
                 self._new_units += 1
                 self.last["table"] = now
@@ -124,8 +130,8 @@ class Board:
                     self._records[object_id] = change.image
                     written.append(change.image)
             self._forget_records()
-            if written:
-                self._publish("records", {"items": written[-RECORDS:]})
+            if changes:
+                self._publish("records", {"items": written[-RECORDS:], **self._total()})
             if removed:
                 self._publish("removed", removed)
             self._publish_uploads(self._uploads.record(item, now * 1000) for item in written)
@@ -140,12 +146,12 @@ class Board:
             uploads: list[Upload] = []
             for invoke in changed:
                 at = invoke.at / 1000
-                self._add_sample(invoke)
+                self.figures.add(invoke)
                 if now - at < WINDOW_SECONDS:
                     uploads += self._uploads.invoked(invoke)
                 self.last["function"] = max(self.last.get("function", 0.0), at)
-                if invoke.failing:
-                    self.last["error"] = max(self.last.get("error", 0.0), at)
+                if invoke.attempt_failing:
+                    self._failed(at, invoke.reason)
             if changed:
                 changed.sort(key=lambda invoke: invoke.at)
                 self._publish("invokes", list(map(invoke_json, changed[-INVOKES:])))
@@ -164,12 +170,26 @@ class Board:
             uploads = self._uploads.set_failures(found.values(), complete=complete)
             if not complete:
                 # Those that were not read now are still in the queue, or were the last time.
-                merged = sorted((self._failures | found).values(), key=_failed_at)
+                merged = sorted((self._failures | found).values(), key=failed_at)
                 found = {failure["id"]: failure for failure in merged[-FAILURES:]}
             if found != self._failures:
                 self._failures = found
                 self._publish("failures", self._newest_failures())
             self._publish_uploads(uploads)
+
+    def set_checks(self, checks: dict[str, Check]) -> None:
+        """How the stages are configured."""
+        with self._lock:
+            self.checks = checks
+            failing = [check.message for check in checks.values() if check.verdict == "failing"]
+            self.noticed = {each: self.noticed.get(each, self.now()) for each in failing}
+
+    def set_depths(self, depths: dict[str, tuple[int, int]]) -> None:
+        """About how many messages each queue has, and how many are in flight."""
+        with self._lock:
+            self.depths = depths
+            for queue, depth in depths.items():
+                self.gauges[queue].show(self.now(), sum(depth))
 
     def remove_failure(self, message_id: str) -> None:
         """A message was taken off the failure queue."""
@@ -182,6 +202,9 @@ class Board:
         with self._lock:
             changed: bool = value != getattr(self, kind)
             setattr(self, kind, value)
+            if kind == "alarms":
+                in_alarm = sum(alarm["state"] == "ALARM" for alarm in value)
+                self.gauges["alarms"].show(self.now(), in_alarm)
             if changed:
                 self._publish(kind, value)
             return changed
@@ -189,6 +212,9 @@ class Board:
     def set_unknown(self, panel: str, reason: str | None) -> None:
         """Why a panel can't be read, None if it can."""
         with self._lock:
+            if reason is None and panel not in self.read:
+                self.read.add(panel)
+                self._publish("read", sorted(self.read))
             if reason != self.unknown.get(panel):
                 unknown = {**self.unknown, panel: reason}
                 self.unknown = {name: why for name, why in unknown.items() if why is not None}
@@ -197,15 +223,15 @@ class Board:
     def begin_upload(self, key: str, size: int) -> Upload:
         """The page sends a file to S3."""
         with self._lock:
-            self.last["bucket"] = time.time()
-            upload = self._uploads.begin(key, size, time.time() * 1000)
+            self.last["bucket"] = self.now()
+            upload = self._uploads.begin(key, size, self.now() * 1000)
             self._publish_uploads([upload])
             return upload
 
     def upload_stored(self, upload: Upload, version: str) -> None:
         """S3 stored it."""
         with self._lock:
-            self._publish_uploads([self._uploads.put(upload, version, time.time() * 1000)])
+            self._publish_uploads([self._uploads.put(upload, version, self.now() * 1000)])
 
     def upload_rejected(self, upload: Upload, reason: str) -> None:
         """S3 did not store it."""
@@ -214,7 +240,7 @@ class Board:
 
     def uploads_in_progress(self) -> bool:
         """Whether an upload is between two stages, so that short intervals are worth it."""
-        since = time.time() * 1000 - 60_000
+        since = self.now() * 1000 - 60_000
         with self._lock:
             return any(
                 upload.state in ("uploading", "in_progress", "retrying") and upload.at > since
@@ -223,27 +249,51 @@ class Board:
 
     def function_figures(self, now: float) -> dict[str, float | None]:
         """Invocations, errors, and durations (p50 and p99, milliseconds) of the window."""
-        since = now - WINDOW_SECONDS
         with self._lock:
-            while self._samples and next(iter(self._samples.values())).at < since:
-                self._samples.popitem(last=False)
-            samples = [sample for sample in self._samples.values() if sample.at >= since]
-        durations = sorted(
-            sample.milliseconds for sample in samples if sample.milliseconds is not None
-        )
-        return {
-            "invocations": len(samples),
-            "errors": sum(sample.failing for sample in samples),
-            "p50": _percentile(durations, 50),
-            "p99": _percentile(durations, 99),
-        }
+            return self.figures.of_window(now)
 
     def writes(self, now: float) -> int:
         """Records written in the window, since the page was opened at most."""
         with self._lock:
-            while self._writes and self._writes[0] < now - WINDOW_SECONDS:
-                self._writes.popleft()
-            return len(self._writes)
+            return self._writes.since(now)
+
+    @property
+    def opened_at(self) -> float:
+        """Since when (epoch seconds) the table's stream is read."""
+        return self._opened_at
+
+    def series(self, name: str, now: float) -> Series:
+        """What a sparkline shows; the name of a count or gauge."""
+        with self._lock:
+            figures = self.figures
+            kept: dict[str, Counts | Gauge] = {"waits": self.waits, "writes": self._writes}
+            kept |= {"invocations": figures.invocations, "errors": figures.errors}
+            kept |= {"received": figures.received, "stored": figures.stored, **self.gauges}
+            return kept[name].series(now)
+
+    def replayed(self, events: int) -> None:
+        """A replay ended well: what failed before it is over."""
+        with self._lock:
+            # By the clock of the log, whichever is ahead.
+            at = max(self.now(), self.last.get("error", 0.0))
+            self.memory.recovery = Recovery(at, events)
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """The last replay that ended well, if nothing failed after it."""
+        found = self.memory.recovery
+        return found if found and found.at >= self.last.get("error", 0.0) else None
+
+    def failing(self, now: float) -> bool:
+        """Whether an invocation failed lately, and after the last replay that ended well."""
+        error = self.last.get("error", 0.0)
+        return now - error < FAILING_SECONDS and self.recovery is None
+
+    def throttled(self, now: float) -> bool:
+        """Whether the table refused writes lately, and after the last replay that ended well."""
+        at = self.last.get("throttled", 0.0)
+        recovered = self.memory.recovery is not None and self.memory.recovery.at >= at
+        return now - at < FAILING_SECONDS and not recovered
 
     def recorded_in(self, bucket: str, now: float) -> int:
         """How many of the newest records are of events of that bucket in the window."""
@@ -257,41 +307,83 @@ class Board:
     def take_new_samples(self) -> tuple[int, list[Sample]]:
         """Write units and invocations since this was last called."""
         with self._lock:
-            units, samples = self._new_units, list(self._new_samples)
-            self._new_units = 0
-            self._new_samples.clear()
-            return units, samples
+            units, self._new_units = self._new_units, 0
+            return units, self.figures.take_new(self.now())
 
     def oldest_failure(self) -> float | None:
         """When the oldest known event of the failure queue failed, in epoch seconds."""
         with self._lock:
-            return min(filter(None, map(_failed_at, self._failures.values())), default=None)
+            return min(filter(None, map(failed_at, self._failures.values())), default=None)
+
+    def newest_failure_reason(self) -> str:
+        """Why the newest known event of the failure queue failed."""
+        with self._lock:
+            newest = max(self._failures.values(), key=failed_at, default=None)
+            return newest["reason"] if newest else ""
+
+    def find_upload(self, name: str) -> Upload | None:
+        """By its object id, or its number on this page."""
+        with self._lock:
+            return self._uploads.find(name)
+
+    def find_invokes(self, object_id: str, request: str | None) -> list[Invoke]:
+        """Those that name a record, or have this request id, the oldest first."""
+        with self._lock:
+            return [
+                invoke
+                for invoke in self._invokes.newest()
+                if invoke.request == request or (object_id and invoke.names(object_id))
+            ]
+
+    def failed_invokes(self) -> list[Invoke]:
+        """Those that failed, the oldest first."""
+        with self._lock:
+            return [invoke for invoke in self._invokes.newest() if invoke.failing]
+
+    def find_record(self, object_id: str) -> Item | None:
+        """A record that is known."""
+        with self._lock:
+            return self._records.get(object_id)
+
+    def find_failure(self, object_id: str, message: str | None) -> dict[str, Any] | None:
+        """The failure queue's message that holds an event."""
+        with self._lock:
+            if message in self._failures:
+                return self._failures[message]
+            known = reversed(self._failures.values())
+            return next((each for each in known if object_id in each["objectIds"]), None)
 
     def snapshot(self) -> dict[str, Any]:
         """All that is known, for a page that was just opened."""
         with self._lock:
             return {
-                "records": {"items": list(self._records.values())},
+                "records": {"items": list(self._records.values()), **self._total()},
                 "invokes": list(map(invoke_json, self._invokes.newest())),
                 "failures": self._newest_failures(),
                 "alarms": self.alarms or [],
                 "notifications": self.notifications,
                 "datapoints": self.datapoints,
                 "unknown": self.unknown,
-                "uploads": list(map(upload_json, self._uploads.newest())),
+                "read": sorted(self.read),
+                "uploads": list(map(upload_json, self._uploads.shown())),
             }
 
-    def _add_sample(self, invoke: Invoke) -> None:
-        # Each invocation once, when it is known how it ended.
-        if (invoke.done_at is None and not invoke.ended) or invoke.request in self._samples:
-            return
-        sample = Sample(invoke.at / 1000, invoke.milliseconds, invoke.failing)
-        self._samples[invoke.request] = sample
-        if len(self._samples) > _MAX_SAMPLES:
-            self._samples.popitem(last=False)
-        # Those before were published by the page that was open then, or by none.
-        if sample.at >= self._opened_at:
-            self._new_samples.append(sample)
+    def _failed(self, at: float, reason: str) -> None:
+        last = self.last.get("error", 0.0)
+        recovered = self.memory.recovery.at if self.memory.recovery else 0.0
+        over = at - last > FAILING_SECONDS or last <= recovered < at
+        if self.failing_since is None or over:
+            self.failing_since = at
+        elif at > recovered:
+            self.failing_since = min(self.failing_since, at)
+        if at >= last:
+            self.last["error"], self.failing_reason = at, reason or self.failing_reason
+
+    def _total(self) -> dict[str, Any]:
+        """How many records there are, None where that is not known."""
+        if self._ids is not None and len(self._ids) > _MAX_COUNTED:
+            self._ids = None
+        return {"total": None if self._ids is None else len(self._ids)}
 
     def _forget_records(self) -> None:
         if len(self._records) > RECORDS:
@@ -299,46 +391,15 @@ class Board:
             self._records = {item["objectId"]["S"]: item for item in newest}
 
     def _newest_failures(self) -> list[dict[str, Any]]:
-        return sorted(self._failures.values(), key=_failed_at)[-FAILURES:]
+        return sorted(self._failures.values(), key=failed_at)[-FAILURES:]
 
     def _publish_uploads(self, uploads: Iterable[Upload | None]) -> None:
         changed = {upload.id: upload for upload in uploads if upload is not None}
+        for upload in changed.values():
+            if upload.wait_ms is not None:
+                self.waits.show((upload.started_at or 0.0) / 1000, upload.wait_ms)
         if changed:
             self._publish("uploads", list(map(upload_json, changed.values())))
-
-
-def upload_json(upload: Upload) -> dict[str, Any]:
-    """An upload as the page has it."""
-    return asdict(upload) | {"stages": upload.stages}
-
-
-def invoke_json(invoke: Invoke) -> dict[str, Any]:
-    """An invocation as the page has it."""
-    return asdict(invoke) | {"failing": invoke.failing}
-
-
-def failure_json(failure: Failure) -> dict[str, Any]:
-    """A message of the failure queue as the page has it."""
-    event = failure if isinstance(failure, FailedEvent) else None
-    reasons = [failure.reason or "", *(event.refusals if event else ())]
-    return {
-        "id": failure.message_id,
-        "failed_at": failure.failed_at,
-        "how": event.how if event else "unreadable",
-        "reason": "; ".join(filter(None, reasons))[:_MAX_REASON],
-        "attempts": event.attempts if event else None,
-        "objects": list(map(list, event.objects)) if event else [],
-        "objectIds": list(event.object_ids) if event else [],
-    }
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """The least of these sorted values that so many percent don't exceed."""
-    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else None
-
-
-def _failed_at(failure: Mapping[str, Any]) -> float:
-    return failure["failed_at"] or 0.0
 
 
 def _time(item: Item) -> float:

@@ -1,11 +1,11 @@
 """The pipeline's stages in the order of the flow: each one's status and figures."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pipeline.console.board.board import WINDOW_SECONDS, Board
+from pipeline.console.board.board import Board
+from pipeline.console.board.figures import BIN_SECONDS, WINDOW_SECONDS, Counts, Series
 from pipeline.deployed.target import Target
 from pipeline.errors import PipelineError
 
@@ -13,9 +13,10 @@ NOTHING = "\N{EN DASH}"
 
 Status = Literal["ok", "busy", "failing", "unknown"]
 
-# How long after an event a stage is busy, and after an error the function is failing.
+# The section of the alarm that only says that much is written.
+_ACTIVITY = "DynamoDBWriteActivityAlert"
+# How long after an event a stage is busy.
 _BUSY_SECONDS = 2.0
-_FAILING_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Figure:
 class Stage:
     """A stage: `id` names it in an upload's stages too, `resource` is its name in AWS.
 
-    `detail` is why it is not OK, or else how it is configured.
+    `detail` is why it is not OK, or else how it is configured; `since` when that began, in epoch
+    seconds. `series` is what its first figure was in each half minute, None where nobody knows.
     """
 
     id: str
@@ -40,11 +42,13 @@ class Stage:
     status: Status
     detail: str
     figures: tuple[Figure, ...]
+    since: float | None = None
+    series: Series | None = None
 
 
 def stages(board: Board, target: Target) -> list[Stage]:
     """The stages of `target`'s delivery."""
-    view = _View(board, target, board.unknown, time.time())
+    view = _View(board, target, board.unknown, board.now())
     by_rule = view.delivery.get("via") == "eventbridge"
     has_buffer = bool(target.outputs.get("buffer_queue_url"))
     draining = has_buffer and not view.delivery.get("buffered", True)
@@ -56,7 +60,11 @@ def stages(board: Board, target: Target) -> list[Stage]:
     if has_buffer:
         drawn.append(_buffer(view, draining))
     others = _function, _table, _failure_queue, _alarms, _topic
-    return drawn + [stage(view) for stage in others]
+    drawn += [stage(view) for stage in others]
+    return [
+        replace(stage, since=board.noticed.get(stage.detail)) if stage.since is None else stage
+        for stage in drawn
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,10 @@ class _View:
         value = str(self.target.outputs.get(output) or "")
         return value.rpartition(separator)[2] if separator else value or "unknown"
 
+    def knows(self, panel: str) -> bool:
+        """Whether the panel was read, and still can be."""
+        return panel in self.board.read and panel not in self.unknown
+
     def is_busy(self, stage: str) -> bool:
         return self.now - self.board.last.get(stage, 0) < _BUSY_SECONDS
 
@@ -105,29 +117,36 @@ class _View:
 
 
 def _bucket(view: _View) -> Stage:
-    received = view.board.metrics.get("received")
+    received, series = view.board.metrics.get("received"), None
     title = "Events that AWS counted in the last 15 minutes."
-    if received is None:
-        title = "Events that invoked the function in the last 15 minutes, by its log."
-        if "log" not in view.unknown:
-            received = view.board.function_figures(view.now)["invocations"]
+    if view.knows("log") and view.board.figures.tells(view.now):
+        # CloudWatch has them minutes later.
+        counted = view.board.figures.received.since(view.now)
+        series = view.board.series("received", view.now)
+        if received is None or counted >= received:
+            title = "Events that the function received in the last 15 minutes, by its log."
+            received = counted
     status = view.status("notification", busy=view.is_busy("bucket"))
     figures = [Figure("received", _count(received), title)]
     names = [view.name("bucket_name"), *view.further_buckets]
-    if len(names) > 1 and "records" not in view.unknown:
+    if len(names) > 1 and view.knows("records"):
         title = "Records of its events in the last 15 minutes, among the newest of the table."
         figures += [
             Figure(name, _count(view.board.recorded_in(name, view.now)), title) for name in names
         ]
     title = "Bucket" if len(names) == 1 else "Buckets"
-    return Stage("bucket", title, ", ".join(names), *status, tuple(figures))
+    return Stage("bucket", title, ", ".join(names), *status, tuple(figures), None, series)
 
 
 def _notification(view: _View) -> Stage:
     status = view.status("permission", "notification", busy=view.board.uploads_in_progress())
-    title = "The longest wait of an event for the function in the last 15 minutes."
-    figures = (Figure("waited", _milliseconds(view.board.metrics.get("event_age")), title),)
-    return Stage("delivery", "Notification", "S3 → Lambda", *status, figures)
+    waited, title = view.board.metrics.get("event_age"), "by CloudWatch"
+    if waited is None:
+        waited, title = view.board.waits.most(view.now), "of this page's uploads, by the log"
+    title = f"The longest wait of an event for the function in the last 15 minutes, {title}."
+    figures = (Figure("waited", _milliseconds(waited), title),)
+    series = view.board.series("waits", view.now)
+    return Stage("delivery", "Notification", "S3 → Lambda", *status, figures, None, series)
 
 
 def _rule(view: _View) -> Stage:
@@ -157,49 +176,80 @@ def _buffer(view: _View, draining: bool) -> Stage:
     status = view.status("buffer", "permission", panel="failures", busy=bool(waiting or in_flight))
     # New events go past a buffer that drains.
     stage, title = ("buffer", "Buffer, draining") if draining else ("delivery", "Buffer")
-    return Stage(stage, title, view.name("buffer_queue_url", "/"), *status, figures)
+    name, series = view.name("buffer_queue_url", "/"), view.board.series("buffer", view.now)
+    return Stage(stage, title, name, *status, figures, None, series)
 
 
 def _function(view: _View) -> Stage:
-    known = "log" not in view.unknown
+    known = view.knows("log")
     measured = view.board.function_figures(view.now) if known else {}
     throttled = view.board.metrics.get("throttles")
+    took = "of the invocations took no longer, as Lambda reported it."
     figures = [
         Figure("invocations", _count(measured.get("invocations")), "In 15 minutes."),
-        Figure("errors", _count(measured.get("errors")), "In 15 minutes."),
-        Figure(
-            "p50", _milliseconds(measured.get("p50")), "Half of the invocations took no longer."
-        ),
-        Figure(
-            "p99", _milliseconds(measured.get("p99")), "99 % of the invocations took no longer."
-        ),
+        Figure("errors", _count(measured.get("errors")), "Invocations that failed in 15 minutes."),
+        Figure("p50", _milliseconds(measured.get("p50")), f"Half {took}"),
+        Figure("p99", _milliseconds(measured.get("p99")), f"99 % {took}"),
     ]
     if throttled:
         title = "Invocations that were throttled in 15 minutes."
         figures.append(Figure("throttled", _count(throttled), title))
+    shown = "invocations"
+    if measured.get("errors"):
+        figures[:2], shown = figures[1::-1], "errors"
     status = view.status("function", "role", panel="log", busy=view.is_busy("function"))
+    series = view.board.series(shown, view.now) if known else None
     name = view.name("function_name")
-    stage = Stage("function", "Function", name, *status, tuple(figures))
-    since = view.now - view.board.last.get("error", 0)
-    ago = "just now" if since < 5 else f"{_seconds(since)} ago"
-    failed = known and since < _FAILING_SECONDS
-    return _failing(stage, failed, f"An invocation failed {ago}: see the log.")
+    stage = Stage("function", "Function", name, *status, tuple(figures), None, series)
+    why = view.board.failing_reason or "An invocation failed: see the log."
+    return _failing(stage, view.board.failing(view.now), why, view.board.failing_since)
 
 
 def _table(view: _View) -> Stage:
     throttled = view.board.metrics.get("write_throttles")
-    writes = view.board.metrics.get("writes")
-    title = "Records written in the last 15 minutes, by CloudWatch."
-    if writes is None or view.board.writes(view.now) > writes:
-        # CloudWatch has it minutes later.
-        writes, title = view.board.writes(view.now), "Records written since this page was opened."
     figures = (
-        Figure("writes", _count(None if "records" in view.unknown else writes), title),
+        _writes(view),
         Figure("throttled", _count(throttled), "Writes that were throttled in 15 minutes."),
     )
     status = view.status("table", panel="records", busy=view.is_busy("table"))
-    stage = Stage("table", "Table", view.name("table_name"), *status, figures)
-    return _failing(stage, bool(throttled), "Writes were throttled in the last 15 minutes.")
+    name, series = view.name("table_name"), _writes_series(view)
+    stage = Stage("table", "Table", name, *status, figures, None, series)
+    return _failing(stage, view.board.throttled(view.now), "Writes were throttled lately.")
+
+
+def _logged(view: _View) -> bool:
+    """Whether the function's log has all of its writes."""
+    return view.knows("log") and view.board.figures.tells(view.now)
+
+
+def _writes(view: _View) -> Figure:
+    """Records written, by whoever knows of most: CloudWatch is minutes behind, others see less."""
+    found: list[tuple[float, str]] = []
+    if (counted := view.board.metrics.get("writes")) is not None:
+        found.append((counted, "by CloudWatch"))
+    if _logged(view):
+        found.append((view.board.figures.stored.since(view.now), "by the function's log"))
+    seen, opened = view.board.writes(view.now), view.board.opened_at
+    whole = view.now - opened >= WINDOW_SECONDS
+    if view.knows("records") and (whole or found):
+        found.append((seen, "by the table's stream"))
+    if "records" in view.unknown or not (found or (seen and view.knows("records"))):
+        return Figure("writes", NOTHING, "Nobody tells how many records were written.")
+    if not found:
+        return Figure("writes since opened", _count(seen), "Records written since then.")
+    number, source = max(found)
+    return Figure("writes", _count(number), f"Records written in the last 15 minutes, {source}.")
+
+
+def _writes_series(view: _View) -> Series | None:
+    if "records" in view.unknown:
+        return None
+    if _logged(view):
+        return view.board.series("stored", view.now)
+    bins = int((view.now - view.board.opened_at) // BIN_SECONDS) + 1
+    seen = view.board.series("writes", view.now)
+    unseen: Series = [None] * max(0, len(seen) - bins)
+    return [*unseen, *seen[-bins:]] if view.knows("records") else None
 
 
 def _failure_queue(view: _View) -> Stage:
@@ -213,11 +263,13 @@ def _failure_queue(view: _View) -> Stage:
     elif any(depth):
         status, detail = "failing", "Failed events are waiting: fix the cause, then replay them."
     figures = (
-        Figure("waiting", _count(depth and depth[0]), "Messages."),
+        Figure("waiting", _count(depth and sum(depth)), "Messages, hidden ones too."),
         Figure("oldest", _seconds(oldest), "Time since the oldest known event failed."),
     )
     name = view.name("failure_queue_url", "/")
-    return Stage("failures", "Failure queue", name, status, detail, figures)
+    series = view.board.series("failures", view.now) if depth is not None else None
+    stage = "failures", "Failure queue", name, status, detail, figures, failed_at, series
+    return Stage(*stage)
 
 
 def _alarms(view: _View) -> Stage:
@@ -226,16 +278,26 @@ def _alarms(view: _View) -> Stage:
     in_alarm = in_ok = None
     status: Status = "unknown"
     detail = view.unknown.get("alarms", "")
+    since, series = None, None
     if alarms is not None:
         in_alarm, in_ok = len(names), sum(alarm["state"] == "OK" for alarm in alarms)
-        status = "failing" if names else "ok"
+        # Alarms without a datapoint yet say nothing.
+        status = "ok" if in_ok or not alarms else "unknown"
+        if names:
+            # Many writes are no fault.
+            in_state = [alarm for alarm in alarms if alarm["state"] == "ALARM"]
+            harmless = all(alarm["section"] == _ACTIVITY for alarm in in_state)
+            status = "busy" if harmless else "failing"
         none = "No alarm is in state ALARM." if alarms else "The stack has no alarms."
         detail = ", ".join(names) or none
+        began = (alarm.get("since") for alarm in alarms if alarm["state"] == "ALARM")
+        since = min((at for at in began if at is not None), default=None)
+        series = view.board.series("alarms", view.now)
     figures = (
         Figure("in alarm", _count(in_alarm), "Alarms in state ALARM."),
         Figure("OK", _count(in_ok), "Alarms in state OK."),
     )
-    return Stage("alarms", "Alarms", "CloudWatch", status, detail, figures)
+    return Stage("alarms", "Alarms", "CloudWatch", status, detail, figures, since, series)
 
 
 def _topic(view: _View) -> Stage:
@@ -243,16 +305,21 @@ def _topic(view: _View) -> Stage:
     subscriptions = view.board.checks.get("subscriptions")
     if status == "ok" and subscriptions is not None and subscriptions.verdict == "ok":
         detail = subscriptions.message
-    count = None if "notifications" in view.unknown else len(view.board.notifications)
+    count = len(view.board.notifications) if view.knows("notifications") else None
+    sent = Counts()
+    for notification in view.board.notifications:
+        sent.add(notification.at / 1000)
+    series = None if count is None else sent.series(view.now)
     figures = (Figure("notifications", _count(count), "Notifications that are shown below."),)
-    return Stage("topic", "Topic", view.name("topic_arn", ":"), status, detail, figures)
+    name = view.name("topic_arn", ":")
+    return Stage("topic", "Topic", name, status, detail, figures, None, series)
 
 
-def _failing(stage: Stage, failing: bool, detail: str) -> Stage:
+def _failing(stage: Stage, failing: bool, detail: str, since: float | None = None) -> Stage:
     """The stage, failing for another reason than its configuration."""
     if not failing or stage.status == "failing":
-        return stage
-    return replace(stage, status="failing", detail=detail)
+        return replace(stage, since=since) if failing else stage
+    return replace(stage, status="failing", detail=detail, since=since)
 
 
 def _count(value: float | None) -> str:
@@ -262,7 +329,7 @@ def _count(value: float | None) -> str:
 def _milliseconds(value: float | None) -> str:
     if value is None or value >= 10_000:
         return _seconds(value and value / 1000)
-    return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.1f} ms"
 
 
 def _seconds(value: float | None) -> str:

@@ -23,8 +23,10 @@ State = Literal[
     "uploading", "in_progress", "recorded", "retrying", "failed", "rejected", "filtered_out"
 ]
 
-# The oldest are forgotten.
-LIMIT = 200
+# The oldest are forgotten, those that have come to an end first.
+LIMIT = 2_000
+# Of these a page that is opened shows the newest, and all that are not over.
+_SHOWN = 200
 # How many milliseconds AWS's clock may be behind this machine's.
 _MAX_CLOCK_SKEW = 5000
 _FINAL = ("recorded", "rejected", "filtered_out")
@@ -55,6 +57,13 @@ class Upload:
     recorded_at: float | None = None
     reason: str | None = None
     message: str | None = None
+
+    @property
+    def wait_ms(self) -> float | None:
+        """From S3's answer to the start of the function; of an upload of this page only."""
+        if not self.from_page or self.put_ms is None or self.started_at is None:
+            return None
+        return max(0.0, round(self.started_at - self.at - self.put_ms, 1))
 
     @property
     def stages(self) -> dict[str, float | None]:
@@ -88,15 +97,28 @@ class Uploads:
 
         The page uploads to `bucket`. Keys in another one are shown with its name.
         """
-        self._bucket, self._filters, self._others = bucket, filters, others
+        self.bucket, self.filters, self.others = bucket, filters, others
         self._ids = itertools.count(1)
         self._known: dict[int, Upload] = {}
+        self._of_key: dict[str, list[Upload]] = {}
+        self._of_id: dict[str, Upload] = {}
         # By object id: a log line may come before the upload's id is known.
         self._stored_by: dict[str, Invoke] = {}
 
     def newest(self) -> list[Upload]:
         """All that are known, the newest last."""
         return list(self._known.values())
+
+    def find(self, name: str) -> Upload | None:
+        """By its object id, or its number here."""
+        number = int(name) if name.isascii() and name.isdecimal() and len(name) < 10 else 0
+        return self._known.get(number) or self._of_id.get(name)
+
+    def shown(self) -> list[Upload]:
+        """The newest, and all that are not over, the newest last."""
+        newest = next(iter(list(self._known)[-_SHOWN:]), 0)
+        known = self._known.values()
+        return [each for each in known if each.id >= newest or each.state not in _FINAL]
 
     def begin(self, key: str, size: int, at: float) -> Upload:
         """The page sends a file to S3."""
@@ -107,9 +129,9 @@ class Uploads:
         upload.put_ms = round(at - upload.at, 1)
         if version:
             event = events.ObjectEvent(
-                self._bucket, upload.key, "ObjectCreated:Put", "", 0, version_id=version
+                self.bucket, upload.key, "ObjectCreated:Put", "", 0, version_id=version
             )
-            upload.object_id = records.object_id(event)
+            self._identify(upload, records.object_id(event))
             self._add_times(upload)
         if upload.state == "uploading":
             upload.state = "in_progress"
@@ -139,7 +161,8 @@ class Uploads:
             upload = self._add(key, uploaded_at, size=None if size is None else int(size))
         elif upload.state == "recorded":
             return None
-        upload.object_id, upload.recorded_at = object_id, at
+        self._identify(upload, object_id)
+        upload.recorded_at = at
         upload.state, upload.reason, upload.message = "recorded", None, None
         self._add_times(upload)
         return upload
@@ -160,7 +183,7 @@ class Uploads:
             if upload.state == "retrying":
                 upload.state, upload.reason = "in_progress", None
         for record in invoke.not_stored:
-            if record.bucket not in ("", self._bucket, *self._others) or not record.key:
+            if record.bucket not in ("", self.bucket, *self.others) or not record.key:
                 continue
             if record.object_id in self._stored_by:
                 # By another attempt, whichever line came first.
@@ -169,7 +192,7 @@ class Uploads:
             found = self._of_record(record.object_id, key)
             if found is None:
                 found = self._add(key, invoke.at)
-            found.object_id = found.object_id or record.object_id or None
+            self._identify(found, found.object_id or record.object_id)
             if found.state not in ("recorded", "failed"):
                 found.state, found.reason = "retrying", record.reason
                 changed.append(found)
@@ -194,7 +217,7 @@ class Uploads:
                     continue
                 waiting.add(upload.id)
                 if upload.message != failure["id"] or upload.state != "failed":
-                    upload.object_id = upload.object_id or object_id
+                    self._identify(upload, upload.object_id or object_id)
                     upload.state, upload.message = "failed", failure["id"]
                     upload.reason = upload.reason or failure["reason"] or "no reason given"
                     changed.append(upload)
@@ -208,9 +231,29 @@ class Uploads:
     def _add(self, key: str, at: float, *, from_page: bool = False, **more: Any) -> Upload:
         upload = Upload(next(self._ids), key, at, from_page, **more)
         self._known[upload.id] = upload
+        self._of_key.setdefault(key, []).append(upload)
         if len(self._known) > LIMIT:
-            del self._known[next(iter(self._known))]
+            self._forget_one()
         return upload
+
+    def _forget_one(self) -> None:
+        """The oldest from elsewhere that is over, else of this page, else one that is not over."""
+        known = self._known.values()
+        over = [upload for upload in known if upload.state in _FINAL]
+        old = next((upload for upload in over if not upload.from_page), next(iter(over), None))
+        old = old or next(iter(known))
+        del self._known[old.id]
+        self._of_key[old.key].remove(old)
+        if not self._of_key[old.key]:
+            del self._of_key[old.key]
+        if self._of_id.get(old.object_id or "") is old:
+            del self._of_id[old.object_id or ""]
+
+    def _identify(self, upload: Upload, object_id: str | None) -> None:
+        upload.object_id = object_id or None
+        # One that was forgotten may still be under way.
+        if object_id and upload.id in self._known:
+            self._of_id[object_id] = upload
 
     def _add_times(self, upload: Upload) -> None:
         invoke = self._stored_by.get(upload.object_id or "")
@@ -220,24 +263,22 @@ class Uploads:
                 upload.started_at = invoke.done_at - invoke.milliseconds
 
     def _shown(self, bucket: str, key: str) -> str:
-        return f"s3://{bucket}/{key}" if bucket in self._others else key
+        return f"s3://{bucket}/{key}" if bucket in self.others else key
 
     def _is_delivered(self, key: str) -> bool:
-        return not self._filters or any(
+        return not self.filters or any(
             key.startswith(keys["prefix"])
             and key.endswith(keys["suffix"])
             and not _PUT_EVENTS.isdisjoint(keys["events"])
-            for keys in self._filters
+            for keys in self.filters
         )
 
     def _by_id(self, object_id: str) -> Upload | None:
-        known = self._known.values() if object_id else ()
-        return next((upload for upload in known if upload.object_id == object_id), None)
+        return self._of_id.get(object_id)
 
     def _open(self, key: str) -> list[Upload]:
         """Those of a key that are not final, the oldest first."""
-        known = self._known.values()
-        return [upload for upload in known if upload.key == key and upload.state not in _FINAL]
+        return [each for each in self._of_key.get(key, ()) if each.state not in _FINAL]
 
     def _without_id(self, key: str, at: float | None = None) -> Upload | None:
         """The oldest of a key whose object id is not known yet.

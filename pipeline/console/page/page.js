@@ -7,11 +7,9 @@ const SIGNS = { ok: "✓", busy: "●", failing: "✕", unknown: "?" };
 const LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"];
 const SHOWN = 100;
 const KEPT = 300;
-const UPLOADS_AT_ONCE = 4;
-const MAX_FILES = 1000;
 
 const known = {
-  stack: {}, stages: [], unknown: {}, write: false, replay: null, disconnected: false,
+  stack: {}, stages: [], headline: null, read: new Set(), unknown: {}, total: null, ahead: 0, write: false, replay: null, disconnected: false,
   records: new Map(), invokes: new Map(), uploads: new Map(),
   failures: [], alarms: [], notifications: [], datapoints: {},
 };
@@ -44,6 +42,10 @@ function text(value) {
     (character) => "\\u" + character.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
+// Of texts with lines, such as log lines and reasons; a row shows them in one.
+const prose = (value) => String(value).split(/([\t\n])/).map((part) => part === "\t" || part === "\n" ? part : text(part)).join("");
+const flat = (value) => text(String(value).replace(/\s+/g, " ").trim());
+
 const set = (element, value) => { if (element.textContent !== value) element.textContent = value; };
 const show = (element, shown) => { if (element.hidden === shown) element.hidden = !shown; };
 // All times are UTC: `2026-11-28 10:00:00 UTC`, of today in lists only its clock.
@@ -52,14 +54,19 @@ function moment(epoch) {
   return Number.isNaN(date.getTime()) ? "time unknown" : `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 const clock = (epoch) => epoch ? moment(epoch).slice(11, 19) : "";
+// AWS's time: this machine's clock may be minutes off.
+const now = () => Date.now() + known.ahead;
+// Nothing is known of a panel before it was read, nor while it can't be.
+const isEmpty = (panel, count) => count === 0 && known.read.has(panel) && !known.unknown[panel] && !isStale();
+const isStale = () => known.disconnected || Boolean(known.stack.problem);
 const shortMoment = (epoch) => {
   if (!epoch) return "";
-  return moment(epoch).slice(0, 10) === moment(Date.now()).slice(0, 10) ? clock(epoch) : moment(epoch);
+  return moment(epoch).slice(0, 10) === moment(now()).slice(0, 10) ? clock(epoch) : moment(epoch);
 };
 function duration(ms) {
   if (ms === null || ms === undefined) return "";
   if (ms >= 10000) return `${Math.round(ms / 1000)} s`;
-  return ms >= 10 ? `${Math.round(ms)} ms` : `${ms.toFixed(1)} ms`;
+  return ms >= 10 || ms === 0 ? `${Math.round(ms).toLocaleString("en")} ms` : `${ms.toFixed(1)} ms`;
 }
 function bytes(size) {
   if (size === null || size === undefined) return "";
@@ -122,7 +129,9 @@ function expandable(summary, content) {
 const waiting = new Set();
 function draw(...parts) {
   // A hidden page gets no animation frames, but its title is seen.
-  const soon = document.hidden ? (work) => setTimeout(work, 0) : requestAnimationFrame;
+  // While many files go up, drawing each step would take more time than the uploads.
+  const many = window.filesPending > 20;
+  const soon = document.hidden || many ? (work) => setTimeout(work, many ? 500 : 0) : requestAnimationFrame;
   if (waiting.size === 0) soon(() => {
     const now = [...waiting];
     waiting.clear();
@@ -139,53 +148,7 @@ async function ask(path, options = {}) {
   return document;
 }
 
-// --- the pipeline ----------------------------------------------------------------------------
-
-function drawStages() {
-  const flow = $("flow");
-  const line = known.stages.filter((stage) => stage.id !== "failures");
-  const column = line.findIndex((stage) => stage.id === "function") + 1;
-  list(flow, known.stages, (stage) => stage.id, (stage) => make("li", { class: "stage", id: `stage-${stage.id}` },
-    make("h3"), make("span", { class: "state" }), make("span", { class: "resource" }), make("dl"), make("p", { class: "detail" })),
-  (element, stage) => {
-    const [title, state, resource, figures, detail] = element.children;
-    element.dataset.status = stage.status;
-    element.classList.toggle("branch", stage.id === "failures");
-    element.classList.toggle("last", stage.id === "topic");
-    element.style.gridColumn = stage.id === "failures" ? column : line.indexOf(stage) + 1;
-    set(title, stage.title);
-    state.dataset.state = stage.status;
-    set(state, `${SIGNS[stage.status]} ${WORDS[stage.status]}`);
-    set(resource, text(stage.resource));
-    element.title = stage.detail;
-    set(detail, text(stage.detail.length > 240 ? `${stage.detail.slice(0, 240)} …` : stage.detail));
-    list(figures, stage.figures, (figure) => figure.label,
-      (figure) => make("div", { title: figure.title }, make("dt", {}, figure.label), make("dd")),
-      (part, figure) => { part.title = figure.title; set(part.children[1], figure.value); });
-  });
-  const failing = known.stages.filter((stage) => stage.status === "failing");
-  const unknown = known.stages.filter((stage) => stage.status === "unknown");
-  const names = (stages) => stages.map((stage) => stage.title.toLowerCase()).join(", ");
-  let state = "ok", verdict = "OK: uploads become records.";
-  if (known.disconnected) [state, verdict] = ["unknown", "The console does not answer: this page is out of date."];
-  else if (known.stack.problem) [state, verdict] = ["unknown", "Unknown: the pipeline can't be read."];
-  else if (!known.stages.length) [state, verdict] = ["unknown", "Checking the pipeline …"];
-  else if (failing.length === 1 && failing[0].id === "alarms") [state, verdict] = ["failing", `In alarm: ${failing[0].detail}. See what to do under Alarms.`];
-  else if (failing.length) [state, verdict] = ["failing", `Failing: ${names(failing)}. ${failing[0].detail}`];
-  else if (unknown.length) [state, verdict] = ["unknown", `Unknown: ${names(unknown)}. ${unknown.find((stage) => stage.detail)?.detail ?? ""}`];
-  $("verdict").dataset.state = state;
-  set($("verdict"), `${SIGNS[state]} ${text(verdict)}`);
-  document.title = `${failing.length ? `✕ ${failing.length} failing – ` : ""}Pipeline`;
-}
-
-function light(id, failing) {
-  const stage = $(`stage-${id}`);
-  if (!stage) return;
-  const name = failing ? "lit-failing" : "lit";
-  stage.classList.add(name);
-  clearTimeout(stage[name]);
-  stage[name] = setTimeout(() => stage.classList.remove(name), 900);
-}
+// --- the stack -------------------------------------------------------------------------------
 
 function drawStack() {
   const { problem, origin, region } = known.stack;
@@ -197,8 +160,8 @@ function drawStack() {
   const readOnly = !known.write;
   $("drop").classList.toggle("read-only", readOnly);
   for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = readOnly;
-  set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : " and follow each upload.");
-  drawStages();
+  set($("drop-note"), readOnly ? ": not on this read-only page. Start it with --write to upload." : ".");
+  draw(drawStages, drawHeadline, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
 }
 
 function drawUnknown() {
@@ -206,16 +169,22 @@ function drawUnknown() {
     const element = $(`unknown-${panel}`);
     const why = known.unknown[panel];
     show(element, Boolean(why));
-    set(element, why ? text(`Unknown: ${why}`) : "");
+    set(element, why ? flat(`Unknown: ${why}`) : "");
   }
 }
 
 // --- uploads ---------------------------------------------------------------------------------
 
 const STATES = {
-  uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Failed, retrying",
-  failed: "Failed, in the failure queue", rejected: "Not uploaded", filtered_out: "No filter matches",
+  uploading: "Uploading", in_progress: "In progress", recorded: "Recorded", retrying: "Retrying",
+  failed: "Failed", rejected: "Not uploaded", filtered_out: "Filtered out",
 };
+
+const isOpen = (upload) => !["recorded", "rejected", "filtered_out"].includes(upload.state);
+
+const stateOf = (state) => ({ recorded: "ok", uploading: "busy", in_progress: "busy", filtered_out: "unknown" })[state] ?? "failing";
+// By its record's id as soon as that is known, so that the address outlives this page.
+const nameOf = (upload) => upload.object_id ?? upload.id;
 
 function steps(upload) {
   const failed = upload.state === "rejected" ? "bucket" : ["retrying", "failed"].includes(upload.state)
@@ -228,43 +197,57 @@ function steps(upload) {
     if (id === failed) [step, sign] = ["failed", "✕"];
     else if (passed && !(failed === "delivery" && id === "function")) [step, sign] = ["done", "✓"];
     else if (pending) { [step, sign] = ["pending", "…"]; pending = false; }
-    return { id, name, step, sign, ms: step === "done" ? duration(upload.stages[id]) : "" };
+    return { id, name, step, sign };
   });
 }
 
+// From when it was sent until the function had stored it; only this page's own are known so well.
+const total = (upload) => upload.state === "recorded" ? duration(upload.stages.table) : "";
+
 function drawUploads() {
-  const all = [...known.uploads.values()].sort((left, right) => right.id - left.id).slice(0, SHOWN);
-  show($("uploads-none"), all.length === 0);
+  const sorted = [...known.uploads.values()].sort((left, right) => right.id - left.id);
+  // What is not over stays in sight, however many come after it.
+  const all = [...sorted.filter(isOpen).slice(0, SHOWN), ...sorted.filter((upload) => !isOpen(upload))].slice(0, SHOWN)
+    .sort((left, right) => right.id - left.id);
+  show($("uploads-none"), isEmpty("records", all.length) && known.read.has("log"));
   list($("upload-list"), all, (upload) => upload.id, (upload) => make("li", { class: "upload" },
-    make("div", {}, make("div", { class: "key" }), make("div", { class: "about" })),
-    make("ol", { class: "steps" }), make("span", { class: "state" }),
-    make("div", { class: "reason" }, make("span"), " ",
-      make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([known.uploads.get(upload.id).message]); } }, "Replay"))),
+    make("a", { class: "key" }), make("ol", { class: "steps" }), make("span", { class: "ms total" }), make("span", { class: "about" }),
+    make("span", { class: "state" }), make("span", { class: "reason" }),
+    make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([known.uploads.get(upload.id).message]); } }, "Replay")),
   (element, upload) => {
-    const [names, track, state, reason] = element.children;
+    const [key, track, took, about, state, reason, button] = element.children;
     element.dataset.upload = upload.state;
-    set(names.children[0], text(upload.key));
-    set(names.children[1], [bytes(upload.size), upload.from_page ? "from this page" : "from elsewhere", clock(upload.at)].filter(Boolean).join(", "));
-    state.dataset.state = { recorded: "ok", uploading: "busy", in_progress: "busy", filtered_out: "unknown" }[upload.state] || "failing";
+    set(key, text(upload.key));
+    const link = uploadLink(nameOf(upload));
+    if (key.getAttribute("href") !== link) key.setAttribute("href", link);
+    key.title = text(upload.key);
+    set(took, total(upload));
+    set(about, [clock(upload.at), upload.from_page ? "from this page" : "from elsewhere"].filter(Boolean).join(", "));
+    state.dataset.state = stateOf(upload.state);
     set(state, STATES[upload.state]);
     list(track, steps(upload), (step) => step.id,
-      () => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "ms" }), make("span"), make("span", { class: "visually-hidden" })),
-      (element, { step, sign, ms, name }) => {
+      () => make("li", { class: "step" }, make("span", { class: "dot", "aria-hidden": "true" }), make("span", { class: "visually-hidden" })),
+      (element, { step, sign, name }) => {
+        const said = `${name} ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`;
         element.dataset.step = step;
+        element.title = said;
         set(element.children[0], sign);
-        set(element.children[1], ms || (step === "done" ? "–" : " "));
-        set(element.children[2], name);
-        set(element.children[3], ` ${{ done: "passed", failed: "failed", pending: "pending" }[step] || "not reached"}`);
+        set(element.children[1], said);
       });
-    show(reason, Boolean(upload.reason));
-    set(reason.children[0], upload.reason ? text(upload.reason) : "");
-    show(reason.children[1], Boolean(upload.message) && known.write);
-    reason.children[1].setAttribute("aria-label", `Replay ${text(upload.key)}`);
-    enable(reason.children[1], !known.replay?.running);
+    // Why those in the queue failed stands there and in the headline.
+    const why = upload.reason && upload.state !== "failed" ? flat(upload.reason) : "";
+    show(reason, Boolean(why));
+    show(about, !why);
+    set(reason, why);
+    reason.title = why;
+    show(button, Boolean(upload.message) && known.write);
+    button.setAttribute("aria-label", `Replay ${text(upload.key)}`);
+    enable(button, !known.replay?.running);
   });
 }
 
 function takeUploads(uploads) {
+  touch(...uploads.flatMap((upload) => [upload.id, upload.object_id]));
   for (const upload of uploads) {
     const before = known.uploads.get(upload.id);
     for (const id of Object.keys(upload.stages)) if (!before || !(id in before.stages)) light(id === "delivery" && !$("stage-delivery") ? "rule" : id, false);
@@ -273,58 +256,14 @@ function takeUploads(uploads) {
     if (upload.state === "recorded" && before?.state !== "recorded") announce(`${upload.key} is recorded`);
     known.uploads.set(upload.id, upload);
   }
-  const old = [...known.uploads.keys()].sort((left, right) => left - right).slice(0, -200);
-  for (const id of old) known.uploads.delete(id);
+  const sorted = [...known.uploads.values()].sort((left, right) => left.id - right.id);
+  const over = sorted.filter((upload) => !isOpen(upload)).slice(0, -200);
+  for (const upload of [...over, ...sorted.slice(0, -2000)]) known.uploads.delete(upload.id);
   draw(drawUploads);
-}
-
-const queue = [];
-let uploading = 0;
-
-function upload(files) {
-  showError("");
-  if (!known.write) return;
-  if (files.length > MAX_FILES) {
-    showError(`${files.length} files are more than this page takes at once (${MAX_FILES}): use "aws s3 cp --recursive".`);
-    return;
-  }
-  const prefix = $("prefix").value;
-  for (const { file, path } of files) queue.push({ body: file, key: prefix + path });
-  next();
-}
-
-function next() {
-  while (uploading < UPLOADS_AT_ONCE && queue.length) {
-    const { body, key } = queue.shift();
-    uploading += 1;
-    ask(`objects?key=${encodeURIComponent(wellFormed(key))}`, { method: "PUT", body })
-      .catch((error) => showError(`${text(key)}: ${error.message}`))
-      .finally(() => { uploading -= 1; next(); });
-  }
 }
 
 // encodeURIComponent throws on half a character.
 const wellFormed = (key) => key.toWellFormed ? key.toWellFormed() : key;
-
-async function filesOf(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return [...transfer.files].map((file) => ({ file, path: file.name }));
-  const files = [];
-  const walk = async (entry, path) => {
-    if (files.length > MAX_FILES) return;
-    if (entry.isFile) files.push({ file: await new Promise((resolve, reject) => entry.file(resolve, reject)), path: path + entry.name });
-    else if (entry.isDirectory) {
-      const reader = entry.createReader();
-      for (;;) {
-        const children = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-        if (!children.length) break;
-        for (const child of children) await walk(child, `${path}${entry.name}/`);
-      }
-    }
-  };
-  for (const entry of entries) await walk(entry, "");
-  return files;
-}
 
 // --- records ---------------------------------------------------------------------------------
 
@@ -332,17 +271,20 @@ const seconds = (item) => Number(value(item.timestamp) ?? 0);
 
 function drawRecords() {
   const prefix = $("records-prefix").value, since = $("records-since").value;
-  const from = since ? Date.now() / 1000 - Number(since) : 0;
+  const from = since ? now() / 1000 - Number(since) : 0;
   const pool = foundRecords ? new Map([...foundRecords, ...known.records]) : known.records;
   const matching = [...pool.values()]
     .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && seconds(item) >= from)
     .sort((left, right) => seconds(right) - seconds(left)
       || (value(right.sequencer) ?? "").localeCompare(value(left.sequencer) ?? ""));
-  const total = matching.length >= KEPT ? `${KEPT}+` : String(matching.length);
-  set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${total}` : matching.length ? total : "");
-  show($("records-none"), matching.length === 0 && !known.unknown.records);
+  // Without a filter the console counts them; with one, what it has is all below its bound.
+  const counted = prefix || since ? (matching.length < KEPT ? matching.length : null) : known.total;
+  const number = counted === null ? (matching.length < KEPT ? "" : `${KEPT} or more`) : String(counted);
+  set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${number || "more"}` : matching.length ? number : "");
+  show($("records-none"), isEmpty("records", matching.length));
   list($("records"), matching.slice(0, SHOWN), (item) => value(item.objectId), (item) => make("li", {}, expandable([
-    make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => attributes(item))),
+    make("time", {}), make("span", { class: "grow" }), make("span", { class: "ms" })], () => make("div", { class: "body" },
+    make("a", { href: uploadLink(value(item.objectId)) }, "Trace of this upload"), attributes(item)))),
   (row, item) => {
     const [time, key, size] = row.firstChild.firstChild.children;
     set(time, shortMoment(seconds(item) * 1000));
@@ -353,12 +295,12 @@ function drawRecords() {
 
 function attributes(item) {
   const names = Object.keys(item).sort((left, right) => (right === "objectId") - (left === "objectId") || left.localeCompare(right));
-  return make("div", { class: "body" }, make("dl", { class: "attributes" }, ...names.flatMap((name) => {
+  return make("dl", { class: "attributes" }, ...names.flatMap((name) => {
     const [type, stored] = Object.entries(item[name])[0];
     const time = ["timestamp", "ttl"].includes(name) ? ` (${moment(Number(stored) * 1000)})` : "";
     const shown = typeof stored === "string" ? stored : JSON.stringify(stored);
     return [make("dt", {}, text(name), " ", make("span", { class: "type" }, type)), make("dd", {}, text(shown), make("span", { class: "type" }, time))];
-  })));
+  }));
 }
 
 let searchTimer = 0;
@@ -370,7 +312,7 @@ function filterRecords() {
   set($("records-note"), "");
   if (!prefix && !since) return;
   searchTimer = setTimeout(async () => {
-    const from = since ? Math.floor(Date.now() / 1000 - Number(since)) : "";
+    const from = since ? Math.floor(now() / 1000 - Number(since)) : "";
     set($("records-note"), "Searching the table …");
     try {
       const { items, complete } = await ask(`records?prefix=${encodeURIComponent(wellFormed(prefix))}&since=${from}`);
@@ -391,41 +333,55 @@ function drawLog() {
     .filter((invoke) => LEVELS.indexOf(invoke.level) >= lowest && invoke.request.startsWith(request))
     .sort((left, right) => right.at - left.at);
   set($("log-count"), matching.length > SHOWN ? `${SHOWN} of ${matching.length}` : matching.length ? String(matching.length) : "");
-  show($("log-none"), matching.length === 0 && !foundInvoke && !known.unknown.log);
+  show($("log-none"), isEmpty("log", matching.length) && !foundInvoke);
   show($("log-search"), request.length >= 8 && matching.length === 0);
   const shown = foundInvoke && matching.length === 0 ? [foundInvoke] : matching.slice(0, SHOWN);
   list($("log"), shown, (invoke) => invoke.request, (invoke) => make("li", {}, expandable([
     make("time", {}), make("span", { class: "state" }), make("span", { class: "grow" }), make("span", { class: "ms" })],
-  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("pre", { class: "lines", tabindex: 0 })))),
+  () => make("div", { class: "body" }, make("div", {}, `request ${text(invoke.request)}`), make("div", { class: "traces" }), make("pre", { class: "lines", tabindex: 0 })))),
   (row, invoke) => {
     const details = row.firstChild, [time, state, about, ms] = details.firstChild.children;
     set(time, clock(invoke.at));
-    state.dataset.state = invoke.failing ? "failing" : "ok";
-    set(state, invoke.failing ? `✕ ${invoke.level}` : `✓ ${invoke.level}`);
-    set(about, text(summary(invoke)));
-    set(ms, duration(invoke.milliseconds));
-    const fill = () => { const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${text(line)}`).join("\n")); };
+    // An invocation that has not ended is neither.
+    const ended = invoke.ended || invoke.done_at !== null;
+    state.dataset.state = invoke.failing ? "failing" : ended ? "ok" : "unknown";
+    set(state, invoke.failing ? `✕ ${["ERROR", "FATAL"].includes(invoke.level) ? invoke.level : "ERROR"}` : `${ended ? "✓" : "?"} ${invoke.level}`);
+    set(about, flat(summary(invoke)));
+    set(ms, duration(invoke.reported ?? invoke.milliseconds));
+    const fill = () => {
+      const traces = details.querySelector(".traces");
+      if (!traces) return;
+      const refused = invoke.not_stored.map((record) => [record.object_id, record.key]).filter(([id]) => id);
+      list(traces, [...new Map([...invoke.object_ids.map((id) => [id, keyOf(id)]), ...refused])].slice(0, 25), ([id]) => id,
+        ([id]) => make("a", { href: uploadLink(id) }), (link, [id, key]) => set(link, text(key || id)));
+      const lines = details.querySelector(".lines"); if (lines) set(lines, invoke.lines.map(([at, , line]) => `${clock(at)} ${prose(line)}`).join("\n"));
+    };
     details.ontoggle = () => queueMicrotask(fill);
     fill();
   });
 }
 
+const keyOf = (id) => value(known.records.get(id)?.objectKey) ?? [...known.uploads.values()].find((upload) => upload.object_id === id)?.key;
+
 function summary(invoke) {
   if (invoke.not_stored.length) return `${invoke.not_stored[0].key}: ${invoke.not_stored[0].reason}`;
+  if (invoke.failing && invoke.reason) return invoke.reason;
   if (invoke.received === null) return invoke.lines.at(-1)?.[2] ?? "";
   const parts = [`${invoke.received} received`, `${invoke.stored} stored`];
   if (invoke.skipped) parts.push(`${invoke.skipped} skipped`);
   if (invoke.failed) parts.push(`${invoke.failed} failed`);
-  if (invoke.cold_start) parts.push("cold start");
+  if (invoke.cold_start || invoke.init !== null) parts.push(invoke.init === null ? "cold start" : `cold start, ${duration(invoke.init)} before it`);
   return `${parts.join(", ")} · ${invoke.request.slice(0, 8)}`;
 }
 
 // --- alarms, notifications, failure queue ----------------------------------------------------
 
+const alarmState = (alarm) => isStale() || known.unknown.alarms ? "unknown" : { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
+
 function drawAlarms() {
   const inAlarm = known.alarms.filter((alarm) => alarm.state === "ALARM").length;
-  set($("alarms-count"), known.alarms.length ? `${inAlarm} of ${known.alarms.length} in alarm` : "");
-  show($("alarms-none"), known.alarms.length === 0 && !known.unknown.alarms);
+  set($("alarms-count"), isStale() ? "" : known.alarms.length ? `${inAlarm} of ${known.alarms.length} in alarm` : "");
+  show($("alarms-none"), isEmpty("alarms", known.alarms.length));
   const order = { ALARM: 0, INSUFFICIENT_DATA: 1, OK: 2 };
   const sorted = [...known.alarms].sort((left, right) => order[left.state] - order[right.state] || left.name.localeCompare(right.name));
   list($("alarms"), sorted, (alarm) => alarm.name, (alarm) => {
@@ -436,11 +392,11 @@ function drawAlarms() {
       make("div", { class: "spark-place" }), details));
   }, (row, alarm) => {
     const [summary, place] = row.firstChild.children, [line, about] = summary.children;
-    const state = { OK: "ok", ALARM: "failing" }[alarm.state] ?? "unknown";
+    const state = alarmState(alarm);
     line.children[0].dataset.state = state;
     set(line.children[0], `${SIGNS[state]} ${alarm.state}`);
     set(line.children[1], text(alarm.name));
-    set(about, text(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
+    set(about, flat(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
     const datapoints = JSON.stringify(known.datapoints[alarm.name] ?? null);
     if (place.drawn !== datapoints) { place.drawn = datapoints; place.replaceChildren(spark(alarm, known.datapoints[alarm.name])); }
   });
@@ -465,9 +421,11 @@ function spark(alarm, datapoints) {
 async function loadAlarm(name, place) {
   try {
     const { history, runbook } = await ask(`alarm?name=${encodeURIComponent(wellFormed(name))}`);
+    const failed = [...known.uploads.values()].filter((upload) => upload.state === "failed").slice(-5);
     place.replaceChildren(
+      ...failed.map((upload) => make("p", {}, "Failed: ", make("a", { href: uploadLink(nameOf(upload)) }, text(upload.key)))),
       make("ol", { class: "history", "aria-label": "State history, newest first" }, ...history.map((change) =>
-        make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${text(change.reason ?? "")}`))),
+        make("li", {}, `${shortMoment(change.at)}: ${change.from ?? "?"} → ${change.to ?? "?"}. ${flat(change.reason ?? "")}`))),
       ...runbook.map((pieces) => pieces.length === 1 && pieces[0][0] === "pre" ? make("pre", {}, pieces[0][1])
         : make("p", {}, ...pieces.map(([kind, piece]) => kind === "text" ? piece : make(kind, {}, piece)))));
     if (!runbook.length) place.append(make("p", {}, "The runbook has no section on this alarm."));
@@ -476,32 +434,37 @@ async function loadAlarm(name, place) {
 
 function drawNotifications() {
   set($("notifications-count"), known.notifications.length ? String(known.notifications.length) : "");
-  show($("notifications-none"), known.notifications.length === 0 && !known.unknown.notifications);
+  show($("notifications-none"), isEmpty("notifications", known.notifications.length));
   list($("notifications"), known.notifications.slice(0, SHOWN), (notification) => notification.id, (notification) => make("li", {}, expandable([
-    make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, text(notification.subject))],
-  () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, text(line)))))));
+    make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, flat(notification.subject))],
+  () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, prose(line)))))));
 }
 
 function drawFailures() {
   const all = [...known.failures].reverse().slice(0, SHOWN);
   set($("failures-count"), known.failures.length ? String(known.failures.length) : "");
-  show($("failures-none"), known.failures.length === 0 && !known.unknown.failures);
-  show($("failures-tools"), known.write && (known.failures.length > 0 || Boolean(known.replay)));
+  show($("failures-none"), isEmpty("failures", known.failures.length));
+  for (const id of ["replay-all", "replay-selected"]) show($(id), known.write && known.failures.length > 0);
   const ids = new Set(all.map((failure) => failure.id));
   for (const id of selected) if (!ids.has(id)) selected.delete(id);
   list($("failures"), all, (failure) => failure.id, (failure) => make("li", { class: "failure" },
     make("input", { type: "checkbox", onchange: (event) => { selected[event.target.checked ? "add" : "delete"](failure.id); drawTools(); } }),
-    make("div", {}, make("div", { class: "key" }), make("div", { class: "small" }), make("div", { class: "reason" })),
+    make("a", { class: "key" }), make("span", { class: "reason" }), make("span", { class: "about" }),
     make("button", { type: "button", class: "small-button", onclick: (event) => { if (isEnabled(event.target)) replay([failure.id]); } }, "Replay")),
   (row, failure) => {
-    const [box, about, button] = row.children;
+    const [box, link, reason, about, button] = row.children;
     const [, key] = failure.objects[0] ?? [];
     const more = failure.objects.length > 1 ? ` and ${failure.objects.length - 1} more` : "";
     const name = key === undefined ? `message ${failure.id.slice(0, 8)}` : text(key) + more;
-    set(about.children[0], name);
+    set(link, name);
+    link.title = name;
+    // The trace of the first: more than one has a record of its own each.
+    if (failure.objectIds.length) link.href = uploadLink(failure.objectIds[0]);
     const attempts = failure.attempts === null ? "" : `, ${failure.attempts} attempts`;
-    set(about.children[1], `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`);
-    set(about.children[2], text(failure.reason || "No reason given: see the function's log."));
+    set(about, shortMoment(failure.failed_at * 1000));
+    about.title = `${moment(failure.failed_at * 1000)}, from the ${text(failure.how)}${attempts}`;
+    set(reason, flat(failure.reason || "No reason given: see the function's log."));
+    reason.title = reason.textContent;
     box.setAttribute("aria-label", `Select ${name}`);
     button.setAttribute("aria-label", `Replay ${name}`);
     box.checked = selected.has(failure.id);
@@ -521,8 +484,8 @@ function drawTools() {
     state = `${running ? "Replaying: " : ""}${progress.done} recorded`;
     if (progress.skipped) state += `, ${progress.skipped} skipped by the hook`;
     if (progress.empty) state += `, ${progress.empty} without an event of an object`;
-    if (progress.stayed) state += `, ${progress.stayed} still in the queue (${text(progress.reason ?? "no reason given")})`;
-    if (progress.problem) state += `. ${text(progress.problem)}`;
+    if (progress.stayed) state += `, ${progress.stayed} still in the queue (${flat(progress.reason ?? "no reason given")})`;
+    if (progress.problem) state += `. ${flat(progress.problem)}`;
   }
   set($("replay-state"), state);
 }
@@ -548,26 +511,33 @@ function keep(map, items, key, limit, time) {
 const takes = {
   snapshot(snapshot) {
     for (const name of ["records", "invokes", "uploads"]) known[name].clear();
-    Object.assign(known, { stack: snapshot.stack, stages: snapshot.stages, write: snapshot.write, replay: snapshot.replay, unknown: snapshot.unknown ?? {} });
+    Object.assign(known, { stack: snapshot.stack, stages: snapshot.stages, headline: snapshot.headline, write: snapshot.write, replay: snapshot.replay,
+      unknown: snapshot.unknown ?? {}, read: new Set(snapshot.read), ahead: snapshot.now - Date.now(), total: null });
     for (const name of ["failures", "alarms", "notifications"]) known[name] = snapshot[name] ?? [];
     known.datapoints = snapshot.datapoints ?? {};
     if (snapshot.records) takes.records(snapshot.records);
     if (snapshot.invokes) takes.invokes(snapshot.invokes);
     for (const upload of snapshot.uploads ?? []) known.uploads.set(upload.id, upload);
+    touch(null);
     draw(drawStack, drawUnknown, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
   },
   stack(stack) { known.stack = stack; draw(drawStack); },
   stages(stages) { known.stages = stages; draw(drawStages); },
+  headline(headline) { known.headline = headline; draw(drawStages); },
+  read(panels) { known.read = new Set(panels); draw(drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures); },
+  // So that silence is noticed.
+  quiet() {},
   unknown(reasons) { known.unknown = reasons; draw(drawUnknown, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures); },
-  records({ items, complete }) {
+  records({ items, complete, total }) {
+    known.total = total ?? null;
     keep(known.records, items, (item) => value(item.objectId), KEPT, seconds);
     if (complete === false) set($("records-note"), "Large table: only its first 4 MB were read.");
     draw(drawRecords);
   },
   removed(ids) { for (const id of ids) { known.records.delete(id); foundRecords?.delete(id); } draw(drawRecords); },
-  invokes(invokes) { keep(known.invokes, invokes, (invoke) => invoke.request, KEPT, (invoke) => invoke.at); draw(drawLog); },
+  invokes(invokes) { touch(...invokes.flatMap((invoke) => [...invoke.object_ids, ...invoke.not_stored.map((record) => record.object_id), traced?.requests.includes(invoke.request) ? null : ""])); keep(known.invokes, invokes, (invoke) => invoke.request, KEPT, (invoke) => invoke.at); draw(drawLog); },
   uploads: takeUploads,
-  failures(failures) { known.failures = failures; draw(drawFailures, drawUploads); },
+  failures(failures) { known.failures = failures; touch(null); draw(drawFailures, drawUploads); },
   alarms(alarms) {
     for (const alarm of alarms) {
       const before = known.alarms.find((other) => other.name === alarm.name);
@@ -585,52 +555,44 @@ const takes = {
   replay(progress) { known.replay = progress; draw(drawFailures, drawUploads); },
 };
 
+const SILENT_MS = 45_000;
+let heardAt = 0;
+
 function connect() {
-  const source = new EventSource("events");
-  const connection = (state, word) => { $("connection").dataset.state = state; set($("connection"), word); };
-  source.onopen = () => { connection("ok", "✓ Live"); if (known.disconnected) { known.disconnected = false; show($("banner"), false); draw(drawStages); } };
+  const source = new EventSource(`events?page=${window.pageId}`);
+  const state = (disconnected, why) => {
+    if (disconnected !== known.disconnected || !known.connected) {
+      Object.assign(known, { disconnected, connected: true });
+      drawStack();
+    }
+    if (disconnected) { show($("banner"), true); set($("banner"), why); }
+  };
+  // A console that hangs, and a tab that slept: what the page has is old.
+  const silent = setInterval(() => {
+    if (heardAt && Date.now() - heardAt > SILENT_MS) state(true, "The console is silent: this page is out of date. Waiting …");
+  }, 5000);
+  source.onopen = () => { heardAt = Date.now(); state(false); };
   source.onerror = () => {
-    known.disconnected = true;
-    draw(drawStages);
-    connection("failing", "✕ Not connected");
-    show($("banner"), true);
-    set($("banner"), source.readyState === EventSource.CLOSED
+    heardAt = 0;
+    state(true, source.readyState === EventSource.CLOSED
       ? "The console has ended, or this is the link of another one: start it again, and open the link that it prints."
       : "The console does not answer: this page is out of date. Trying again …");
     // The browser does not reconnect after an answer with an error.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => { source.close(); connect(); }, 3000);
+    if (source.readyState === EventSource.CLOSED) { clearInterval(silent); setTimeout(() => { source.close(); connect(); }, 3000); }
   };
-  for (const [kind, take] of Object.entries(takes)) source.addEventListener(kind, (event) => take(JSON.parse(event.data)));
+  // What drops.js and breaks.js show comes by these, too.
+  for (const kind of [...Object.keys(takes), "breaks", "left"]) source.addEventListener(kind, (event) => {
+    const data = JSON.parse(event.data);
+    heardAt = Date.now();
+    state(false);
+    takes[kind]?.(data);
+    document.dispatchEvent(new CustomEvent(`console:${kind}`, { detail: data }));
+  });
 }
 
 // --- controls --------------------------------------------------------------------------------
 
 function start() {
-  const drop = $("drop");
-  let depth = 0;
-  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) document.addEventListener(kind, (event) => {
-    event.preventDefault();
-    if (kind === "dragenter") depth += 1;
-    if (kind === "dragleave") depth -= 1;
-    if (kind === "drop") { depth = 0; filesOf(event.dataTransfer).then(upload).catch((error) => showError(`The files can't be read: ${error.message}`)); }
-    drop.classList.toggle("over", depth > 0 && known.write);
-  });
-  $("pick-files").onclick = () => $("files").click();
-  $("pick-folder").onclick = () => $("folder").click();
-  for (const id of ["files", "folder"]) $(id).onchange = (event) => {
-    upload([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-    event.target.value = "";
-  };
-  $("write-text").onclick = () => {
-    const open = $("text-form").hidden;
-    $("text-form").hidden = !open;
-    $("write-text").setAttribute("aria-expanded", String(open));
-    if (open) $("text-key").focus();
-  };
-  $("text-form").onsubmit = (event) => {
-    event.preventDefault();
-    upload([{ file: new Blob([$("text-body").value]), path: $("text-key").value }]);
-  };
   $("records-filter").onsubmit = (event) => event.preventDefault();
   $("records-prefix").oninput = filterRecords;
   $("records-since").onchange = filterRecords;
@@ -659,6 +621,9 @@ function start() {
   };
   // First the page shows: the snapshot may be large.
   requestAnimationFrame(() => setTimeout(connect));
+  addEventListener("hashchange", follow);
+  follow();
 }
 
-start();
+// Once the other scripts are there.
+addEventListener("DOMContentLoaded", start);

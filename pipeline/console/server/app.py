@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from botocore.exceptions import ClientError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -20,15 +21,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline import times
 from pipeline.console import runbook
-from pipeline.console.board.board import RECORDS, invoke_json
+from pipeline.console.board.board import RECORDS
+from pipeline.console.board.shapes import invoke_json
+from pipeline.console.server import breaks, drops
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message
 from pipeline.console.server.safety import HEADERS, refusal
+from pipeline.console.sources import trace
 from pipeline.console.sources.cloudwatch import history
 from pipeline.console.sources.log import search_log
 from pipeline.console.sources.session import explain
 from pipeline.console.sources.table import search_records
 from pipeline.console.sources.watch import Watch
+from pipeline.deployed import aws
 from pipeline.deployed.invokes import Invokes
 from pipeline.errors import PipelineError
 
@@ -59,10 +64,13 @@ def make(
             Route("/replay", partial(_replay, console), methods=["POST"]),
             Route("/records", _reading("the table", _records, console)),
             Route("/log", _reading("the log group", _log, console)),
+            Route("/trace", _reading("the upload", _trace, console)),
             Route("/alarm", _reading("the alarms", _alarm, console)),
             Route(
                 "/calls", _reading("this page", lambda *_: console.watch().calls.counts(), console)
             ),
+            *breaks.routes(console.breaks),
+            *drops.routes(console.drops, console.expect_write),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={HTTPException: _refused},
@@ -110,7 +118,10 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _events(console: Console, request: Request) -> Response:
+    page, joined = request.query_params.get("page", ""), False
+
     async def stream() -> AsyncIterator[str]:
+        nonlocal joined
         # Before the snapshot, so that no event after it is missed.
         queue = console.hub.join()
         try:
@@ -119,11 +130,17 @@ async def _events(console: Console, request: Request) -> Response:
             # In a thread: the board may be locked.
             snapshot = await run_in_threadpool(lambda: message("snapshot", watch.snapshot()))
             yield "retry: 1000\n\n" + snapshot
+            yield message("breaks", console.breaks.state())
+            # Tells the pages, this one too.
+            console.drops.join(page)
+            joined = True
             watch.wake()
             async for event in hear(queue):
                 yield event
         finally:
             console.hub.leave(queue)
+            if joined:
+                console.drops.leave(page)
             task = asyncio.ensure_future(console.linger())
             _LINGERING.add(task)
             task.add_done_callback(_LINGERING.discard)
@@ -136,7 +153,7 @@ _LINGERING: set[asyncio.Future[None]] = set()
 
 
 async def _upload(console: Console, request: Request) -> Response:
-    _expect_write(console)
+    console.expect_write()
     key = request.query_params.get("key", "")
     length = len(key.encode())
     if not 1 <= length <= _MAX_KEY:
@@ -152,7 +169,9 @@ async def _upload(console: Console, request: Request) -> Response:
             with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
                 size = await _receive(request, body, console.largest)
                 body.seek(0)
-                return await run_in_threadpool(_put, watch, key, body, size)
+                answer = await run_in_threadpool(_put, watch, key, body, size)
+        console.drops.done(key)
+        return answer
     except PipelineError as error:
         raise HTTPException(503, str(error)) from error
     except ClientDisconnect as error:
@@ -185,15 +204,23 @@ def _put(watch: Watch, key: str, body: IO[bytes], size: int) -> Response:
     except Exception as error:
         reason = explain(error, "the bucket")
         board.upload_rejected(upload, reason)
-        raise HTTPException(502, reason) from error
+        # What passes is tried again.
+        raise HTTPException(503 if _passes(error) else 502, reason) from error
     version = str(answer.get("VersionId") or "")
     board.upload_stored(upload, "" if version == "null" else version)
     watch.wake("records", "log")
     return JSONResponse({"id": upload.id, "key": key, "versionId": version, "size": size})
 
 
+def _passes(error: Exception) -> bool:
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status == 429 or status >= 500
+    return isinstance(error, aws.UNREACHED)
+
+
 async def _replay(console: Console, request: Request) -> Response:
-    _expect_write(console)
+    console.expect_write()
     body = b""
     try:
         async for chunk in request.stream():
@@ -212,12 +239,6 @@ async def _replay(console: Console, request: Request) -> Response:
     except PipelineError as error:
         raise HTTPException(409, str(error)) from error
     return JSONResponse({"started": True}, 202)
-
-
-def _expect_write(console: Console) -> None:
-    if not console.write:
-        reason = "This page is read-only: start `pipeline console` with --write to let it act."
-        raise HTTPException(403, reason)
 
 
 def _expect_size(size: int, largest: int) -> None:
@@ -261,6 +282,11 @@ def _log(console: Console, request: Request) -> dict[str, Any]:
     session, _ = console.watch().current()
     found = Invokes().add(search_log(session, name))
     return {"invokes": [invoke_json(invoke) for invoke in found if invoke.request.startswith(name)]}
+
+
+def _trace(console: Console, request: Request) -> dict[str, Any]:
+    session, board = console.watch().current()
+    return trace.read(session, board, request.query_params.get("id", ""))
 
 
 def _alarm(console: Console, request: Request) -> dict[str, Any]:

@@ -4,9 +4,15 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from starlette.exceptions import HTTPException
+
 from pipeline.console.board.board import Board
+from pipeline.console.board.memory import Memory
+from pipeline.console.server.breaks import Breaks
+from pipeline.console.server.drops import Drops
 from pipeline.console.server.hub import Hub
 from pipeline.console.sources.session import ReadSession, explain
 from pipeline.console.sources.watch import Found, Watch
@@ -24,20 +30,34 @@ class Console:
     `write` allows uploads and replays; `largest` is of an upload, in bytes.
     """
 
-    def __init__(self, find: Callable[[], Found], *, write: bool, largest: int) -> None:
-        """`find` finds the pipeline, or raises PipelineError while there is none."""
-        self._find = find
+    def __init__(
+        self, find: Callable[[], Found], *, write: bool, largest: int, lab: Path | None = None
+    ) -> None:
+        """`find` finds the pipeline, or raises PipelineError while there is none.
+
+        `lab` is the embedded lab's folder, where that is the pipeline: it can be broken on purpose.
+        """
+        self.find = find
         self.write, self.largest = write, largest
         self.hub = Hub()
+        self.breaks = Breaks(self, lab)
+        self.drops = Drops(self.hub.publish)
         self._watch: Watch | None = None
+        self._memory = Memory()
         self._replaying = threading.Lock()
         self._closing = threading.Event()
         self.uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
+    def expect_write(self) -> None:
+        """Raises HTTPException on a read-only page."""
+        if not self.write:
+            reason = "This page is read-only: start `pipeline console` with --write to let it act."
+            raise HTTPException(403, reason)
+
     def open(self) -> Watch:
         """The watch for a page that was just opened, started by the first."""
         if self._watch is None:
-            self._watch = Watch(self._find, self.hub.publish, write=self.write)
+            self._watch = Watch(self.find, self.hub.publish, self._memory, write=self.write)
             self._watch.start()
         return self._watch
 
@@ -126,6 +146,9 @@ class Console:
                     f"{len(missing)} of them are not in the queue any more, or are hidden by "
                     "another reader."
                 )
+            recovered = progress["done"] + progress["skipped"]
+            if recovered and not progress["stayed"] and not self._closing.is_set():
+                board.replayed(recovered)
         except Exception as error:  # noqa: BLE001 - whatever it is, the page shows it
             progress["problem"] = explain(error, "the failure queue")
         finally:

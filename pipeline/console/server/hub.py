@@ -80,8 +80,8 @@ async def hear(queue: Listener) -> AsyncIterator[str]:
         try:
             text = await asyncio.wait_for(queue.get(), _QUIET_SECONDS)
         except TimeoutError:
-            # Writing is how a connection that is gone is noticed.
-            text = ": quiet\n\n"
+            # Writing is how a connection that is gone is noticed, on both sides.
+            text = message("quiet", None)
         if text is None:
             return
         yield text

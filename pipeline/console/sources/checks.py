@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.console.board.board import Check
+from pipeline.console.board.memory import Check
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 from pipeline.verify import stages
@@ -21,7 +21,8 @@ class Checks(Source):
     def poll(self, session: ReadSession) -> None:
         session = session.uncached()
         checks = {name: _check(session, name, run) for name, run in _CHECKS.items()}
-        self.board.checks = {name: check for name, check in checks.items() if check is not None}
+        found = {name: check for name, check in checks.items() if check is not None}
+        self.board.set_checks(found)
 
     def seconds(self) -> float:
         failing = any(check.verdict == "failing" for check in self.board.checks.values())

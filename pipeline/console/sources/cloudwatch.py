@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.console.board.board import WINDOW_SECONDS
+from pipeline.console.board.figures import WINDOW_SECONDS
+from pipeline.console.board.places import stage_of
 from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
@@ -86,6 +87,9 @@ class Metrics(Source):
             points = _statistics(cloudwatch, metric, statistic, 60, WINDOW_SECONDS)
             combine = max if statistic == "Maximum" else sum
             figures[name] = combine(points.values()) if points else None
+            if name == "write_throttles":
+                refused = [at for at, number in points.items() if number]
+                self.board.last["throttled"] = max(refused, default=0.0)
         self.board.metrics = figures
 
 
@@ -113,6 +117,7 @@ def history(session: ReadSession, alarm: str) -> list[dict[str, Any]]:
 def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
     parts = (part["MetricStat"] for part in alarm.get("Metrics") or [] if "MetricStat" in part)
     part: Mapping[str, Any] = next(parts, {})
+    changed: datetime | None = alarm.get("StateUpdatedTimestamp")
     return {
         "name": alarm["AlarmName"],
         "state": alarm["StateValue"],
@@ -124,6 +129,8 @@ def _alarm_json(alarm: Mapping[str, Any]) -> dict[str, Any]:
         "period": alarm.get("Period") or part.get("Period"),
         "threshold": alarm.get("Threshold"),
         "section": section(alarm),
+        "stage": stage_of(section(alarm)),
+        "since": changed.timestamp() if changed is not None else None,
     }
 
 

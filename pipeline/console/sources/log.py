@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.console.board.board import WINDOW_SECONDS
+from pipeline.console.board.figures import WINDOW_SECONDS
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 

@@ -41,7 +41,7 @@ class FailureQueue(Source):
         depths = {"failures": failure_queue.depth(sqs, url)}
         if (buffer := session.target.buffer_queue_url) is not None:
             depths["buffer"] = failure_queue.depth(sqs, buffer)
-        self.board.depths = depths
+        self.board.set_depths(depths)
         with self._lock:
             # A replay receives them, and updates the board itself.
             if not self._paused:

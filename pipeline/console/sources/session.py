@@ -1,9 +1,12 @@
 """Clients of the pipeline's account that read; they write only where that was asked for."""
 
+import math
 import threading
+import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore.config import Config
@@ -35,6 +38,8 @@ READS = {
     "sqs": {"GetQueueAttributes", "ReceiveMessage"},
     "sts": {"GetCallerIdentity"},
 }
+# A server may write the Date of some seconds ago.
+_AGREEING_SECONDS = 5.0
 # Metrics are published on the embedded lab only.
 WRITES = {"s3": {"PutObject"}, "cloudwatch": {"PutMetricData"}}
 
@@ -69,6 +74,41 @@ class Calls:
             return dict(self._counts)
 
 
+class Clock:
+    """AWS's clock, by the Date of its answers, which has whole seconds; thread-safe.
+
+    Each answer bounds by how much it is ahead of this machine's; bounds that don't fit are of a
+    clock that was set anew.
+    """
+
+    def __init__(self) -> None:
+        self._least, self._most = -math.inf, math.inf
+        self._lock = threading.Lock()
+
+    def saw(self, date: str | None, asked: float, answered: float) -> None:
+        """An answer had this Date; it was asked for and came then (epoch seconds, here)."""
+        try:
+            there = parsedate_to_datetime(str(date)).timestamp()
+        except ValueError:
+            return
+        least, most = there - answered, there + 1 - asked
+        with self._lock:
+            self._least, self._most = max(self._least, least), min(self._most, most)
+            if self._least > self._most:
+                self._least, self._most = least, most
+
+    @property
+    def ahead(self) -> float:
+        """Seconds; 0 where both clocks may agree, as far as servers are right with their Date."""
+        with self._lock:
+            nearest = max(self._least, min(self._most, 0.0))
+            return (self._least + self._most) / 2 if abs(nearest) > _AGREEING_SECONDS else 0.0
+
+    def now(self) -> float:
+        """AWS's time, in epoch seconds."""
+        return time.time() + self.ahead
+
+
 @dataclass(frozen=True, eq=False)
 class ReadSession(Session):
     """A pipeline whose clients may read, and with `write` upload; `calls` counts theirs.
@@ -78,6 +118,7 @@ class ReadSession(Session):
 
     write: bool = False
     calls: Calls = field(default_factory=Calls)
+    clock: Clock = field(default_factory=Clock)
 
     def uncached(self) -> "ReadSession":
         """The same with the same clients, but without the function's configuration."""
@@ -89,12 +130,18 @@ class ReadSession(Session):
         writes = WRITES.get(service, set()) if self.write else set()
         allowed = READS.get(service, set()) | writes
 
-        def check(model: Any, **_: Any) -> None:
+        def check(model: Any, context: Any, **_: Any) -> None:
             if model.name not in allowed:
                 raise ReadOnlyError(f"The page must not call {model.name}.")
             self.calls.add(model.name)
+            context["asked"] = time.time()
+
+        def look(http_response: Any, context: Any, **_: Any) -> None:
+            date = http_response.headers.get("Date")
+            self.clock.saw(date, context.get("asked", 0.0), time.time())
 
         client.meta.events.register("before-call.*.*", check)
+        client.meta.events.register("after-call.*.*", look)
         return client
 
 

@@ -13,6 +13,9 @@ from typing import Any
 import boto3
 
 from pipeline.console.board.board import Board, Publish
+from pipeline.console.board.headline import Headline, headline
+from pipeline.console.board.memory import Memory
+from pipeline.console.board.places import places
 from pipeline.console.board.stages import Stage, stages
 from pipeline.console.sources.checks import Checks
 from pipeline.console.sources.cloudwatch import Alarms, Datapoints, Metrics
@@ -50,8 +53,11 @@ class Found:
 class Watch:
     """Reads from the first open page to the last. Make a new one for the next page."""
 
-    def __init__(self, find: Callable[[], Found], publish: Publish, *, write: bool) -> None:
+    def __init__(
+        self, find: Callable[[], Found], publish: Publish, memory: Memory, *, write: bool
+    ) -> None:
         """`find` finds the pipeline, or raises PipelineError while there is none."""
+        self._memory = memory
         self._find, self._publish_event, self._write = find, publish, write
         self.calls = Calls()
         self._ended = threading.Event()
@@ -59,7 +65,9 @@ class Watch:
         self._found: Found | None = None
         self._problem: str | None = "Finding the pipeline."
         self._stages: list[Stage] = []
+        self._headline: Headline | None = None
         self._changed = True
+        self._clock: Callable[[], float] = time.time
         self._credentials_seconds = _CREDENTIALS_SECONDS
         self._replay: dict[str, Any] | None = None
 
@@ -106,6 +114,8 @@ class Watch:
         return known | {
             "stack": self._stack(),
             "stages": self._stages,
+            "headline": self._headline,
+            "now": self._clock() * 1000,
             "replay": self._replay,
             "write": self._write,
         }
@@ -120,6 +130,7 @@ class Watch:
             stack["origin"] = self._found.target.origin
             stack["region"] = self._found.target.region
             stack["embedded"] = self._found.embedded
+            stack["places"] = places(self._found.target.outputs)
         return stack
 
     def _run(self) -> None:
@@ -141,7 +152,8 @@ class Watch:
     def _read(self, found: Found) -> None:
         """Read the pipeline until it is lost, its credentials are refused, or the watch ends."""
         session = connect(found.target, write=self._write, calls=self.calls)
-        poller = _Poller(found, session, self._publish)
+        self._clock = session.clock.now
+        poller = _Poller(found, session, self._publish, self._memory)
         self._found, self._problem, self._poller = found, None, poller
         try:
             self._publish("snapshot", self.snapshot())
@@ -155,6 +167,10 @@ class Watch:
                     if drawn != self._stages:
                         self._stages = drawn
                         self._publish_event("stages", drawn)
+                    above = headline(poller.board, drawn)
+                    if above != self._headline:
+                        self._headline = above
+                        self._publish_event("headline", above)
                 if poller.refused.is_set() and now - began > self._credentials_seconds:
                     # Whoever has logged in again has new ones.
                     boto3.DEFAULT_SESSION = None
@@ -176,7 +192,9 @@ class Watch:
 class _Poller:
     """Reads one pipeline as long as it answers."""
 
-    def __init__(self, found: Found, session: ReadSession, publish: Publish) -> None:
+    def __init__(
+        self, found: Found, session: ReadSession, publish: Publish, memory: Memory
+    ) -> None:
         self.session, self._embedded = session, found.embedded
         try:
             filters, others = found.target.filters, found.target.further_buckets
@@ -184,7 +202,8 @@ class _Poller:
             # Half applied: both are unknown.
             filters, others = [], ()
         own = str(found.target.outputs.get("bucket_name") or "")
-        self.board = Board(own, filters, publish, others)
+        clock = session.clock.now
+        self.board = Board(own, filters, publish, memory, clock, others)
         common = self.board, found.embedded, self.wake
         self.failure_queue = FailureQueue(*common)
         self.lost, self.refused, self._ended = (threading.Event() for _ in range(3))

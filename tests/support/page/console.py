@@ -85,6 +85,24 @@ class Lab:
         cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="tested")
 
     @contextmanager
+    def crashing(self) -> Iterator[None]:
+        """The function raises in this block, before it reads its event."""
+        functions, name = self.client("lambda"), self.name("function_name")
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        without = {each: value for each, value in before.items() if each != "TTL_SECONDS"}
+
+        def use(variables: dict[str, str]) -> None:
+            functions.update_function_configuration(
+                FunctionName=name, Environment={"Variables": variables}
+            )
+
+        use(without)
+        try:
+            yield
+        finally:
+            use(before)
+
+    @contextmanager
     def failing(self) -> Iterator[None]:
         """The function may not write records in this block."""
         iam, role = self.client("iam"), self.name("role_name")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.console.board import board as boards
+from pipeline.console.board import figures
 from pipeline.console.board.board import Board
 from pipeline.console.server.hub import encode
 from pipeline.deployed import failure_queue
@@ -129,18 +130,35 @@ def test_late_lines_do_not_keep_older_ones_in_the_figures(board: Board) -> None:
 def test_invocations_beyond_the_limit_cost_no_memory(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(boards, "_MAX_SAMPLES", 50)
+    monkeypatch.setattr(figures, "_MAX_SAMPLES", 50)
     board.add_log_events([done(n) for n in range(1, 201)], NOW)
-    assert board.function_figures(NOW)["invocations"] == 50
-    assert len(board._samples) == 50
+    # They count all the same; durations are of the newest.
+    assert board.function_figures(NOW)["invocations"] == 200
+    assert board.function_figures(NOW)["p50"] == 175
+    assert len(board.figures._samples) == 50
 
 
 def test_samples_since_the_page_was_opened_are_taken_once(board: Board) -> None:
     now = float(int(time.time()) + 1)
-    board.add_log_events([done(0, now - 60), done(1, now), done(2, now, failed=1)], now)
+    ends = [
+        done(number, now) | {"message": f'{{"type": "platform.report", "record": {record}}}'}
+        for number, record in (
+            (1, '{"requestId": "request-1", "metrics": {"durationMs": 99}}'),
+            (2, '{"requestId": "request-2", "status": "error"}'),
+        )
+    ]
+    board.add_log_events([done(0, now - 60), done(1, now), done(2, now)], now)
     board.apply_changes([change(item("a")), change(item("b"))])
-    assert board.take_new_samples() == (2, [(now, 1.0, False), (now, 2.0, True)])
+    # How an invocation ends is not known before Lambda's own line.
+    assert board.take_new_samples() == (2, [])
+    board.add_log_events(ends, now)
+    _, taken = board.take_new_samples()
+    assert [(sample.at, sample.milliseconds, sample.failing) for sample in taken] == [
+        (now, 99.0, False),
+        (now, 2.0, True),
+    ]
     assert board.take_new_samples() == (0, [])
+    assert board.function_figures(now)["errors"] == 1
 
 
 def test_writes_are_of_the_last_fifteen_minutes(board: Board) -> None:
@@ -341,3 +359,42 @@ def test_many_threads_may_write_and_read_at_once(board: Board) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_own_uploads_and_the_last_replay_outlive_a_board_of_the_same_bucket(board: Board) -> None:
+    upload = board.begin_upload("mine.txt", 5)
+    board.upload_stored(upload, "v1")
+    board.replayed(2)
+    again = Board("uploads", (), lambda kind, data: None, board.memory)
+    assert again.recovery is not None
+    again.load_records([item(str(upload.object_id), time.time())], complete=True)
+    (found,) = again.snapshot()["uploads"]
+    assert (found["from_page"], found["state"]) == (True, "recorded")
+    other = Board("others", (), lambda kind, data: None, board.memory)
+    assert (other.snapshot()["uploads"], other.recovery) == ([], None)
+
+
+def test_records_are_counted_as_far_as_they_are_known(
+    board: Board, pages: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert board.snapshot()["records"]["total"] is None
+    board.load_records([item(f"r{n}") for n in range(boards.RECORDS)], complete=True)
+    assert pages.newest("records")["total"] == boards.RECORDS
+    # The stream may bring again what the scan has.
+    board.apply_changes([change(item("r1")), change(item("new")), change(None, "REMOVE", "r2")])
+    board.apply_changes([change(None, "REMOVE", "r3")])
+    assert pages.newest("records")["total"] == boards.RECORDS - 1
+    monkeypatch.setattr(boards, "_MAX_COUNTED", 100)
+    assert board.snapshot()["records"]["total"] is None
+    board.load_records([item("r1")], complete=False)
+    assert pages.newest("records")["total"] is None
+
+
+def test_what_was_read_is_told_once(board: Board, pages: Pages) -> None:
+    for panel in "log", "records", "log":
+        board.set_unknown(panel, None)
+    assert [data for kind, data in pages.published if kind == "read"] == [
+        ["log"],
+        ["log", "records"],
+    ]
+    assert board.snapshot()["read"] == ["log", "records"]

@@ -91,7 +91,7 @@ def test_a_quiet_page_is_written_to_so_that_one_that_is_gone_is_noticed(
     async def listen() -> str:
         return await anext(hear(asyncio.Queue()))
 
-    assert asyncio.run(listen()) == ": quiet\n\n"
+    assert asyncio.run(listen()) == "event: quiet\ndata: null\n\n"
 
 
 @given(st.text() | st.dictionaries(st.text(), st.text() | st.none() | st.floats(allow_nan=False)))

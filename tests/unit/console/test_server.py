@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.console.board.memory import Memory
 from pipeline.console.sources import watch as watch_module
 from pipeline.console.sources.watch import Found, Watch
 from pipeline.deployed import failure_queue
@@ -191,7 +192,7 @@ def test_a_watch_that_ends_while_the_stack_is_found_leaves_nothing_running(targe
         found.set()
         return Found(target, None, embedded=False)
 
-    watch = Watch(find, lambda kind, data: None, write=False)
+    watch = Watch(find, lambda kind, data: None, Memory(), write=False)
     watch.start()
     assert found.wait(30)
     until(lambda: not threads())

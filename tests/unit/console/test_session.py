@@ -1,9 +1,12 @@
 """Which calls a page makes: reads, counted, and the few writes that were asked for."""
 
 import functools
+import math
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,6 +17,7 @@ from pipeline.console.sources.session import (
     READS,
     WRITES,
     Calls,
+    Clock,
     ReadOnlyError,
     ReadSession,
     connect,
@@ -157,3 +161,34 @@ def test_every_operation_that_is_allowed_without_write_is_a_read_in_awss_own_lis
     reads = [(service, name) for service, names in READS.items() for name in names]
     assert [read for read in reads if level(*read) not in ("Read", "List")] == []
     assert all(level(service, name) == "Write" for service in WRITES for name in WRITES[service])
+
+
+def test_by_how_much_awss_clock_is_ahead_is_told_from_the_dates_of_its_answers() -> None:
+    clock, at = Clock(), 1_795_600_000.0
+    assert clock.ahead == 0
+    clock.saw(None, at, at)
+    clock.saw("yesterday", at, at)
+    # An answer within the same second: both may agree.
+    clock.saw(formatdate(at), at + 0.1, at + 0.2)
+    assert clock.ahead == 0
+    # Three minutes ahead, to the second by one answer, and closer by another.
+    ahead = Clock()
+    # A server may be late with its Date.
+    clock.saw(formatdate(at - 3), at + 0.1, at + 0.2)
+    assert clock.ahead == 0
+    ahead.saw(formatdate(at + 180), at, at + 0.2)
+    assert ahead.ahead == pytest.approx(180.4)
+    ahead.saw(formatdate(at + 185), at + 5.9, at + 6.0)
+    assert ahead.ahead == pytest.approx(179.95)
+    assert ahead.now() == pytest.approx(time.time() + 179.95, abs=1)
+    # Then it was set right.
+    ahead.saw(formatdate(at + 10), at + 10.1, at + 10.2)
+    assert ahead.ahead == 0
+
+
+def test_every_answer_sets_the_clock(make: Make) -> None:
+    session = make(False)
+    with pytest.raises(ClientError):
+        session.client("logs").filter_log_events(logGroupName="g")
+    assert session.clock._most < math.inf
+    assert session.clock.ahead == 0

@@ -1,13 +1,16 @@
 """Which stages a pipeline has, and whether each is OK."""
 
 import itertools
+import json
 import time
 from typing import Any, Literal
 
 import pytest
 
-from pipeline.console.board.board import Board, Check
+from pipeline.console.board.board import Board
+from pipeline.console.board.memory import Check
 from pipeline.console.board.stages import NOTHING, Stage, stages
+from pipeline.deployed.stream import StreamRecord
 from pipeline.deployed.target import Target
 
 URL = "https://sqs.eu-west-1.amazonaws.com/111122223333"
@@ -56,6 +59,8 @@ def board() -> Board:
 
 def make_ok(board: Board, *names: str) -> None:
     """Every check but `names` is OK."""
+    for panel in PANELS:
+        board.set_unknown(panel, None)
     board.checks = {name: Check("ok", f"{name} is OK") for name in CHECKS if name not in names}
     board.depths = {"failures": (0, 0), "buffer": (0, 0)}
     board.set("alarms", [alarm("FailureQueueAlert", "OK")])
@@ -119,7 +124,7 @@ def test_a_buffer_that_drains_is_drawn_beside_the_path_of_new_events(
 def test_before_anything_is_read_every_stage_is_unknown(board: Board, delivery: str) -> None:
     for stage in stages(board, target(**DELIVERIES[delivery])):
         assert stage.status == "unknown", stage
-        assert {part.value for part in stage.figures} <= {NOTHING, "0"}
+        assert {part.value for part in stage.figures} == {NOTHING}
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -207,7 +212,7 @@ def test_messages_in_the_failure_queue_make_it_failing(board: Board) -> None:
     for depth in (3, 0), (0, 3):
         board.depths = {"failures": depth}
         found = drawn(board)["failures"]
-        assert (found.status, figure(found, "waiting")) == ("failing", str(depth[0]))
+        assert (found.status, figure(found, "waiting")) == ("failing", "3")
         assert "replay them" in found.detail
 
 
@@ -231,7 +236,8 @@ def test_an_invocation_that_failed_lately_makes_the_function_failing(board: Boar
     board.add_log_events([line | {"message": '{"requestId": "r", "level": "ERROR"}'}], time.time())
     found = drawn(board)["function"]
     assert found.status == "failing"
-    assert found.detail == "An invocation failed 60 s ago: see the log."
+    assert found.detail == "An invocation failed: see the log."
+    assert found.since == pytest.approx(time.time() - 60, abs=5)
     board.last["error"] = time.time() - 301
     assert drawn(board)["function"].status == "ok"
 
@@ -250,6 +256,8 @@ def test_an_event_that_the_rule_could_not_deliver_makes_it_failing(board: Board)
 def test_throttled_writes_make_the_table_failing(board: Board) -> None:
     make_ok(board)
     board.metrics = {"write_throttles": 3.0, "writes": 1200.0, "throttles": 7.0}
+    assert drawn(board)["table"].status == "ok"
+    board.last["throttled"] = time.time() - 60
     found = drawn(board)
     assert found["table"].status == "failing"
     assert figure(found["table"], "writes") == "1,200"
@@ -282,3 +290,64 @@ def test_a_stack_without_outputs_has_the_default_stages(board: Board) -> None:
     found = stages(board, Target({}, "The test"))
     assert [stage.id for stage in found] == [*EXPECTED["notification"], *LAST]
     assert found[0].resource == "unknown"
+
+
+def test_a_count_is_a_dash_where_nobody_tells_it(board: Board) -> None:
+    make_ok(board)
+    assert figure(drawn(board)["table"], "writes") == "0"
+    request = "11111111-1111-4111-8111-111111111111"
+    report = f"REPORT RequestId: {request}\tDuration: 5.00 ms"
+    line = {"logStreamName": "s", "timestamp": int(time.time() * 1000)}
+    board.add_log_events([line | {"message": report}], time.time())
+    # A handler that is not ours does not say what it stored.
+    found = drawn(board)
+    assert figure(found["function"], "invocations") == "1"
+    assert (figure(found["bucket"], "received"), found["bucket"].series) == (NOTHING, None)
+    assert figure(found["table"], "writes") == NOTHING
+    board.apply_changes([StreamRecord(0.0, "INSERT", {"objectId": {"S": "x"}}, None)])
+    assert figure(drawn(board)["table"], "writes since opened") == "1"
+    board.metrics = {"writes": 7.0}
+    assert figure(drawn(board)["table"], "writes") == "7"
+
+
+def test_a_page_that_was_opened_afterwards_has_the_writes_of_the_log(board: Board) -> None:
+    make_ok(board)
+    lines = [
+        {
+            "logStreamName": "s",
+            "timestamp": int(time.time() * 1000) - 60_000,
+            "message": json.dumps(
+                {"message": "Invoke done", "requestId": f"r{n}", "received": 2, "stored": 2}
+            ),
+        }
+        for n in range(3)
+    ]
+    board.add_log_events(lines, time.time())
+    found = drawn(board)
+    assert figure(found["table"], "writes") == "6"
+    assert figure(found["bucket"], "received") == "6"
+    assert sum(point or 0 for point in found["table"].series or ()) == 6
+
+
+def test_alarms_without_a_datapoint_are_not_ok(board: Board) -> None:
+    make_ok(board)
+    board.set("alarms", [alarm("first", "INSUFFICIENT_DATA")])
+    assert drawn(board)["alarms"].status == "unknown"
+
+
+def test_an_alarm_that_only_says_that_much_is_written_is_no_failure(board: Board) -> None:
+    make_ok(board)
+    board.set("alarms", [alarm("mine", "ALARM", "DynamoDBWriteActivityAlert")])
+    assert drawn(board)["alarms"].status == "busy"
+    board.set("alarms", [*(board.alarms or ()), alarm("other", "ALARM")])
+    assert drawn(board)["alarms"].status == "failing"
+
+
+def test_a_gauge_stays_where_it_was_seen_and_is_unknown_before(board: Board) -> None:
+    make_ok(board)
+    now = time.time()
+    board.gauges["failures"].show(now - 300, 2)
+    board.gauges["failures"].show(now - 300, 1)
+    series = drawn(board)["failures"].series
+    assert series is not None
+    assert (series[0], series[-2], len(series)) == (None, 1, 30)

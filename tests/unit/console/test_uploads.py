@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.console.board.uploads import LIMIT, Upload, Uploads
+from pipeline.console.board import uploads as module
+from pipeline.console.board.uploads import Upload, Uploads
 from pipeline.deployed.invokes import Invoke, NotStored
 from pipeline.handler import events, records
 
@@ -300,13 +301,29 @@ def test_a_record_that_no_function_of_ours_made_does_no_harm() -> None:
         uploads.record(item("z") | {name: {}}, AT)
 
 
-def test_only_the_newest_are_kept() -> None:
+def test_the_oldest_are_forgotten_those_first_that_are_over_and_from_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "LIMIT", 200)
     uploads = Uploads(BUCKET, ())
-    first = uploads.begin("first", 5, AT)
-    for number in range(2 * LIMIT):
+    failed = uploads.put(uploads.begin("failed", 5, AT), "v1", AT)
+    uploads.set_failures([failure(str(failed.object_id), "failed")])
+    own = uploads.begin("own", 5, AT)
+    uploads.record(item("own", "own"), AT)
+    for number in range(400):
         uploads.record(item(f"x{number}", f"k{number}"), AT)
         uploads.invoked(invoke(*(f"y{number}.{n}" for n in range(25))))
-    assert [upload.key for upload in uploads.newest()] == [f"k{n}" for n in range(LIMIT, 2 * LIMIT)]
-    # It may still be under way.
-    assert uploads.put(first, "v1", AT).state == "in_progress"
-    assert len(uploads._stored_by) <= 10 * LIMIT
+    newest = [f"k{n}" for n in range(202, 400)]
+    assert [upload.key for upload in uploads.newest()] == ["failed", "own", *newest]
+    assert [upload.key for upload in uploads.shown()] == ["failed", "own", *newest]
+    assert uploads.expects(str(failed.object_id))
+    # Own ones are bounded, too, and one that was forgotten may still be under way.
+    for number in range(400):
+        uploads.begin(f"o{number}", 5, AT)
+    assert len(uploads.newest()) == 200
+    assert own not in uploads.newest()
+    assert uploads.put(failed, "v2", AT).state == "failed"
+    assert uploads.record(item("own", "own"), AT) is not own
+    assert len(uploads._stored_by) <= 2000
+    assert len(uploads._of_key) == 200
+    assert len(uploads._of_id) <= 200

@@ -67,10 +67,8 @@ def test_the_record_is_the_one_that_backfill_writes(
         "invocationId": "aW52b2NhdGlvbg",
         "results": [{"taskId": "task-1", "resultCode": "Succeeded", "resultString": ""}],
     }
-    listed = Version(key, "v/1+", MODIFIED, "e1-3", 5, latest=True)
-    expected, (object_id,), _ = records.build(
-        [bucket.event_of("uploads", listed)], int(time.time()), 86_400
-    )
+    listed = Version(key, "v/1+", MODIFIED, "e1-3", 5, latest=True, bucket="uploads")
+    expected, (object_id,), _ = records.build([bucket.event_of(listed)], int(time.time()), 86_400)
     ttl = dynamodb.items[object_id].pop("ttl")
     assert abs(int(ttl["N"]) - int(expected[object_id].pop("ttl")["N"])) <= 5
     assert dynamodb.items == expected
