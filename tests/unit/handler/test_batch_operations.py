@@ -201,8 +201,8 @@ def test_a_busy_s3_leaves_time_to_write_what_it_told_before(
     handle: Handle, dynamodb: FaultyDynamoDB, objects: Heads
 ) -> None:
     objects.put("uploads", "a")
-    told = objects.objects["uploads", "a", ""]
-    objects.script.extend([(200, told)] * 3 + [(503, {})] * 1000)
+    found = objects.objects["uploads", "a", ""]
+    objects.script.extend([(200, found)] * 3 + [(503, {})] * 1000)
     tasks = [task(f"{number:03}", number=number) for number in range(50)]
     results = handle(job(*tasks), 1500)["results"]
     codes = [each["resultCode"] for each in results]
