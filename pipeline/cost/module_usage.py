@@ -240,10 +240,10 @@ class Pipeline:
         if self.table.block("server_side_encryption").get("enabled") is not True:
             return
         # Table and log; a queue's senders count twice, its reader once (AWS's own formula).
-        places = 2 + bool(self._first("aws_s3_bucket").type)
+        places = Decimal(2 + bool(self._first("aws_s3_bucket").type))
         places += 2 * self.buffered + (1 if self.buffered and self.reads_buffer else 0)
         most = places * self.month / _KEY_SECONDS
-        yield Use("kms_requests", per_upload=Decimal(places), at_most=most)
+        yield Use("kms_requests", per_upload=places, at_most=most)
 
     def _messages(self) -> Iterator[Use]:
         """Messages of the alarms by receiver; to queues and functions they cost nothing."""
