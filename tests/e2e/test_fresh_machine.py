@@ -72,9 +72,9 @@ def test_the_registry_gives_the_lab_the_provider_that_was_run_not_the_newest(
             NEWER,
         ]
         lab = apply.new_lab(machine / "lab", None, Console(file=said), {}, keep=False)
-        with lab as (_, environment):
+        with lab as new:
             # That starts it, as it was unpacked.
-            terraform.run(machine / "lab/root", environment, "validate")
+            terraform.run(machine / "lab/root", new.environment, "validate")
     assert f"The provider is hashicorp/aws {provider.PROVIDER_RUN}." in said.getvalue()
 
 
