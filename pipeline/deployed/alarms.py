@@ -8,8 +8,8 @@ from pipeline.deployed.session import Session
 
 # What DescribeAlarms takes.
 _NAMES = 100
-# Without them it returns metric alarms only.
-_TYPES = ("MetricAlarm", "CompositeAlarm")
+# Without them CloudWatch tells of metric alarms only.
+TYPES = ("MetricAlarm", "CompositeAlarm")
 
 
 def describe(session: Session) -> dict[str, Mapping[str, Any]]:
@@ -19,6 +19,6 @@ def describe(session: Session) -> dict[str, Mapping[str, Any]]:
     return {
         alarm["AlarmName"]: alarm
         for batch in batched(names, _NAMES)
-        for page in pages.paginate(AlarmNames=batch, AlarmTypes=_TYPES)
+        for page in pages.paginate(AlarmNames=batch, AlarmTypes=TYPES)
         for alarm in (*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ()))
     }

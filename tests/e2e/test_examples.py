@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.deployed.session import Session
+from pipeline.deployed.target import Target
+from pipeline.emulator.process import ACCOUNT_ID
+from pipeline.verify import alerting
 from tests.e2e.conftest import Cloud, Shown
 from tests.support.aws import s3_events
 from tests.support.aws.clients import items
@@ -87,6 +91,8 @@ def test_an_alarm_of_existing_topic_and_its_health_reach_the_subscribers(shown: 
     upload(cloud, pipeline, "bill.pdf")
     until(lambda: keys(cloud, pipeline) == ["bill.pdf"])
     cloudwatch = cloud.client("cloudwatch")
+    session = Session(Target(pipeline, "It"), ACCOUNT_ID, {"cloudwatch": cloudwatch})
+    assert alerting.alarms(session).startswith("10 alarms notify the topic")
     alarm, health = "billing-LambdaErrorsAlert", "billing-pipeline_health"
 
     heard: list[tuple[str, str]] = []

@@ -11,7 +11,7 @@ from pipeline.console.board.places import stage_of
 from pipeline.console.runbook import metrics, section
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
-from pipeline.deployed.alarms import describe
+from pipeline.deployed.alarms import TYPES, describe
 from pipeline.deployed.documents import json_object
 from pipeline.errors import PipelineError
 
@@ -96,7 +96,7 @@ class Metrics(Source):
 def history(session: ReadSession, alarm: str) -> list[dict[str, Any]]:
     """An alarm's latest changes of state, the newest first."""
     answer = session.client("cloudwatch").describe_alarm_history(
-        AlarmName=alarm, HistoryItemType="StateUpdate", MaxRecords=20
+        AlarmName=alarm, AlarmTypes=TYPES, HistoryItemType="StateUpdate", MaxRecords=20
     )
     changes = []
     for item in answer["AlarmHistoryItems"]:

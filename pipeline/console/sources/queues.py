@@ -11,6 +11,7 @@ from pipeline.console.board.notifications import Notification
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
 from pipeline.deployed import failure_queue
+from pipeline.deployed.alarms import TYPES
 
 _REREAD_SECONDS = 30
 # The newest notification may be the last one that the lab's queue delivers.
@@ -101,7 +102,7 @@ class Notifications(Source):
 def _from_history(session: ReadSession) -> Iterator[Notification]:
     # Of all alarms in the account: one call instead of one for each alarm.
     answer = session.client("cloudwatch").describe_alarm_history(
-        HistoryItemType="Action", MaxRecords=100
+        AlarmTypes=TYPES, HistoryItemType="Action", MaxRecords=100
     )
     names, topic = set(session.target.alarm_names), session.target.topic_arn
     for item in answer["AlarmHistoryItems"]:

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.console.board.board import Board
 from pipeline.console.sources.checks import Checks
-from pipeline.console.sources.cloudwatch import Alarms, Datapoints
+from pipeline.console.sources.cloudwatch import Alarms, Datapoints, history
 from pipeline.console.sources.log import Log
 from pipeline.console.sources.queues import FailureQueue, Notifications
 from pipeline.console.sources.session import ReadSession
@@ -218,6 +218,8 @@ def test_an_alarm_over_others_is_shown_with_its_section(
     assert (found["name"], found["state"]) == (name, "OK")
     assert (found["metric"], found["section"]) == ("other alarms", "pipeline_health")
     assert board.snapshot()["datapoints"][name] == []
+    aws("cloudwatch").set_alarm_state(AlarmName=watched, StateValue="ALARM", StateReason="a test")
+    assert history(changed, name)[0]["to"] == "ALARM"
 
 
 def test_an_alarm_on_two_metrics_is_shown_with_both_and_their_period(
