@@ -218,8 +218,13 @@ class Board(Finding):
         if self._code not in ("", code):
             what = "Code changed"
         self._code = code
-        self.changes = [*self.changes, (modified, what)][-50:]
-        self._publish("changes", self.changes)
+        self.mark(modified, what)
+
+    def mark(self, at: float, what: str) -> None:
+        """A change at that time (epoch milliseconds), for the timeline."""
+        with self._lock:
+            self.changes = [*self.changes, (at, what)][-50:]
+            self._publish("changes", self.changes)
 
     def set_depths(self, depths: dict[str, tuple[int, int]]) -> None:
         """About how many messages each queue has, and how many are in flight."""
