@@ -37,6 +37,7 @@ from tests.support.stacks import kept
 PAINT_MS, PAGE_BYTES, DELAY_MS, IDLE_PERCENT = 300.0, 120_000.0, 500.0, 2.0
 RECORDS, LINES = 5_000, 10_000
 DROPPED, DROP_SECONDS = 1000, 60.0
+SHIFT = 0.02
 STAGES = ("bucket", "delivery", "function", "table")
 _IDLE_SECONDS = 20.0
 _SETTLE_SECONDS = 15.0
@@ -60,6 +61,10 @@ UPLOAD = """keys => import("./drops.js").then(({ upload }) =>
   upload(keys.map((key) => ({ body: new Blob(["bench"]), key }))))"""
 ASSETS = """() => [...performance.getEntriesByType("navigation"),
   ...performance.getEntriesByType("resource")].reduce((sum, file) => sum + file.transferSize, 0)"""
+# All that moved without somebody's doing.
+SHIFTS = """window.shifted = 0; new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null"
 
 
@@ -143,18 +148,21 @@ def new_lab(folder: Path) -> Iterator[Path]:
 
 def opening(running: Browser, console: Served) -> list[Figure]:
     """How long until something shows, and how much is loaded, each time by a new visitor."""
-    paints, sizes, elements = [], [], 0
+    paints, sizes, shifts, elements = [], [], [], 0
     for _ in range(7):
         with opened(running) as page:
+            page.add_init_script(SHIFTS)
             settled(page, console.url)
             page.wait_for_function(f"() => ({PAINT})() !== null")
             paints.append(float(page.evaluate(PAINT)))
             sizes.append(float(page.evaluate(ASSETS)))
             page.wait_for_function("() => document.querySelectorAll('#log > li').length >= 100")
+            shifts.append(float(page.evaluate("shifted")))
             elements = page.evaluate("document.querySelectorAll('*').length")
     return [
         spread("first paint, full", paints, "ms", PAINT_MS),
         Figure("page, style and scripts", max(sizes) / 1000, "KB", PAGE_BYTES / 1000),
+        Figure("layout shift, full", max(shifts), "", SHIFT),
         Figure("elements in the page, full", float(elements), ""),
     ]
 
@@ -339,7 +347,7 @@ def table(figures: list[Figure]) -> str:
     rows = [head] + [
         (
             figure.name,
-            "" if figure.most is None else f"{figure.most:,.0f} {figure.unit}",
+            "" if figure.most is None else _most(figure),
             amount(figure.value, figure.unit),
             "" if figure.median is None else amount(figure.median, figure.unit),
             "" if figure.worst is None else amount(figure.worst, figure.unit),
@@ -356,8 +364,15 @@ def table(figures: list[Figure]) -> str:
     return "\n".join([*lines, f"Load averages of the machine, {os.cpu_count()} cores: {load}"])
 
 
+def _most(figure: Figure) -> str:
+    most = figure.most or 0.0
+    return f"{most:g}" if most < 1 else f"{most:,.0f} {figure.unit}"
+
+
 def amount(value: float, unit: str) -> str:
     """`value` in its unit."""
+    if 0 < value < 1 and not unit:
+        return f"{value:.3f}"
     return f"{value:,.1f} {unit}" if unit and value < 100 else f"{value:,.0f} {unit}".rstrip()
 
 

@@ -26,8 +26,8 @@ class Status:
     """What `--json` prints; times are ISO, in UTC.
 
     `bucket` and `table` are names. `module` is `same` where what was applied is what the files are
-    now, or `changed`. `broken` is what a page broke on purpose. `contents` counts objects, records,
-    messages in the failure queue (`failed`), and alarms by state. All but `state` and `folder` is
+    now, or `changed`. `contents` counts objects, records, messages in the failure queue (`failed`),
+    and alarms by state. `broken_on_purpose` is what a page broke. All but `state` and `folder` is
     None where it does not apply.
     """
 
@@ -41,7 +41,7 @@ class Status:
     module: str | None = None
     env: str | None = None
     contents: dict[str, Any] | None = None
-    broken: str | None = None
+    broken_on_purpose: str | None = None
 
 
 def run(folder: Path, *, as_json: bool) -> int:
@@ -71,7 +71,7 @@ def look(folder: Path) -> Status:
     saved_at = lab.saved_at(folder)
     saved = None if saved_at is None else times.iso(saved_at)
     if state != "running":
-        return Status(state, str(folder), saved=saved, module=module, broken=what)
+        return Status(state, str(folder), saved=saved, module=module, broken_on_purpose=what)
     lab.expect_answer(folder, kept)
     # An emulator of an older release can't; what it saved is two seconds old at most.
     configuration.save(kept.endpoint)
@@ -144,8 +144,8 @@ def _print(console: Console, folder: Path, status: Status) -> None:
         if status.module == "same"
         else f"changed since: {up} applies it"
     }
-    if status.broken is not None:
-        shown["broken on purpose"] = f"{status.broken}: {up} puts it back"
+    if status.broken_on_purpose is not None:
+        shown["broken on purpose"] = f"{status.broken_on_purpose}: {up} puts it back"
     if (contents := status.contents) is not None:
         alarms = (f"{count} {state}" for state, count in contents["alarms"].items())
         shown = {

@@ -181,7 +181,8 @@ def test_the_end_of_the_page_puts_back_what_it_broke(lab: Lab, tmp_path: Path) -
         act(served, "break", name="handler")
         assert pipeline_of(lab) != before
         process = kept.start("lab", "status", "--json", "--work-dir", str(lab.folder))
-        assert json.loads(process.communicate(timeout=60)[0])["broken"] == "Crash the handler"
+        said = json.loads(process.communicate(timeout=60)[0])
+        assert said["broken_on_purpose"] == "Crash the handler"
     assert pipeline_of(lab) == before
     assert breaks.current(lab.folder) is None
 

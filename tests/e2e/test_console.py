@@ -376,6 +376,57 @@ def test_an_upload_has_an_address_of_its_own_that_says_how_long_each_part_took(
     )["Item"]
 
 
+def test_the_timeline_has_each_upload_and_what_is_brushed_is_all_that_shows_below(
+    page: Page, lab: Lab
+) -> None:
+    key = "<img src=x onerror=alert(1)>.txt"
+    page.evaluate(DROP, [key, "timed.txt"])
+    for each in key, "timed.txt":
+        expect_recorded(page, each)
+    expect(page.locator("#timeline-note")).to_contain_text("Uploads in 15 minutes: ")
+    expect(page.locator("#timeline-note")).to_contain_text("p99 ")
+    # A table has the same, for who sees no canvas.
+    page.locator("#timeline-table summary").click()
+    dot = page.locator("#timeline-rows tr").filter(has_text=key).first
+    expect(dot.locator("td").nth(2)).to_have_text(re.compile(r"^\d.* m?s$"))
+    expect(page.locator("#timeline-events")).to_contain_text("changed")
+
+    # Hover names it, a click opens it.
+    dot_at = """key => {
+      drawTimeline();
+      const dot = [...line.dots.values()].filter((dot) => dot[1] === key).at(-1);
+      return { x: linePlace.x(dot[2]), y: rise(dot) };
+    }"""
+    canvas = page.locator("#timeline-canvas")
+    canvas.hover(position=page.evaluate(dot_at, key))
+    expect(page.locator("#timeline-tip")).to_have_text(re.compile(r"\.txt · .* · \d\d:\d\d:\d\d"))
+    canvas.click(position=page.evaluate(dot_at, key))
+    expect(page.locator("#detail-title")).to_have_text(re.compile(r"\.txt$"))
+    page.go_back()
+
+    # Nothing was uploaded in the first minutes of the hour that the test begins in the end of.
+    page.get_by_role("button", name="5 min", exact=True).click()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 62, box["y"] + 100)
+    page.mouse.move(box["x"] + 70, box["y"] + 100, steps=3)
+    page.mouse.up()
+    expect(page.locator("#brush")).to_contain_text("Everything below is of ")
+    expect(upload_row(page, "timed.txt")).to_have_count(0)
+    expect(page.locator("#records > li").filter(has_text="timed.txt")).to_have_count(0)
+    expect(page.locator("#timeline-rows tr").filter(has_text="timed.txt")).to_have_count(0)
+    page.get_by_role("button", name="Clear").click()
+    expect(upload_row(page, "timed.txt")).to_be_visible()
+    page.get_by_role("button", name="60 min").click()
+    expect(page.locator("#timeline-note")).to_contain_text("Uploads in 60 minutes: ")
+
+    # More than are drawn: that is said.
+    page.evaluate("line.every = 32; line.told = 0; drawTimeline()")
+    expect(page.locator("#timeline-note")).to_contain_text("one of 32 is drawn")
+
+
 def test_an_alarm_shows_with_its_notification_history_and_runbook(page: Page, lab: Lab) -> None:
     alarm = page.locator(f"#alarm-{THROTTLE}")
     expect(alarm.locator(".state").first).to_have_text("✓ OK")

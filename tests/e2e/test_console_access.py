@@ -56,6 +56,8 @@ def _open_everything(page: Page) -> None:
     expect(page.locator("#alarms .history").first).to_be_visible()
     expect(page.locator("#alarms .state").first).to_have_text("✕ ALARM")
     # A trace and a stage, with all that they have.
+    page.locator("#timeline-table summary").click()
+    expect(page.locator("#timeline-rows tr").first).to_be_visible()
     page.goto(f"{page.url}#/stage/failures")
     expect(page.locator("#detail-title")).to_have_text("Failure queue")
     assert faults(page) == {}

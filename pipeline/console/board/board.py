@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pipeline.console.board.figures import WINDOW_SECONDS, Counts, Figures, Gauge, Sample, Series
+from pipeline.console.board.finding import Finding
 from pipeline.console.board.memory import Check, Memory, Recovery
 from pipeline.console.board.notifications import Notification
 from pipeline.console.board.shapes import failed_at, failure_json, invoke_json, upload_json
+from pipeline.console.board.timeline import MAX_DOTS, Dots
 from pipeline.console.board.uploads import Upload
 from pipeline.deployed.failure_queue import Failure
 from pipeline.deployed.invokes import Invoke, Invokes
@@ -24,13 +26,14 @@ INVOKES = 300
 FAILURES = 100
 # How long after an error the function is failing, unless a replay ends well.
 FAILING_SECONDS = 300.0
+_DOTS_AT_ONCE = 500
 # Of more records than these it is not known how many there are.
 _MAX_COUNTED = 50_000
 # Uploads from before the page was opened, so that it does not begin empty.
 _OLD_UPLOADS = 20
 
 
-class Board:
+class Board(Finding):
     """What is known; thread-safe. Each change is published at once."""
 
     def __init__(
@@ -58,6 +61,11 @@ class Board:
         self._opened_at = self.now()
         self.figures = Figures(self._opened_at)
         self._writes = Counts()
+        self._dots = Dots()
+        self._dots.sent(self._uploads.newest())
+        self._turns, self._code = 1, ""
+        # When (epoch milliseconds) the function changed, and what of it.
+        self.changes: list[tuple[float, str]] = []
         # Ids of all records, None where they are not known.
         self._ids: set[str] | None = None
         self.waits = Gauge(lasting=False)
@@ -90,10 +98,11 @@ class Board:
         """The table's records, all of them if `complete`, as a scan read them."""
         with self._lock:
             found = {item["objectId"]["S"]: item for item in items}
+            newest = sorted(found.values(), key=_time)
             removed = [name for name in self._records if name not in found] if complete else []
             self._ids = set(found) if complete else None
+            self._dots.recorded(newest[-MAX_DOTS:])
             self._records = found if complete else self._records | found
-            newest = sorted(found.values(), key=_time)
             since = self.now() - WINDOW_SECONDS
             recent = [item for item in newest[-_OLD_UPLOADS:] if _time(item) > since]
             # A stream that broke off does not deliver what came before it was opened again.
@@ -134,6 +143,7 @@ class Board:
                 self._publish("records", {"items": written[-RECORDS:], **self._total()})
             if removed:
                 self._publish("removed", removed)
+            self._dots.recorded(written)
             self._publish_uploads(self._uploads.record(item, now * 1000) for item in written)
 
     def add_log_events(self, events: Iterable[Mapping[str, Any]], now: float) -> list[Invoke]:
@@ -152,6 +162,7 @@ class Board:
                 self.last["function"] = max(self.last.get("function", 0.0), at)
                 if invoke.attempt_failing:
                     self._failed(at, invoke.reason)
+            self._dots.invoked(changed)
             if changed:
                 changed.sort(key=lambda invoke: invoke.at)
                 self._publish("invokes", list(map(invoke_json, changed[-INVOKES:])))
@@ -183,6 +194,39 @@ class Board:
             self.checks = checks
             failing = [check.message for check in checks.values() if check.verdict == "failing"]
             self.noticed = {each: self.noticed.get(each, self.now()) for each in failing}
+
+    def take_turn(self) -> bool:
+        """Whether the caller is the first that reads what was before the window."""
+        with self._lock:
+            self._turns -= 1
+            return self._turns == 0
+
+    def add_old_invokes(self, invokes: Sequence[Invoke]) -> None:
+        """Invocations before the window, for the timeline alone."""
+        with self._lock:
+            self._dots.invoked(invokes)
+            self._dots.take_changed()
+
+    def dots_since(self, since: float) -> tuple[list[tuple[Any, ...]], int]:
+        """The timeline's dots since then (epoch seconds), one of how many."""
+        with self._lock:
+            return [dot for dot in self._dots.all() if dot[2] >= since * 1000], self._dots.every
+
+    def set_function(self, modified: float | None, code: str) -> None:
+        """When the function last changed (epoch milliseconds), and the hash of its code."""
+        if modified is None or any(at == modified for at, _ in self.changes):
+            return
+        what = "Function changed" if not self._code else "Configuration changed"
+        if self._code not in ("", code):
+            what = "Code changed"
+        self._code = code
+        self.mark(modified, what)
+
+    def mark(self, at: float, what: str) -> None:
+        """A change at that time (epoch milliseconds), for the timeline."""
+        with self._lock:
+            self.changes = [*self.changes, (at, what)][-50:]
+            self._publish("changes", self.changes)
 
     def set_depths(self, depths: dict[str, tuple[int, int]]) -> None:
         """About how many messages each queue has, and how many are in flight."""
@@ -310,49 +354,6 @@ class Board:
             units, self._new_units = self._new_units, 0
             return units, self.figures.take_new(self.now())
 
-    def oldest_failure(self) -> float | None:
-        """When the oldest known event of the failure queue failed, in epoch seconds."""
-        with self._lock:
-            return min(filter(None, map(failed_at, self._failures.values())), default=None)
-
-    def newest_failure_reason(self) -> str:
-        """Why the newest known event of the failure queue failed."""
-        with self._lock:
-            newest = max(self._failures.values(), key=failed_at, default=None)
-            return newest["reason"] if newest else ""
-
-    def find_upload(self, name: str) -> Upload | None:
-        """By its object id, or its number on this page."""
-        with self._lock:
-            return self._uploads.find(name)
-
-    def find_invokes(self, object_id: str, request: str | None) -> list[Invoke]:
-        """Those that name a record, or have this request id, the oldest first."""
-        with self._lock:
-            return [
-                invoke
-                for invoke in self._invokes.newest()
-                if invoke.request == request or (object_id and invoke.names(object_id))
-            ]
-
-    def failed_invokes(self) -> list[Invoke]:
-        """Those that failed, the oldest first."""
-        with self._lock:
-            return [invoke for invoke in self._invokes.newest() if invoke.failing]
-
-    def find_record(self, object_id: str) -> Item | None:
-        """A record that is known."""
-        with self._lock:
-            return self._records.get(object_id)
-
-    def find_failure(self, object_id: str, message: str | None) -> dict[str, Any] | None:
-        """The failure queue's message that holds an event."""
-        with self._lock:
-            if message in self._failures:
-                return self._failures[message]
-            known = reversed(self._failures.values())
-            return next((each for each in known if object_id in each["objectIds"]), None)
-
     def snapshot(self) -> dict[str, Any]:
         """All that is known, for a page that was just opened."""
         with self._lock:
@@ -395,6 +396,10 @@ class Board:
 
     def _publish_uploads(self, uploads: Iterable[Upload | None]) -> None:
         changed = {upload.id: upload for upload in uploads if upload is not None}
+        self._dots.sent(changed.values())
+        if dots := self._dots.take_changed():
+            # Of very many the page asks for all again.
+            self._publish("dots", dots if len(dots) <= _DOTS_AT_ONCE else None)
         for upload in changed.values():
             if upload.wait_ms is not None:
                 self.waits.show((upload.started_at or 0.0) / 1000, upload.wait_ms)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline import times
 from pipeline.console.board.board import Board
+from pipeline.console.board.figures import WINDOW_SECONDS
 from pipeline.console.board.stages import NOTHING, Stage, Status
 
 # A replay that ended well is told of so long.
@@ -60,8 +61,11 @@ def headline(board: Board, stages: Sequence[Stage]) -> Headline:
         reasons = [a["reason"] for a in board.alarms or () if a["state"] == "ALARM"]
         text = _in_alarm(alarms)
         return Headline("failing", text, _join(reasons[:1]), alarms.since, names)
+    error = board.last.get("error", 0.0)
+    old = board.now() - error < WINDOW_SECONDS and bool(board.figures.errors.since(board.now()))
+    last = f"The last one failed at {times.utc(error)[11:]}." if old else ""
     active = next((s for s in stages if s.id == "alarms" and s.status == "busy"), None)
-    return _known(stages) or replace(_working(stages), detail=_in_alarm(active))
+    return _known(stages) or replace(_working(stages), detail=_join([last, _in_alarm(active)]))
 
 
 def _known(stages: Sequence[Stage]) -> Headline | None:

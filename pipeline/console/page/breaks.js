@@ -77,9 +77,9 @@ function show(now) {
   if (ended && !$("breaks").hidden) offer();
   const since = state.since ? ` since ${clock(state.since)} UTC` : "";
   set($("breaks-title"), !on ? "Break it, watch it heal"
-    : phase === "done" ? `Broken on purpose, and fixed: ${state.title}` : `Broken on purpose${since}: ${state.title ?? ""}`);
+    : state.fixed_at ? `Broken on purpose, and fixed: ${state.title}` : `Broken on purpose${since}: ${state.title ?? ""}`);
   set($("break-cause"), ["failing", "breaking"].includes(phase) ? state.cause ?? "" : "");
-  set($("break-busy"), BUSY[phase] ?? "");
+  set($("break-busy"), phase === "fixing" && state.fixed_at ? "" : BUSY[phase] ?? "");
   const healed = phase === "done" && !state.lost.length;
   set($("break-result"), `${healed ? "✓ " : phase === "done" ? "✕ " : ""}${result()}`);
   $("break-result").dataset.state = healed ? "ok" : phase === "done" ? "failing" : "busy";

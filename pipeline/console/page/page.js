@@ -152,7 +152,8 @@ async function ask(path, options = {}) {
 
 function drawStack() {
   const { problem, origin, region } = known.stack;
-  show($("banner"), Boolean(problem));
+  // The first seconds are no problem.
+  show($("banner"), Boolean(problem) && !known.stack.finding);
   set($("banner"), text(problem || ""));
   const where = known.stack.embedded ? "The lab on this machine" : origin;
   set($("origin"), text([where, region].filter(Boolean).join(", ")));
@@ -205,7 +206,7 @@ function steps(upload) {
 const total = (upload) => upload.state === "recorded" ? duration(upload.stages.table) : "";
 
 function drawUploads() {
-  const sorted = [...known.uploads.values()].sort((left, right) => right.id - left.id);
+  const sorted = [...known.uploads.values()].filter((upload) => inSpan(upload.at)).sort((left, right) => right.id - left.id);
   // What is not over stays in sight, however many come after it.
   const all = [...sorted.filter(isOpen).slice(0, SHOWN), ...sorted.filter((upload) => !isOpen(upload))].slice(0, SHOWN)
     .sort((left, right) => right.id - left.id);
@@ -265,6 +266,30 @@ function takeUploads(uploads) {
 // encodeURIComponent throws on half a character.
 const wellFormed = (key) => key.toWellFormed ? key.toWellFormed() : key;
 
+// --- the timeline in words --------------------------------------------------------------------
+
+// The same in words: the sentence below it, the label, and the table.
+function tell(dots, sorted) {
+  const failed = dots.filter((dot) => dot[5]).length, silent = dots.filter((dot) => dot[3] === null).length;
+  const thinned = line.every > 1 ? ` Too many for a dot each: one of ${line.every} is drawn, and each that failed.` : "";
+  const said = `Uploads in ${line.minutes} minutes: ${dots.length}${failed ? `, failed: ${failed}` : ""}`
+    + (sorted.length ? `. p50 ${duration(part(sorted, 50))}, p99 ${duration(part(sorted, 99))}` : "")
+    + `${silent ? `. ${silent} without a known duration` : ""}.${thinned}`;
+  set($("timeline-note"), isStale() ? "What is drawn is old." : said);
+  $("timeline-canvas").setAttribute("aria-label", `Timeline: ${said} The same is in the table below it.`);
+  show($("brush"), Boolean(line.brush));
+  if (line.brush) set($("brush-span"), `${clock(line.brush[0])} to ${clock(line.brush[1])}`);
+  if (!$("timeline-table").open) return;
+  const shown = dots.filter((dot) => inSpan(dot[2])).sort((left, right) => right[2] - left[2]);
+  set($("timeline-caption"), shown.length > SHOWN ? `The newest ${SHOWN} of ${shown.length}` : `${shown.length} uploads`);
+  list($("timeline-rows"), shown.slice(0, SHOWN), (dot) => dot[0],
+    (dot) => make("tr", {}, make("td", {}, clock(dot[2])), make("td", {}, make("a", { href: uploadLink(dot[0]) })), make("td"), make("td")),
+    (row, dot) => { set(row.children[1].firstChild, text(dot[1] || dot[0])); set(row.children[2], outcome(dot)); set(row.children[3], dot[4] === null ? "" : duration(dot[4])); });
+  list($("timeline-events"), [...line.alarms.map(([name, from, to]) => [`${name} in ALARM`, from, to]), ...line.changes.map(([at, what]) => [what, at, at])],
+    ([what, from]) => what + from, () => make("li"),
+    (row, [what, from, to]) => set(row, `${text(what)}: ${clock(from)}${to === from ? "" : to === null ? ", lasting" : ` to ${clock(to)}`}`));
+}
+
 // --- records ---------------------------------------------------------------------------------
 
 const seconds = (item) => Number(value(item.timestamp) ?? 0);
@@ -274,11 +299,12 @@ function drawRecords() {
   const from = since ? now() / 1000 - Number(since) : 0;
   const pool = foundRecords ? new Map([...foundRecords, ...known.records]) : known.records;
   const matching = [...pool.values()]
-    .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && seconds(item) >= from)
+    // Records have whole seconds.
+    .filter((item) => (value(item.objectKey) ?? "").startsWith(prefix) && seconds(item) >= from && (inSpan(seconds(item) * 1000) || inSpan(seconds(item) * 1000 + 999)))
     .sort((left, right) => seconds(right) - seconds(left)
       || (value(right.sequencer) ?? "").localeCompare(value(left.sequencer) ?? ""));
   // Without a filter the console counts them; with one, what it has is all below its bound.
-  const counted = prefix || since ? (matching.length < KEPT ? matching.length : null) : known.total;
+  const counted = prefix || since || line.brush ? (matching.length < KEPT ? matching.length : null) : known.total;
   const number = counted === null ? (matching.length < KEPT ? "" : `${KEPT} or more`) : String(counted);
   set($("records-count"), matching.length > SHOWN ? `${SHOWN} of ${number || "more"}` : matching.length ? number : "");
   show($("records-none"), isEmpty("records", matching.length));
@@ -330,7 +356,7 @@ function drawLog() {
   const level = $("log-level").value, request = $("log-request").value.trim();
   const lowest = level ? LEVELS.indexOf(level) : 0;
   const matching = [...known.invokes.values()]
-    .filter((invoke) => LEVELS.indexOf(invoke.level) >= lowest && invoke.request.startsWith(request))
+    .filter((invoke) => LEVELS.indexOf(invoke.level) >= lowest && invoke.request.startsWith(request) && inSpan(invoke.at))
     .sort((left, right) => right.at - left.at);
   set($("log-count"), matching.length > SHOWN ? `${SHOWN} of ${matching.length}` : matching.length ? String(matching.length) : "");
   show($("log-none"), isEmpty("log", matching.length) && !foundInvoke);
@@ -435,13 +461,13 @@ async function loadAlarm(name, place) {
 function drawNotifications() {
   set($("notifications-count"), known.notifications.length ? String(known.notifications.length) : "");
   show($("notifications-none"), isEmpty("notifications", known.notifications.length));
-  list($("notifications"), known.notifications.slice(0, SHOWN), (notification) => notification.id, (notification) => make("li", {}, expandable([
+  list($("notifications"), known.notifications.filter((notification) => inSpan(notification.at)).slice(0, SHOWN), (notification) => notification.id, (notification) => make("li", {}, expandable([
     make("time", {}, shortMoment(notification.at)), make("span", { class: "grow" }, flat(notification.subject))],
   () => make("div", { class: "body" }, ...notification.lines.map((line) => make("p", {}, prose(line)))))));
 }
 
 function drawFailures() {
-  const all = [...known.failures].reverse().slice(0, SHOWN);
+  const all = known.failures.filter((failure) => !line.brush || inSpan(failure.failed_at * 1000)).reverse().slice(0, SHOWN);
   set($("failures-count"), known.failures.length ? String(known.failures.length) : "");
   show($("failures-none"), isEmpty("failures", known.failures.length));
   for (const id of ["replay-all", "replay-selected"]) show($(id), known.write && known.failures.length > 0);
@@ -519,6 +545,7 @@ const takes = {
     if (snapshot.invokes) takes.invokes(snapshot.invokes);
     for (const upload of snapshot.uploads ?? []) known.uploads.set(upload.id, upload);
     touch(null);
+    reloadTimeline();
     draw(drawStack, drawUnknown, drawUploads, drawRecords, drawLog, drawAlarms, drawNotifications, drawFailures);
   },
   stack(stack) { known.stack = stack; draw(drawStack); },
@@ -541,7 +568,8 @@ const takes = {
   alarms(alarms) {
     for (const alarm of alarms) {
       const before = known.alarms.find((other) => other.name === alarm.name);
-      if (before && before.state !== alarm.state) { announce(`The alarm ${alarm.name} is ${alarm.state}`); light("alarms", alarm.state === "ALARM"); }
+      if (before && before.state !== alarm.state) {
+        reloadTimeline(); announce(`The alarm ${alarm.name} is ${alarm.state}`); light("alarms", alarm.state === "ALARM"); }
     }
     known.alarms = alarms;
     draw(drawAlarms);
@@ -552,6 +580,8 @@ const takes = {
     draw(drawNotifications);
   },
   datapoints(datapoints) { known.datapoints = datapoints; draw(drawAlarms); },
+  dots(dots) { takeDots(dots); },
+  changes(changes) { line.changes = changes; draw(drawTimeline); },
   replay(progress) { known.replay = progress; draw(drawFailures, drawUploads); },
 };
 
@@ -622,6 +652,7 @@ function start() {
   // First the page shows: the snapshot may be large.
   requestAnimationFrame(() => setTimeout(connect));
   addEventListener("hashchange", follow);
+  startTimeline();
   follow();
 }
 

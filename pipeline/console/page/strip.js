@@ -61,6 +61,7 @@ function drawHeadline() {
   const { stages, headline } = known;
   let state = "unknown", said = "Checking the pipeline …", detail = "", since = null, ids = [];
   if (known.disconnected) said = "The console does not answer: this page is out of date.";
+  else if (known.stack.finding) said = "Finding the pipeline …";
   else if (known.stack.problem) said = "Unknown: the pipeline can't be read.";
   else if (stages.length && headline) ({ status: state, text: said, detail, since, stages: ids } = headline);
   const verdict = $("verdict"), [line, more] = verdict.firstElementChild.children;

@@ -27,7 +27,7 @@ from pipeline.console.server import breaks, drops
 from pipeline.console.server.console import Console
 from pipeline.console.server.hub import encode, hear, message
 from pipeline.console.server.safety import HEADERS, refusal
-from pipeline.console.sources import trace
+from pipeline.console.sources import timeline, trace
 from pipeline.console.sources.cloudwatch import history
 from pipeline.console.sources.log import search_log
 from pipeline.console.sources.session import explain
@@ -65,6 +65,7 @@ def make(
             Route("/records", _reading("the table", _records, console)),
             Route("/log", _reading("the log group", _log, console)),
             Route("/trace", _reading("the upload", _trace, console)),
+            Route("/timeline", _reading("the timeline", _timeline, console)),
             Route("/alarm", _reading("the alarms", _alarm, console)),
             Route(
                 "/calls", _reading("this page", lambda *_: console.watch().calls.counts(), console)
@@ -287,6 +288,11 @@ def _log(console: Console, request: Request) -> dict[str, Any]:
 def _trace(console: Console, request: Request) -> dict[str, Any]:
     session, board = console.watch().current()
     return trace.read(session, board, request.query_params.get("id", ""))
+
+
+def _timeline(console: Console, request: Request) -> dict[str, Any]:
+    session, board = console.watch().current()
+    return timeline.read(session, board, request.query_params.get("minutes", ""))
 
 
 def _alarm(console: Console, request: Request) -> dict[str, Any]:

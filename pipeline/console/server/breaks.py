@@ -111,7 +111,7 @@ class Breaks:
         with self._act("breaking"):
             broken = lab.break_on_purpose(folder, name)
             self._show(_broken(broken))
-            self._wake()
+            self._mark("Broken on purpose")
         self._start(self._look_for_others)
 
     def fix(self) -> None:
@@ -123,7 +123,7 @@ class Breaks:
                 raise PipelineError("Nothing is broken on purpose: another command put it back.")
             self._waiting = set()
             self._show(replace(_broken(broken), phase="fixed", fixed_at=time.time()))
-        self._wake()
+        self._mark("Fixed")
         # A step of its own: what is fixed stays fixed where this fails.
         with self._act("fixing"):
             with self._reading() as target:
@@ -248,9 +248,12 @@ class Breaks:
         self._state = state
         self._console.hub.publish("breaks", self.state())
 
-    def _wake(self) -> None:
+    def _mark(self, what: str) -> None:
+        """Note it on the timeline, and have the pages see what it did."""
         with contextlib.suppress(PipelineError):
-            self._console.watch().wake()
+            watch = self._console.watch()
+            watch.wake()
+            watch.current()[1].mark(time.time() * 1000, what)
 
     def _start(self, work: Callable[[], None]) -> None:
         threading.Thread(target=work, name="breaks", daemon=True).start()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline.console.board.memory import Check
 from pipeline.console.sources.session import ReadSession
 from pipeline.console.sources.source import Source
+from pipeline.deployed.documents import epoch_ms
 from pipeline.verify import stages
 
 # Alarms and failure queue have sources of their own.
@@ -23,6 +24,9 @@ class Checks(Source):
         checks = {name: _check(session, name, run) for name, run in _CHECKS.items()}
         found = {name: check for name, check in checks.items() if check is not None}
         self.board.set_checks(found)
+        known = session.configuration
+        modified = epoch_ms(known.get("LastModified"))
+        self.board.set_function(modified, str(known.get("CodeSha256") or ""))
 
     def seconds(self) -> float:
         failing = any(check.verdict == "failing" for check in self.board.checks.values())

@@ -37,6 +37,18 @@ class Log(Source):
             self._since = max(self._since, newest - late)
 
 
+def older_log(session: ReadSession, seconds: float, until: float) -> list[dict[str, Any]]:
+    """The events from `seconds` ago until `until` seconds ago, as far as a call may read."""
+    now = session.clock.now()
+    return _events(
+        session,
+        (now - seconds) * 1000,
+        until=(now - until) * 1000,
+        MaxItems=_MAX_EVENTS,
+        PageSize=10_000,
+    )
+
+
 def search_log(session: ReadSession, request: str) -> list[dict[str, Any]]:
     """The events of the last day that contain a request id, the oldest first."""
     since = (time.time() - _DAY_SECONDS) * 1000
@@ -44,7 +56,11 @@ def search_log(session: ReadSession, request: str) -> list[dict[str, Any]]:
 
 
 def _events(
-    session: ReadSession, since: float, pattern: str = "", **pagination: int
+    session: ReadSession,
+    since: float,
+    pattern: str = "",
+    until: float | None = None,
+    **pagination: int,
 ) -> list[dict[str, Any]]:
     pages = session.client("logs").get_paginator("filter_log_events")
     found = pages.paginate(
@@ -52,5 +68,6 @@ def _events(
         startTime=int(since),
         PaginationConfig=pagination,
         **({"filterPattern": pattern} if pattern else {}),
+        **({"endTime": int(until)} if until is not None else {}),
     )
     return [event for page in found for event in page["events"]]

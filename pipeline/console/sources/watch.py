@@ -37,6 +37,7 @@ _MAX_LAB_PAUSE_SECONDS = 2.0
 _CREDENTIALS_SECONDS = 5.0
 _MAX_CREDENTIALS_SECONDS = 60.0
 _TICK_SECONDS = 0.25
+_FINDING = "Finding the pipeline."
 # Figures change with time alone.
 _STAGES_SECONDS = 1.0
 
@@ -63,7 +64,7 @@ class Watch:
         self._ended = threading.Event()
         self._poller: _Poller | None = None
         self._found: Found | None = None
-        self._problem: str | None = "Finding the pipeline."
+        self._problem: str | None = _FINDING
         self._stages: list[Stage] = []
         self._headline: Headline | None = None
         self._changed = True
@@ -125,7 +126,7 @@ class Watch:
         self._publish_event(kind, data)
 
     def _stack(self) -> dict[str, Any]:
-        stack: dict[str, Any] = {"problem": self._problem}
+        stack: dict[str, Any] = {"problem": self._problem, "finding": self._problem == _FINDING}
         if self._found is not None:
             stack["origin"] = self._found.target.origin
             stack["region"] = self._found.target.region

@@ -198,7 +198,9 @@ def test_events_that_wait_say_why_the_newest_failed(board: Board) -> None:
 
 def test_old_errors_are_over(board: Board) -> None:
     log(board, NOW - FAILING_SECONDS - 20, "[ERROR] KeyError: 'x'")
-    assert said(board).status == "ok"
+    found = said(board)
+    assert found.status == "ok"
+    assert found.detail.startswith("The last one failed at ")
 
 
 def test_a_headline_needs_no_stages(board: Board) -> None:
