@@ -43,8 +43,10 @@ def done(at: float, **more: Any) -> str:
     return json.dumps(line | more)
 
 
-def parts(*arguments: Any) -> list[tuple[str, float, float | None]]:
-    found = spans(*arguments, "Wait for the notification")
+def parts(
+    upload: Upload | None, record: Any, invokes: list[Invoke], failed_at: float | None
+) -> list[tuple[str, float, float | None]]:
+    found = spans(upload, record, invokes, failed_at, "Wait for the notification")
     return [
         (span.name, span.start - AT, None if span.end is None else span.end - AT) for span in found
     ]
