@@ -1,7 +1,7 @@
 "use strict";
 // Each upload as a dot: at its time, as high as it took. A canvas of our own in 10 KB; a library has 50 without this.
 
-const line = { minutes: 15, dots: new Map(), every: 1, alarms: [], changes: [], brush: null, hover: null, told: 0, sorted: [] };
+const line = { minutes: 15, dots: new Map(), every: 1, alarms: [], changes: [], brush: null, hover: null, fresh: [], told: 0, sorted: [] };
 const LEFT = 48, RIGHT = 12, TOP = 28, BOTTOM = 24, FLOOR = 1;
 let lineTimer = 0, linePlace = null;
 
@@ -10,10 +10,12 @@ const inSpan = (ms) => !line.brush || (ms >= line.brush[0] && ms <= line.brush[1
 
 async function loadTimeline() {
   const minutes = line.minutes;
+  // What comes meanwhile is newer than the answer.
+  const fresh = line.fresh = [];
   try {
     const found = await ask(`timeline?minutes=${minutes}`);
     if (minutes !== line.minutes) return;
-    line.dots = new Map(found.dots.map((dot) => [dot[0], dot]));
+    line.dots = new Map([...found.dots, ...fresh].map((dot) => [dot[0], dot]));
     Object.assign(line, { every: found.every, alarms: found.alarms, changes: found.changes });
     line.told = 0;
     set($("timeline-error"), "");
@@ -29,6 +31,8 @@ function reloadTimeline() {
 function takeDots(dots) {
   if (!dots) { reloadTimeline(); return; }
   for (const dot of dots) line.dots.set(dot[0], dot);
+  line.fresh.push(...dots);
+  if (line.fresh.length > 6000) line.fresh.length = 0;
   line.told = 0;
   if (line.dots.size > 6000) reloadTimeline();
   draw(drawTimeline);

@@ -1,6 +1,5 @@
 """The timeline of a page that was just opened: dots, alarms' periods, and changes."""
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,11 +22,13 @@ def read(session: ReadSession, board: Board, minutes: str) -> dict[str, Any]:
     if seconds > WINDOW_SECONDS and board.take_turn():
         found = Invokes(20_000).add(older_log(session, seconds, WINDOW_SECONDS))
         board.add_old_invokes(found)
+    alarms = _periods(session, board.now() - seconds)
+    # After the call that takes its time, so that they are as new as can be.
     dots, every = board.dots_since(board.now() - seconds)
     return {
         "dots": dots,
         "every": every,
-        "alarms": _periods(session, time.time() - seconds),
+        "alarms": alarms,
         "changes": board.changes,
     }
 

@@ -43,8 +43,10 @@ def done(at: float, **more: Any) -> str:
     return json.dumps(line | more)
 
 
-def parts(*arguments: Any) -> list[tuple[str, float, float | None]]:
-    found = spans(*arguments, wait="Wait for the notification")
+def parts(
+    upload: Upload | None, record: Any, invokes: list[Invoke], failed_at: float | None
+) -> list[tuple[str, float, float | None]]:
+    found = spans(upload, record, invokes, failed_at, "Wait for the notification")
     return [
         (span.name, span.start - AT, None if span.end is None else span.end - AT) for span in found
     ]
@@ -60,8 +62,8 @@ def test_an_upload_of_this_page_is_known_from_its_first_byte() -> None:
 
 
 def test_the_start_of_an_environment_is_apart_in_aws_and_on_the_emulator() -> None:
-    told = invoke((400, [done(400)]), report="\tInit Duration: 80.00 ms")
-    assert ("Start of the environment", 308, 388) in parts(own(), None, [told], None)
+    timed = invoke((400, [done(400)]), report="\tInit Duration: 80.00 ms")
+    assert ("Start of the environment", 308, 388) in parts(own(), None, [timed], None)
     found = Invokes()
     lines = [done(400, coldStart=True), f"REPORT RequestId: {REQUEST}\tDuration: 212.00 ms"]
     found.add({"logStreamName": "s", "timestamp": int(AT + 400), "message": t} for t in lines)
