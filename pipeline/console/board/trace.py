@@ -9,7 +9,7 @@ from pipeline.console.board.uploads import Upload
 from pipeline.deployed.documents import epoch_ms
 from pipeline.deployed.invokes import Invoke, attempts_of
 
-Kind = Literal["upload", "wait", "init", "run", "failed", "queue"]
+Kind = Literal["upload", "wait", "cold", "run", "failed", "queue"]
 
 # What the function's own duration leaves of Lambda's, where that is no start of an environment.
 _OVERHEAD_MS = 20.0
@@ -97,7 +97,7 @@ def _attempts(invokes: Iterable[Invoke]) -> list[list[Span]]:
         if not init and attempt.cold_start and own is not None and whole is not None:
             # The emulator reports the start of an environment with the invocation.
             init = whole - own if whole - own > _OVERHEAD_MS else 0.0
-        before = [Span("Start of the environment", "init", start - init, start)] if init else []
+        before = [Span("Start of the environment", "cold", start - init, start)] if init else []
         found.append([*before, run])
     return found
 

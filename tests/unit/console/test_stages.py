@@ -80,6 +80,7 @@ def figure(stage: Stage, label: str) -> str:
 
 def test_several_buckets_have_a_rule_and_a_figure_each(board: Board) -> None:
     now = time.time()
+    make_ok(board)
     records = [("uploads", now), ("theirs", now), ("theirs", now), ("theirs", now - 1000)]
     board.load_records(
         [
