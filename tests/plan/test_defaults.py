@@ -350,6 +350,7 @@ def test_the_outputs_that_a_plan_knows(planned: Planned) -> None:
     assert planned.outputs["log_group_name"] == LOG_GROUP
     assert planned.outputs["delivery"] == {
         "via": "notification",
+        "buckets": [],
         "buffered": False,
         "filters": [{"prefix": "", "suffix": "", "events": ["s3:ObjectCreated:*"]}],
     }

@@ -184,7 +184,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "notification": {},
     "notification through a buffer": {"delivery": BUFFER},
     "notification while a buffer drains": {"delivery": DRAINING},
-    "EventBridge, or both during a hand-over": {"delivery": EVENTBRIDGE},
+    "EventBridge, both during a hand-over, or with `delivery.buckets`": {"delivery": EVENTBRIDGE},
     "EventBridge through a buffer": {"delivery": EVENTBRIDGE | BUFFER},
     "EventBridge, or both, while a buffer drains": {"delivery": EVENTBRIDGE | DRAINING},
     "one alarm more": {"alarms": SILENCE},

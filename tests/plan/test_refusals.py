@@ -48,7 +48,7 @@ THEIRS_WRONG: dict[str, Any] = {
         "lifecycle_rules": [{"id": "x"}],
     },
     "function": {"policy_json": '{"Statement": [{"Action": "*"}]}'},
-    "delivery": {"via": "eventbridge", "accounts": ["210987654321"]},
+    "delivery": {"via": "eventbridge"},
 }
 HOOK = {"package": str(ROOT / "examples/enrich/enrich.zip"), "handler": "enrich.on_event"}
 HOOK_WRONG: dict[str, Any] = {
@@ -76,7 +76,7 @@ HOOK_BESIDE: dict[str, Any] = {
         "hook": HOOK | {"handler": "on_event"},
         "package": str(ROOT / "examples/enrich/enrich.zip"),
         "package_s3": {"bucket": "code", "key": ""},
-    }
+    },
 }
 ELSEWHERE: dict[str, Any] = {
     "encryption": {"mode": "given", "kms_key_arn": "arn:aws:kms:eu-west-1:123456789012:key/1"},
@@ -532,7 +532,10 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("function.policy_json is no IAM policy document", **THEIRS_WRONG),
         case("bucket.policy_json or bucket.lifecycle_rules is set", **THEIRS_WRONG),
         case("bucket.notifications or bucket.eventbridge is set", **THEIRS_WRONG),
-        case("delivery.accounts is set and delivery.buckets is not", **THEIRS_WRONG),
+        case(
+            "delivery.accounts is set and delivery.buckets is not",
+            delivery={"accounts": ["210987654321"]},
+        ),
         case('delivery.buckets holds "Theirs"; write names of buckets', **SOURCES_WRONG),
         case('delivery.accounts holds "12345"; write ids of AWS accounts', **SOURCES_WRONG),
         case('delivery.buckets or delivery.accounts holds "theirs" twice', **SOURCES_WRONG),

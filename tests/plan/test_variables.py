@@ -545,7 +545,7 @@ def test_health_goes_off_with_every_alarm_but_those_on_load(planned: Planned) ->
 def test_two_pipelines_live_side_by_side(planned: Planned, every_plan: dict[str, Planned]) -> None:
     # Both stand in the same root and the same plan.
     prefixed, plain = names(planned), names(every_plan["{}"])
-    assert len(prefixed) == len(plain) == len(NAMES) + 8
+    assert len(prefixed) == len(plain) == len(NAMES) + 7
     assert not prefixed & plain
 
 
