@@ -127,6 +127,8 @@ def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
     configuration = root(INSTANCES, source)
     for call in configuration["module"].values():
         call["alarm_emails"] = ["ops@example.com"]
+        # 1.0.0 knows no such variable.
+        call.pop("backfill", None)
     terraform.write_root(place, configuration)
     terraform.init(place, environment)
 
