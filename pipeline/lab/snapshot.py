@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipeline.emulator import configuration
+from pipeline.errors import PipelineError
 from pipeline.lab import root
 from pipeline.paths import fingerprint
 
@@ -51,7 +52,9 @@ def put(snapshot: Path, folder: Path, port: int) -> bool:
         shutil.copytree(snapshot / "state", folder / "state")
         (folder / "root" / _STATE).write_text(text, encoding="utf-8")
         root.move(folder, port)
-    except (OSError, ValueError, RecursionError):
+        # What is JSON may be no state of a lab's.
+        root.needed(folder)
+    except (OSError, ValueError, RecursionError, PipelineError):
         discard(snapshot)
         shutil.rmtree(folder / "state", ignore_errors=True)
         (folder / "root" / _STATE).unlink(missing_ok=True)
