@@ -31,6 +31,8 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "state/dynamodb.json").write_text(json.dumps(saved({"a": {}})))
     messages = {"q": {"url": QUEUE, "messages": [1], "attributes": {}}}
     (folder / "state/sqs.json").write_text(json.dumps({"payload": messages}))
+    (folder / "state/lambda-blobs").mkdir()
+    (folder / "state/lambda-blobs/code.zip").write_bytes(b"PK")
     (folder / "root").mkdir()
     package = f"{root.source(folder)}/lambda_src/dist/lambda.zip"
     outputs = {"pipeline": {"package": package}, "subscriber_queue_url": QUEUE}
@@ -95,8 +97,9 @@ def test_of_another_state_of_the_module_the_newest_is_taken_and_three_are_kept(
     [
         ("terraform.tfstate", '{"outputs": '),
         ("terraform.tfstate", "{}"),
-        ("terraform.tfstate", '{"outputs": {"queue": {"value": "another lab"}}}'),
-        ("state/dynamodb.json", '{"payload": '),
+        ("state/dynamodb.json", "[]"),
+        ("state/lambda-blobs/code.zip", ""),
+        ("digest", ""),
     ],
 )
 def test_a_damaged_snapshot_is_deleted_and_leaves_nothing(
