@@ -95,6 +95,15 @@ output "backfill" {
     bucket   = local.jobs_bucket_name
     prefix   = local.jobs_prefix
   }
+
+  # IAM takes names that differ only in case for the same.
+  precondition {
+    condition = !var.backfill.create || lower(local.backfill_role_name) != lower(local.role_name)
+    error_message = join(" ", [
+      "The function's role and that of jobs would both be named \"${local.backfill_role_name}\";",
+      "give function.role_name or backfill.role_name another value.",
+    ])
+  }
 }
 
 output "delivery" {

@@ -15,8 +15,8 @@ variable "delivery" {
     - `buckets` (`[]`): Names of further existing buckets, all by EventBridge, which costs money for every event of
       theirs: switch it on there. They are in this region, in this account or in one of `accounts`. `filters` are for
       all. How many there are must be known at plan.
-    - `accounts` (`[]`): Ids of other accounts, of whose buckets in `buckets` a rule there sends the events to this
-      account's default event bus. Known at plan.
+    - `accounts` (`[]`): Ids of other accounts, 40 at most, of whose buckets in `buckets` a rule there sends the events
+      to this account's default event bus. Known at plan.
     - `handover` (`false`): Whether events leave the bucket in both ways at once. Set it while you change `via` on a
       running pipeline, so that no upload is lost. An event that arrives twice leaves one record. Known at plan.
     - `paused` (`false`): Whether the function is stopped. With a buffer, events wait there for up to
@@ -63,7 +63,7 @@ variable "delivery" {
     # Names of further existing buckets, all by EventBridge, which costs money for every event of theirs: switch it on there.
     # They are in this region, in this account or in one of `accounts`. `filters` are for all. How many there are must be known at plan.
     buckets = optional(list(string), [])
-    # Ids of other accounts, of whose buckets in `buckets` a rule there sends the events to this account's default event bus. Known at plan.
+    # Ids of other accounts, 40 at most, of whose buckets in `buckets` a rule there sends the events to this account's default event bus. Known at plan.
     accounts = optional(list(string), [])
     # Whether events leave the bucket in both ways at once. Set it while you change `via` on a running pipeline, so that no upload is lost.
     # An event that arrives twice leaves one record. Known at plan.
@@ -217,6 +217,12 @@ variable "delivery" {
       "delivery.accounts holds \"${local.account_id}\", the pipeline's own account, whose buckets send to its event bus anyway;",
       "leave it out.",
     ])
+  }
+
+  # A statement with the longest id has some 240 characters, of the 10240 of a bus's policy.
+  validation {
+    condition     = length(var.delivery.accounts) <= 40
+    error_message = "delivery.accounts has ${length(var.delivery.accounts)} ids, more than an event bus's policy has room for; write 40 at most."
   }
 
   validation {

@@ -137,4 +137,7 @@ class _S3(Service):
 
 
 def _encoded(text: str) -> str:
-    return _RESERVED.sub(lambda byte: b"%%%02X" % ord(byte[0]), text.encode()).decode()
+    try:
+        return _RESERVED.sub(lambda byte: b"%%%02X" % ord(byte[0]), text.encode()).decode()
+    except UnicodeEncodeError as error:
+        raise UnreadableError("a lone surrogate, which no UTF-8 name of S3's holds") from error

@@ -209,7 +209,7 @@ def _text(error: BaseException) -> str:
     """The error, and where it came from outside of Lambda's and Python's own code."""
     try:
         text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001  (the hook's class, whatever its text does)
+    except BaseException:  # noqa: BLE001  (the hook's class, whatever its text does)
         text = type(error).__name__
     place, step = "", error.__traceback__
     while step:

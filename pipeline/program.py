@@ -4,6 +4,7 @@ Exit status: 0 it holds, 1 it does not, 2 it could not be tried, 130 Ctrl-C, 141
 what it prints, 143 SIGTERM.
 """
 
+import errno
 import inspect
 import shlex
 import shutil
@@ -11,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -23,6 +24,9 @@ NAME = "pipeline" if INSTALLED else "python -m pipeline"
 
 _DISTRIBUTION = "terraform-aws-event-driven-integration"
 _WIDEST_HELP = 100
+# A full disk, or a folder of somebody else's, meets whatever writes.
+_FULL = {errno.EDQUOT, errno.ENOSPC}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 def command_line() -> str:
@@ -68,8 +72,19 @@ def run(app: typer.Typer, name: str) -> None:
     try:
         app(prog_name=name)
     except PipelineError as error:
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
-        sys.exit(2)
+        _end(str(error))
+    except OSError as error:
+        if error.errno not in _FULL and not (error.filename and error.errno in _CLOSED):
+            raise
+        _end(
+            f"{error.filename or 'A file'} can't be used ({error.strerror}): make room on that "
+            "disk, or take a folder that you may write to."
+        )
+
+
+def _end(sentence: str) -> NoReturn:
+    typer.secho(sentence, fg=typer.colors.RED, err=True)
+    sys.exit(2)
 
 
 def _whole_summaries(app: typer.Typer) -> None:

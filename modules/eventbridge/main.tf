@@ -53,13 +53,19 @@ resource "aws_cloudwatch_event_target" "this" {
 resource "aws_cloudwatch_event_permission" "sender" {
   for_each = nonsensitive(toset(var.senders))
 
-  # The rule's name, so that two pipelines never share a statement; ids end at 64.
-  statement_id = "${substr(replace(var.rule.name, ".", "_"), 0, 51)}-${each.value}"
+  statement_id = "${local.statement}-${each.value}"
   principal    = each.value
   action       = "events:PutEvents"
 }
 
 locals {
+  # The rule's name, so that two pipelines never share a statement. Ids have no dots, and 64 characters at most.
+  statement = (
+    can(regex("^[A-Za-z0-9_-]{1,51}$", var.rule.name))
+    ? var.rule.name
+    : "${substr(replace(var.rule.name, ".", "_"), 0, 42)}-${substr(sha256(var.rule.name), 0, 8)}"
+  )
+
   # EventBridge takes 512 characters.
   buckets = length(var.rule.buckets) == 1 ? var.rule.buckets[0] : "${length(var.rule.buckets)} buckets"
 }

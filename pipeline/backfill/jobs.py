@@ -14,6 +14,7 @@ from pipeline.errors import PipelineError
 
 WAITS = "Suspended"
 ENDED = frozenset({"Complete", "Failed", "Cancelled"})
+_SEE = "see the job in S3's console"
 _FIX = "take the job's id, and the account and region of the stack"
 _PRIORITY = 10
 _COLUMNS = 7
@@ -135,22 +136,36 @@ def request(
 def failed_tasks(s3: Any, job: Job) -> Iterator[FailedTask]:
     """The tasks that a job's completion report names as failed. Raises PipelineError."""
     name, key = job.report
+    if not name:
+        raise PipelineError(f"The job {job.id} was made without a completion report: {_SEE}.")
     thing = f"the completion report s3://{name}/{key}"
-    with aws.asking(thing, "see the job in S3's console"):
+    with aws.asking(thing, _SEE):
         manifest = json_object(s3.get_object(Bucket=name, Key=key)["Body"].read()) or {}
-        for result in manifest.get("Results", ()):
-            if result.get("TaskExecutionStatus") != "failed":
-                continue
-            body = s3.get_object(Bucket=result["Bucket"], Key=result["Key"])["Body"]
+        try:
+            places = [
+                {"Bucket": str(result["Bucket"]), "Key": str(result["Key"])}
+                for result in manifest["Results"]
+                if result["TaskExecutionStatus"] == "failed"
+            ]
+        except (KeyError, TypeError) as error:
+            raise PipelineError(f"T{thing[1:]} does not name its files: {_SEE}.") from error
+        for place in places:
+            body = s3.get_object(**place)["Body"]
             lines = (line.decode(errors="replace") for line in body.iter_lines(keepends=True))
-            for row in csv.reader(lines):
-                if len(row) != _COLUMNS:
-                    raise PipelineError(
-                        f"{thing} has a line of {len(row)} columns, not {_COLUMNS}."
-                    )
+            for row in _rows(lines, thing):
                 _, encoded, version, _, code, _, reason = row
                 try:
                     key = unquote_plus(encoded, errors="strict")
                 except UnicodeDecodeError:
                     key = encoded
                 yield FailedTask(key, version or None, code, reason)
+
+
+def _rows(lines: Iterator[str], thing: str) -> Iterator[list[str]]:
+    try:
+        for row in csv.reader(lines):
+            if len(row) != _COLUMNS:
+                raise PipelineError(f"{thing} has a line of {len(row)} columns, not {_COLUMNS}.")
+            yield row
+    except csv.Error as error:
+        raise PipelineError(f"T{thing[1:]} can't be read ({error}): {_SEE}.") from error

@@ -6,6 +6,7 @@ another state of the module, Terraform applies the difference.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ from pipeline.lab import root
 from pipeline.paths import fingerprint
 
 _STATE = "terraform.tfstate"
+# Has the digest of all the rest.
+_WHOLE = "digest"
 _KEPT = 3
 # Stands for the path from the root to the module, which is another one in another folder.
 _MODULE = "{module}"
@@ -43,15 +46,14 @@ def put(snapshot: Path, folder: Path, port: int) -> bool:
     One that is not is deleted.
     """
     try:
-        for file in (snapshot / "state").glob("*.json"):
-            json.loads(file.read_text(encoding="utf-8"))
+        if (snapshot / _WHOLE).read_text(encoding="utf-8") != _digest(snapshot):
+            raise ValueError("something of it has changed since")
         text = (snapshot / _STATE).read_text(encoding="utf-8")
         text = text.replace(_MODULE, _escaped(root.source(folder)))
-        json.loads(text)
         shutil.copytree(snapshot / "state", folder / "state")
         (folder / "root" / _STATE).write_text(text, encoding="utf-8")
         root.move(folder, port)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         discard(snapshot)
         shutil.rmtree(folder / "state", ignore_errors=True)
         (folder / "root" / _STATE).unlink(missing_ok=True)
@@ -78,6 +80,7 @@ def keep(folder: Path, provider: str) -> None:
             text = (folder / "root" / _STATE).read_text(encoding="utf-8")
             own = f'"{_escaped(root.source(folder))}/'
             (new / _STATE).write_text(text.replace(own, f'"{_MODULE}/'), encoding="utf-8")
+            (new / _WHOLE).write_text(_digest(new), encoding="utf-8")
             discard(place)
             new.rename(place)
         for old in list(_newest_first())[_KEPT:]:
@@ -107,6 +110,16 @@ def _name(provider: str) -> tuple[str, str]:
     """Of emulator and provider, and of the module with the lab's own root."""
     own = fingerprint(Path(__file__).parent)
     return f"ministack-{metadata.version('ministack')}-aws-{provider}", own[:16]
+
+
+def _digest(snapshot: Path) -> str:
+    """Of the names and contents of all files. Raises OSError and ValueError."""
+    whole = hashlib.sha256()
+    for file in sorted(snapshot.rglob("*")):
+        if file.is_file() and file.name != _WHOLE:
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            whole.update(f"{content} {file.relative_to(snapshot)}\0".encode())
+    return whole.hexdigest()
 
 
 def _escaped(path: str) -> str:

@@ -1,5 +1,6 @@
 """Four ways for events to come: by notification or EventBridge, each direct or through a buffer."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -270,7 +271,9 @@ def test_a_package_in_s3_may_be_of_any_runtime_and_known_only_after_apply(
 
 
 @variables(
-    delivery=BY_RULE | MORE | {"filters": [{"prefix": "in/", "suffix": ""}]},
+    delivery=BY_RULE
+    | MORE
+    | {"filters": [{"prefix": "in/", "suffix": ""}], "rule_name": f"{'x' * 61}.1"},
     alarms={"silence": {"enabled": True}},
 )
 def test_one_rule_takes_the_events_of_all_buckets(planned: Planned, judge: Any) -> None:
@@ -282,6 +285,10 @@ def test_one_rule_takes_the_events_of_all_buckets(planned: Planned, judge: Any) 
     assert not matches(judge, rule, "s3:ObjectCreated:Put", "in/x", bucket="another")
     silence = planned.resources['alarms.aws_cloudwatch_metric_alarm.this["silence"]']
     assert silence["metric_name"] == "MatchedEvents"
+    # Of a rule whose name differs only at its end, or in its dots, the statement is another one.
+    sender = planned.resources['rule.aws_cloudwatch_event_permission.sender["210987654321"]']
+    name = f"{'x' * 42}-{hashlib.sha256(f'{"x" * 61}.1'.encode()).hexdigest()[:8]}"
+    assert sender["statement_id"] == f"{name}-210987654321"
 
 
 @pytest.mark.parametrize(

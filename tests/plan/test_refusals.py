@@ -85,7 +85,7 @@ ELSEWHERE: dict[str, Any] = {
 SOURCES_WRONG: dict[str, Any] = {
     "delivery": {
         "buckets": ["theirs", "theirs", "Theirs"],
-        "accounts": ["12345"],
+        "accounts": ["12345", *(f"{number:012}" for number in range(40))],
         "filters": [EVERYTHING | {"events": ["s3:ObjectRetention:Put"]}],
     }
 }
@@ -97,6 +97,7 @@ TOGETHER_WRONG: dict[str, Any] = {
         "notifications": [{"arn": PARTNER, "prefix": "in/"}] * 2,
     },
     "delivery": {"buckets": ["together"]},
+    "backfill": {"create": True, "role_name": "lambda-s3-ddb-role"},
     "alarms": {"errors": {"name": "e\N{COMBINING ACUTE ACCENT}" * 128}},
 }
 
@@ -532,10 +533,8 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("function.policy_json is no IAM policy document", **THEIRS_WRONG),
         case("bucket.policy_json or bucket.lifecycle_rules is set", **THEIRS_WRONG),
         case("bucket.notifications or bucket.eventbridge is set", **THEIRS_WRONG),
-        case(
-            "delivery.accounts is set and delivery.buckets is not",
-            delivery={"accounts": ["210987654321"]},
-        ),
+        case("delivery.accounts has 41 ids, more than an event bus's policy", **SOURCES_WRONG),
+        case('role and that of jobs would both be named "lambda-s3-ddb-role"', **TOGETHER_WRONG),
         case('delivery.buckets holds "Theirs"; write names of buckets', **SOURCES_WRONG),
         case('delivery.accounts holds "12345"; write ids of AWS accounts', **SOURCES_WRONG),
         case('delivery.buckets or delivery.accounts holds "theirs" twice', **SOURCES_WRONG),
@@ -585,7 +584,8 @@ def test_overlapping_filters_are_refused_with_both_named(
 
 
 @pytest.mark.refused(
-    table={"ttl_hours": 0, "write_units": 0}, delivery={"filters": [], "max_retries": 9}
+    table={"ttl_hours": 0, "write_units": 0},
+    delivery={"filters": [], "max_retries": 9, "accounts": ["210987654321"]},
 )
 def test_every_mistake_is_reported_at_once(refusal: str) -> None:
     for start in (
@@ -593,5 +593,6 @@ def test_every_mistake_is_reported_at_once(refusal: str) -> None:
         "table.write_units",
         "delivery.filters",
         "delivery.max_retries",
+        "delivery.accounts is set and delivery.buckets is not",
     ):
         assert start in refusal

@@ -133,12 +133,32 @@ def test_help_loads_nothing_that_takes_long() -> None:
     assert done.returncode == 0
 
 
-def test_a_lab_error_is_one_sentence_and_status_2() -> None:
+@pytest.mark.parametrize(
+    ("fails", "sentence"),
+    [
+        (
+            "raise pipeline.errors.PipelineError('Nothing here: put something.')",
+            "Nothing here: put something.",
+        ),
+        (
+            "open('/dev/full', 'wb', 0).write(b'x')",
+            "A file can't be used (No space left on device): make room on that disk, or take a "
+            "folder that you may write to.",
+        ),
+        (
+            "raise PermissionError(13, 'Permission denied', '/theirs')",
+            "/theirs can't be used (Permission denied): make room on that disk, or take a folder "
+            "that you may write to.",
+        ),
+    ],
+    ids=["an error", "a full disk", "a closed folder"],
+)
+def test_an_error_is_one_sentence_and_status_2(fails: str, sentence: str) -> None:
     script = (
         "import pipeline.cli, pipeline.errors\n"
         "@pipeline.cli.app.command()\n"
         "def fails() -> None:\n"
-        "    raise pipeline.errors.PipelineError('Nothing here: put something.')\n"
+        f"    {fails}\n"
         "pipeline.cli.main()\n"
     )
     done = subprocess.run(
@@ -149,7 +169,7 @@ def test_a_lab_error_is_one_sentence_and_status_2() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == "Nothing here: put something."
+    assert done.stderr.strip() == sentence
     assert done.stdout == ""
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -277,13 +277,13 @@ async def _offers(breaks: Breaks, request: Request) -> Response:
 async def _break(breaks: Breaks, request: Request) -> Response:
     _expect_lab(breaks)
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_REQUEST:
-            raise HTTPException(413, f"That is more than {_MAX_REQUEST:,} bytes.")
     try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MAX_REQUEST:
+                raise HTTPException(413, f"That is more than {_MAX_REQUEST:,} bytes.")
         name = json.loads(body)["name"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ClientDisconnect, ValueError, TypeError, KeyError, RecursionError):
         name = None
     if not isinstance(name, str) or name not in BREAKS:
         raise HTTPException(400, f'Send {{"name": …}} with one of {", ".join(BREAKS)}.')

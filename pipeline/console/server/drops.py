@@ -19,6 +19,8 @@ _MAX_REQUEST = 8 * 1024 * 1024
 # Of what closed tabs left; the oldest drops are forgotten.
 _MAX_KEPT = 20_000
 _MAX_SHOWN = 1000
+# Of a drop's id.
+_DIGITS = 15
 
 
 @dataclass
@@ -110,12 +112,15 @@ def routes(drops: Drops, expect_write: Callable[[], None]) -> list[Route]:
 
     async def end(request: Request) -> Response:
         expect_write()
-        drops.end(request.path_params["number"])
+        number = request.path_params["number"]
+        if len(number) > _DIGITS or not (number.isascii() and number.isdecimal()):
+            raise HTTPException(404, "There is no such drop.")
+        drops.end(int(number))
         return JSONResponse({})
 
     return [
         Route("/drops", begin, methods=["POST"]),
-        Route("/drops/{number:int}", end, methods=["DELETE"]),
+        Route("/drops/{number}", end, methods=["DELETE"]),
     ]
 
 

@@ -190,7 +190,7 @@ def _mapping(site: Site) -> Restore:
 
 
 def _enable(site: Site, restore: Restore, *, on: bool) -> None:
-    if restore:
+    if "UUID" in restore:
         site.client("lambda").update_event_source_mapping(UUID=restore["UUID"], Enabled=on)
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -89,12 +90,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(find: Callable[[], Found], *, write: bool, largest: int = 1_000_000) -> Iterator[Served]:
+def serve(
+    find: Callable[[], Found], *, write: bool, largest: int = 1_000_000, lab: Path | None = None
+) -> Iterator[Served]:
     """Serve a console about what `find` finds, until the end of the block."""
     with socket.socket() as listening:
         listening.bind((HOST, 0))
         port = listening.getsockname()[1]
-        console = Console(find, write=write, largest=largest)
+        console = Console(find, write=write, largest=largest, lab=lab)
         connections = Connections()
         app = make(console, port=port, token=TOKEN, know=connections.know)
         server = uvicorn.Server(configuration(app, connections))

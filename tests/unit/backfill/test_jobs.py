@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -230,13 +231,15 @@ LINES = (
 )
 
 
-def named(lines: str) -> list[FailedTask]:
+RESULTS: Any = [
+    {"TaskExecutionStatus": "succeeded", "Bucket": "reports", "Key": "good.csv"},
+    {"TaskExecutionStatus": "failed", "Bucket": "reports", "Key": "bad.csv"},
+]
+
+
+def named(lines: str, results: Any = RESULTS) -> list[FailedTask]:
     client = s3()
     with Stubber(client) as stub:
-        results = [
-            {"TaskExecutionStatus": "succeeded", "Bucket": "reports", "Key": "good.csv"},
-            {"TaskExecutionStatus": "failed", "Bucket": "reports", "Key": "bad.csv"},
-        ]
         for content in (json.dumps({"Results": results}), lines):
             stub.add_response("get_object", {"Body": body(content.encode())})
         return list(jobs.failed_tasks(client, JOB))
@@ -249,9 +252,24 @@ def test_the_report_names_each_object_that_failed_and_why() -> None:
     ]
 
 
-def test_a_report_of_another_shape_is_refused() -> None:
-    with pytest.raises(PipelineError, match="has a line of 2 columns, not 7"):
-        named("uploads,key\n")
+@pytest.mark.parametrize(
+    ("lines", "results", "sentence"),
+    [
+        ("uploads,key\n", RESULTS, "has a line of 2 columns, not 7"),
+        ("x" * 200_000, RESULTS, "can't be read .field larger"),
+        ("", None, "does not name its files"),
+        ("", ["text"], "does not name its files"),
+        ("", [{"TaskExecutionStatus": "failed"}], "does not name its files"),
+    ],
+)
+def test_a_report_of_another_shape_is_refused(lines: str, results: Any, sentence: str) -> None:
+    with pytest.raises(PipelineError, match=sentence):
+        named(lines, results)
+
+
+def test_a_job_of_others_without_a_report_is_refused() -> None:
+    with pytest.raises(PipelineError, match="job j1 was made without a completion report"):
+        list(jobs.failed_tasks(s3(), replace(JOB, report=("", "manifest.json"))))
 
 
 def test_a_report_that_is_not_there_is_named() -> None:

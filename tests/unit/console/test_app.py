@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,7 @@ REQUESTS: list[tuple[int, str, str, dict[str, str]]] = [
     (403, "PUT", f"/{TOKEN}/objects?key=a", {}),
     (403, "POST", f"/{TOKEN}/drops", {}),
     (403, "DELETE", f"/{TOKEN}/drops/1", {}),
+    (403, "DELETE", f"/{TOKEN}/drops/{'9' * 5000}", {}),
     # A stack is never broken on purpose.
     (403, "GET", f"/{TOKEN}/breaks", {}),
     (403, "POST", f"/{TOKEN}/break", {}),
@@ -198,6 +200,17 @@ def test_a_replay_without_message_ids_is_refused(writes: Served, body: bytes) ->
     assert error(answer) == 'Send {"messages": "all"}, or a list of message ids.'
     too_long = json.dumps({"messages": ["x" * 36] * 5000}).encode()
     assert writes.ask("POST", f"/{TOKEN}/replay", too_long).status == 413
+
+
+def test_a_request_that_is_not_received_whole_ends_quietly(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with serve(find, write=True, lab=tmp_path) as served:
+        for path in "replay", "drops", "break":
+            line = f"POST /{TOKEN}/{path} HTTP/1.1\r\nHost: {served.host}\r\n"
+            raw(served, f"{line}Content-Length: 500\r\n\r\nhalf".encode())
+        assert served.ask(path=f"/{TOKEN}/breaks").status == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_without_a_page_nothing_is_done_and_nothing_read(writes: Served) -> None:

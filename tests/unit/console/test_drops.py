@@ -94,6 +94,12 @@ def test_a_drop_is_noted_or_refused_with_a_reason(writes: Served, status: int, b
     assert found.get("error", "").endswith(".") == (status != 201)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "x", "%C2%B2"])
+def test_a_drop_that_is_no_number_is_not_found(writes: Served, number: str) -> None:
+    answer = writes.ask("DELETE", f"/{TOKEN}/drops/{number}")
+    assert (answer.status, answer.json()) == (404, {"error": "There is no such drop."})
+
+
 def test_a_page_is_told_at_once_what_another_left(writes: Served) -> None:
     writes.ask("POST", f"/{TOKEN}/drops", json.dumps({"page": "gone", "keys": ["left"]}))
     with writes.listen() as wait_for:

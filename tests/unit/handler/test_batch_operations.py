@@ -123,6 +123,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a number": ({"s3Key": 5}, "s3Key is int"),
     "no bucket": ({"s3BucketArn": ""}, "s3BucketArn is missing or empty"),
     "an odd version": ({"s3VersionId": ["v"]}, "s3VersionId is list"),
+    **{
+        f"a lone surrogate in {name}": ({name: "x\ud800"}, "a lone surrogate")
+        for name in ("s3BucketArn", "s3Key", "s3VersionId")
+    },
 }
 
 

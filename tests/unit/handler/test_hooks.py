@@ -130,7 +130,7 @@ def test_each_kind_of_value_is_stored_as_dynamodb_has_it(
         ("raise SystemExit(3)", "SystemExit: 3 (enrich.py:5)"),
         ("raise KeyError('page')", "KeyError: 'page' (enrich.py:5)"),
         (
-            "class Bad(Exception):\n    def __str__(self): raise OSError\nraise Bad",
+            "class Bad(Exception):\n    def __str__(self): raise SystemExit\nraise Bad",
             "Bad (enrich.py:7)",
         ),
     ],

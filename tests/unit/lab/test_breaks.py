@@ -47,6 +47,10 @@ def test_a_note_of_another_shape_is_named(tmp_path: Path, changed: dict[str, obj
         run.current(tmp_path)
 
 
+def test_a_note_that_lacks_what_the_fix_needs_leaves_the_rest_to_terraform() -> None:
+    BREAKS["buffer"].put_back(Site("http://127.0.0.1:1", {}), {"x": 1})
+
+
 def test_a_break_belongs_to_the_process_that_made_it_as_long_as_that_runs(tmp_path: Path) -> None:
     started = psutil.Process().create_time()
     for owner, owned in (([os.getpid(), started], True), ([os.getpid(), started - 60], False)):

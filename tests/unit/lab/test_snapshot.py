@@ -31,9 +31,12 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "state/dynamodb.json").write_text(json.dumps(saved({"a": {}})))
     messages = {"q": {"url": QUEUE, "messages": [1], "attributes": {}}}
     (folder / "state/sqs.json").write_text(json.dumps({"payload": messages}))
+    (folder / "state/lambda-blobs").mkdir()
+    (folder / "state/lambda-blobs/code.zip").write_bytes(b"PK")
     (folder / "root").mkdir()
     package = f"{root.source(folder)}/lambda_src/dist/lambda.zip"
-    state = {"outputs": {"queue": {"value": QUEUE}, "package": {"value": package}}}
+    outputs = {"pipeline": {"package": package}, "subscriber_queue_url": QUEUE}
+    state = {"outputs": {name: {"value": value} for name, value in outputs.items()}}
     (folder / "root/terraform.tfstate").write_text(json.dumps(state))
     return folder
 
@@ -51,13 +54,13 @@ def test_a_snapshot_has_no_data_and_fits_another_folder_and_port(lab: Path, tmp_
     other = new(tmp_path / "somewhere/deeper/lab")
     assert snapshot.put(found, other, 5000)
 
-    outputs = root.outputs(other)
-    assert outputs["queue"] == QUEUE.replace("4000", "5000")
-    assert outputs["package"] == f"{root.source(other)}/lambda_src/dist/lambda.zip"
+    pipeline, subscriber = root.needed(other)
+    assert subscriber == QUEUE.replace("4000", "5000")
+    assert pipeline["package"] == f"{root.source(other)}/lambda_src/dist/lambda.zip"
     assert root.source(other) != root.source(lab)
     assert json.loads((other / "state/dynamodb.json").read_text()) == saved({})
     queues = json.loads((other / "state/sqs.json").read_text())["payload"]
-    assert (queues["q"]["messages"], queues["q"]["url"]) == ([], outputs["queue"])
+    assert (queues["q"]["messages"], queues["q"]["url"]) == ([], subscriber)
     assert list((other / "state/s3/000000000000/bucket").iterdir()) == []
     assert configuration.digest(other / "state") == configuration.digest(lab / "state")
 
@@ -89,14 +92,23 @@ def test_of_another_state_of_the_module_the_newest_is_taken_and_three_are_kept(
     assert len(list(found.parent.iterdir())) == 3
 
 
-@pytest.mark.parametrize("damaged", ["terraform.tfstate", "state/dynamodb.json"])
+@pytest.mark.parametrize(
+    ("damaged", "text"),
+    [
+        ("terraform.tfstate", '{"outputs": '),
+        ("terraform.tfstate", "{}"),
+        ("state/dynamodb.json", "[]"),
+        ("state/lambda-blobs/code.zip", ""),
+        ("digest", ""),
+    ],
+)
 def test_a_damaged_snapshot_is_deleted_and_leaves_nothing(
-    lab: Path, tmp_path: Path, damaged: str
+    lab: Path, tmp_path: Path, damaged: str, text: str
 ) -> None:
     snapshot.keep(lab, "5.100.0")
     found = snapshot.find("5.100.0")
     assert found is not None
-    (found / damaged).write_text('{"outputs": ')
+    (found / damaged).write_text(text)
     other = new(tmp_path / "other")
     assert not snapshot.put(found, other, 5000)
     assert not found.exists()
