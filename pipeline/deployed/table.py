@@ -94,11 +94,17 @@ def read(item: Item) -> Record | None:
 
 def added(item: Item) -> dict[str, Any]:
     """What a hook, or somebody else, added to a record; as JSON has it, bytes in base64."""
-    return {name: _plain(item[name]) for name in sorted(item.keys() - hooks.RESERVED)}
+    found = {}
+    for name in sorted(item.keys() - hooks.RESERVED):
+        try:
+            found[name] = _plain(item[name])
+        except (AttributeError, TypeError, ValueError):
+            found[name] = str(item[name])
+    return found
 
 
 def _plain(typed: Mapping[str, Any]) -> Any:
-    (kind, value), *_ = typed.items()
+    ((kind, value),) = typed.items()
     match kind:
         case "N":
             return int(value) if value.lstrip("-").isdecimal() else float(value)
