@@ -210,12 +210,12 @@ def _to_the_end(box: Sandbox, console: Console, markdown: Path | None, *, as_jso
         f"{report.summary(run.results.values())}; {seconds:.0f} s, at most ${dollars:.4f}"
         f"{' if it were AWS' if box.emulator else ''} (estimate ${run.estimate:.2f}).",
     )
-    if markdown is not None:
-        report.write(markdown, report.markdown(run, seconds, dollars))
     if as_json:
         terminal.print_json(report.document(run, seconds, dollars))
     if not run.left:
         _forget(run.folder)
+    if markdown is not None:
+        report.write(markdown, report.markdown(run, seconds, dollars))
     if ended is not None:
         raise ended
     return 2 if run.left else report.status(run.results.values())
