@@ -172,7 +172,12 @@ def entry(console: Console, head: Text, body: str) -> None:
     if not console.is_terminal or line.cell_len <= console.width:
         console.print(line, soft_wrap=True)
         return
-    console.print(Text.assemble("  ", head), overflow="fold")
+    head = Text.assemble("  ", head)
+    if head.cell_len > console.width:
+        # Columns that stand below each other are of no use here.
+        parts = (part[len(part) - len(part.plain.lstrip()) :] for part in head.split("  "))
+        head = Text("  ") + Text("  ").join(part for part in parts if part)
+    console.print(head, overflow="fold")
     console.print(Padding(Text(body, overflow="fold"), (0, 0, 0, 4)))
 
 

@@ -1,5 +1,6 @@
 """Show what a run found: for people, for programs, and as Markdown."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def markdown(journal: Journal, seconds: float, dollars: float) -> str:
     ]
     header = ["| check | verdict | seconds | dollars | what was seen |", "|---|---|---|---|---|"]
     return "\n".join([head, "", *header, *rows, ""])
+
+
+def refuse_unwritable(file: Path | None) -> None:
+    """Raise PipelineError where a result could not be written, which takes hours to come."""
+    if file is None:
+        return
+    if file.is_dir():
+        raise PipelineError(f"{file} is a folder: name a file with --markdown.")
+    if not os.access(file if file.exists() else file.absolute().parent, os.W_OK):
+        raise PipelineError(f"{file} can't be written: name another file with --markdown.")
 
 
 def write(file: Path, text: str) -> None:

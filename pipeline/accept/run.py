@@ -75,6 +75,7 @@ def start(
 ) -> int:
     """Begin a run, and bring it to its end. Returns the exit status. Raises PipelineError."""
     console = terminal.console(stderr=as_json)
+    report.refuse_unwritable(markdown)
     checks = choose(asked.only)
     pipelines = places(checks)
     with _exclusive(folder):
@@ -94,7 +95,8 @@ def start(
         seconds, dollars = estimate.of(checks, prices.load())
         terminal.note(
             console,
-            f"{len(checks)} checks with {len(pipelines)} pipelines in {asked.account}, {region}: "
+            f"{_count(len(checks), 'check')} with {_count(len(pipelines), 'pipeline')} in "
+            f"{asked.account}, {region}: "
             f"at most ${dollars:.2f} and {seconds / 60:.0f} minutes in AWS.",
         )
         if emulator:
@@ -131,6 +133,7 @@ def go_on(
 ) -> int:
     """Go on with the run in `folder`, or only delete what it made. Raises PipelineError."""
     console = terminal.console(stderr=as_json)
+    report.refuse_unwritable(markdown)
     with _exclusive(folder):
         run = journal.read(folder)
         if run is None:
@@ -181,6 +184,10 @@ def _begin_again(box: Sandbox, console: Console) -> None:
     run.save()
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _to_the_end(box: Sandbox, console: Console, markdown: Path | None, *, as_json: bool) -> int:
     ended: BaseException | None = None
     try:
@@ -203,12 +210,12 @@ def _to_the_end(box: Sandbox, console: Console, markdown: Path | None, *, as_jso
         f"{report.summary(run.results.values())}; {seconds:.0f} s, at most ${dollars:.4f}"
         f"{' if it were AWS' if box.emulator else ''} (estimate ${run.estimate:.2f}).",
     )
-    if markdown is not None:
-        report.write(markdown, report.markdown(run, seconds, dollars))
     if as_json:
         terminal.print_json(report.document(run, seconds, dollars))
     if not run.left:
         _forget(run.folder)
+    if markdown is not None:
+        report.write(markdown, report.markdown(run, seconds, dollars))
     if ended is not None:
         raise ended
     return 2 if run.left else report.status(run.results.values())
@@ -268,7 +275,7 @@ def _side_by_side(box: Sandbox, tasks: list[Callable[[], None]]) -> None:
 def _apply(box: Sandbox, console: Console, names: list[str]) -> dict[str, Session]:
     if not names:
         return {}
-    terminal.note(console, f"Terraform applies {len(names)} pipelines.")
+    terminal.note(console, f"Terraform applies {_count(len(names), 'pipeline')}.")
     chosen = [DELIVERIES[name] for name in names]
     configuration = root(chosen, box.source(_ROOT), box.prefix, box.provider)
     for name, call in configuration["module"].items():
@@ -283,7 +290,7 @@ def _destroy(box: Sandbox, console: Console) -> Result:
     """Destroy all roots, then delete what is left; whether that was nothing. Raises LostError."""
     began, run = time.monotonic(), box.journal
     roots = [name.removeprefix("root ") for name in run.makings if name.startswith("root ")]
-    terminal.note(console, f"Terraform destroys {len(roots)} roots.")
+    terminal.note(console, f"Terraform destroys {_count(len(roots), 'root')}.")
     errors: list[str] = []
 
     def destroy(name: str) -> None:

@@ -53,7 +53,9 @@ class Jobs:
     def __init__(self, account: str, **settings: Any) -> None:
         self._account = account
         self._control = aws.client("s3control", attempts=6, **settings)
+        self._fix = "apply the stack's role, and check the manifest"
         if is_on_loopback(self._control):
+            self._fix = "no emulator has it; without --batch-operations, this machine backfills"
             # No emulator's address has names below it.
             self._control.meta.events.register("before-call.s3-control", self._without_account)
 
@@ -62,7 +64,7 @@ class Jobs:
 
         `report` has the `bucket_arn` and the `prefix` of the report. Returns the job's id.
         """
-        with aws.asking("S3 Batch Operations", "apply the stack's role, and check the manifest"):
+        with aws.asking("S3 Batch Operations", self._fix):
             answer = self._control.create_job(
                 **request(self._account, function_arn, role_arn, report, **of)
             )

@@ -109,7 +109,10 @@ class Invoke:
 
     @property
     def traceback(self) -> tuple[str, ...]:
-        """The lines of the last exception's traceback, the exception itself last."""
+        """The lines of the last exception's traceback, the exception itself last.
+
+        Without those that only mark a place in the line above.
+        """
         found: list[str] = []
         raising = False
         for _, _, text in self.lines:
@@ -123,7 +126,7 @@ class Invoke:
             for line in text.splitlines():
                 if _TRACEBACK.match(line):
                     found, raising = [], True
-                elif raising and line.strip():
+                elif raising and line.strip(" \t^~"):
                     found.append(line)
                     raising = line.startswith((" ", "\t"))
         return tuple(found)

@@ -1,5 +1,7 @@
 """Read and write a table's records: wait while it throttles, and count the units."""
 
+import base64
+import json
 import random
 import re
 import threading
@@ -15,6 +17,7 @@ from botocore.exceptions import ClientError
 from pipeline import times
 from pipeline.deployed import aws
 from pipeline.errors import PipelineError
+from pipeline.handler import hooks
 
 Item = Mapping[str, Mapping[str, str]]
 
@@ -25,6 +28,8 @@ _READ_BATCH = 100
 _WRITE_BATCH = 25
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
+# Of what was added to a record, in a line for people.
+_SHOWN = 200
 _EXISTS = "ConditionalCheckFailedException"
 _THROTTLED = re.compile("throttl|ThroughputExceeded|RequestLimitExceeded", re.I)
 _ATTRIBUTES = (
@@ -87,8 +92,46 @@ def read(item: Item) -> Record | None:
         return None
 
 
-def document(record: Record) -> dict[str, Any]:
-    """A record for programs; times are ISO, in UTC."""
+def added(item: Item) -> dict[str, Any]:
+    """What a hook, or somebody else, added to a record; as JSON has it, bytes in base64."""
+    found = {}
+    for name in sorted(item.keys() - hooks.RESERVED):
+        try:
+            found[name] = _plain(item[name])
+        except (AttributeError, TypeError, ValueError):
+            found[name] = str(item[name])
+    return found
+
+
+def _plain(typed: Mapping[str, Any]) -> Any:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "N":
+            return int(value) if value.lstrip("-").isdecimal() else float(value)
+        case "B":
+            return base64.b64encode(value).decode()
+        case "L":
+            return [_plain(each) for each in value]
+        case "M":
+            return {name: _plain(each) for name, each in value.items()}
+        case "SS" | "NS" | "BS":
+            return [_plain({kind[0]: each}) for each in value]
+        case "NULL":
+            return None
+    return value
+
+
+def sentence(key: str, record: Record, more: Mapping[str, Any]) -> str:
+    """A record for people: its `key`, its event, what was added to it, cut where it is long."""
+    line = f"{key}  {record.name}"
+    if not more:
+        return line
+    text = json.dumps(more, ensure_ascii=False)
+    return f"{line}  {text if len(text) <= _SHOWN else text[: _SHOWN - 1] + '…'}"
+
+
+def document(record: Record, more: Mapping[str, Any]) -> dict[str, Any]:
+    """A record for programs, and what was added to it; times are ISO, in UTC."""
     return {
         "key": record.key,
         "event": record.name,
@@ -100,6 +143,7 @@ def document(record: Record) -> dict[str, Any]:
         "sequencer": record.sequencer or None,
         "objectId": record.object_id,
         "expires": None if record.ttl is None else times.iso(record.ttl),
+        "added": dict(more),
     }
 
 
@@ -130,8 +174,10 @@ class Table:
             answer: Mapping[str, Any] = self.dynamodb.describe_table(TableName=self.name)["Table"]
         return answer
 
-    def scan(self, prefix: str = "", *, consistent: bool = False) -> Iterator[list[Item]]:
-        """All items whose `objectKey` has the prefix, a page at a time.
+    def scan(
+        self, prefix: str = "", *, consistent: bool = False, whole: bool = False
+    ) -> Iterator[list[Item]]:
+        """All items whose `objectKey` has the prefix, a page at a time; `whole`: all attributes.
 
         This reads, and costs, the whole table.
         """
@@ -140,9 +186,10 @@ class Table:
             "ConsistentRead": consistent,
             "Limit": _SCAN_PAGE,
             "ReturnConsumedCapacity": "TOTAL",
-            **_PROJECTION,
+            **({} if whole else _PROJECTION),
         }
         if prefix:
+            asked.setdefault("ExpressionAttributeNames", {"#objectKey": "objectKey"})
             asked["FilterExpression"] = "begins_with(#objectKey, :prefix)"
             asked["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
         while True:

@@ -127,6 +127,10 @@ class Target:
             return ()
         return tuple(self.delivery.get("buckets") or ())
 
+    def shown(self, bucket: str, key: str) -> str:
+        """An object's key for people; with its bucket where the pipeline takes several."""
+        return f"s3://{bucket}/{key}" if self.further_buckets else key
+
     def buckets(self, only: str | None = None) -> tuple[str, ...]:
         """The names of all buckets whose uploads it takes, its own first; or `only` that one.
 

@@ -16,7 +16,7 @@ from pipeline.deployed.follow import Reader, follow
 from pipeline.deployed.log import LogReader
 from pipeline.deployed.new_records import NewRecords
 from pipeline.deployed.session import Session, connect
-from pipeline.deployed.table import document
+from pipeline.deployed.table import document, sentence
 from pipeline.deployed.target import Target
 
 _COLOURS = {
@@ -104,15 +104,16 @@ class Stream:
 def _records(written: NewRecords) -> Callable[[Session], Iterator[News]]:
     def new(session: Session) -> Iterator[News]:
         now = time.time() * 1000
-        for record in written.new(session):
-            about = {**document(record), "eventTime": times.iso(record.timestamp)}
+        for record, more in written.new(session):
+            about = {**document(record, more), "eventTime": times.iso(record.timestamp)}
             del about["time"]
+            key = session.target.shown(record.bucket, record.key)
             size = "" if record.size is None else f"  {record.size:,} B"
             if record.family == "ObjectCreated":
                 # S3's clock may be ahead of ours.
                 at = min(record.timestamp * 1000.0, now)
-                yield News(at, "upload", f"{record.key}{size}", about)
-            yield News(now, "record", f"{record.key}  {record.name}", about)
+                yield News(at, "upload", f"{key}{size}", about)
+            yield News(now, "record", sentence(key, record, more), about)
 
     return new
 
@@ -133,7 +134,8 @@ def _invokes(log: LogReader, every: bool) -> Callable[[Session], Iterator[News]]
             about: dict[str, str | None] = {"requestId": invoke.request}
             for each in invoke.not_stored:
                 own = {**about, "key": each.key, "objectId": each.object_id, "reason": each.reason}
-                name = each.key or "an event without key"
+                shown = session.target.shown(each.bucket, each.key)
+                name = shown if each.key else "an event without key"
                 yield News(invoke.at, "error", f"{name}: {each.reason}", own)
             if not invoke.not_stored:
                 reason = invoke.reason or f"{invoke.level} in the log of {invoke.request}"
@@ -161,20 +163,22 @@ class _Queue:
         self._count = waiting + hidden if len(found) >= waiting and not hidden else -1
         for failure in found:
             if failure.message_id not in self.known:
-                yield _failure(failure)
+                yield _failure(session.target, failure)
         ids = {failure.message_id for failure in found}
         # One that was replayed may fail again under its id.
         self.known = ids if self._count >= 0 else self.known | ids
 
 
-def _failure(failure: Failure) -> News:
+def _failure(target: Target, failure: Failure) -> News:
     at = (failure.failed_at or time.time()) * 1000
     event = failure if isinstance(failure, FailedEvent) else None
-    keys = [key for _, key, _ in event.objects] if event else []
+    objects = event.objects if event else ()
+    keys = [key for _, key, _ in objects]
     reasons: Iterable[str | None] = (failure.reason, *(event.refusals if event else ()))
     reason = "; ".join(filter(None, reasons))
     attempts = event.attempts if event else None
-    text = ", ".join(keys) or "an event without objects"
+    shown = (target.shown(bucket, key) for bucket, key, _ in objects)
+    text = ", ".join(shown) or "an event without objects"
     text += f": {reason}" if reason else ""
     text += f" ({attempts} attempts)" if attempts else ""
     about = {

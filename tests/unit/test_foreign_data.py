@@ -173,7 +173,9 @@ def an_item_of_the_table(folder: Path, others: Any, without: str) -> None:
     item = {name: value for name, value in (ITEM | others).items() if name != without}
     record = table.read(item)
     if record is not None:
-        times.iso(record.timestamp)
+        more = table.added(item | {"more": others})
+        encode(table.document(record, more))
+        table.sentence(record.key, record, more)
     texts.record(on_paper(), item)
     Uploads("uploads", []).record(item, 0, old=True)
 

@@ -25,6 +25,14 @@ def test_an_entry_keeps_to_the_width_and_loses_nothing(width: int) -> None:
     assert KEY.replace(" ", "") in "".join(shown).replace(" ", "")
 
 
+def test_what_stands_before_an_entry_fits_a_narrow_terminal_without_its_columns() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=40, no_color=True, highlight=False)
+    terminal.entry(console, Text("2026-11-28T22:59:56+00:00           3 B"), KEY)
+    first = Text.from_ansi(out.getvalue()).plain.splitlines()[0]
+    assert first == "  2026-11-28T22:59:56+00:00  3 B"
+
+
 def test_an_entry_is_one_line_where_there_is_no_terminal() -> None:
     out = io.StringIO()
     terminal.entry(Console(file=out, width=20), Text("2026-11-28  INFO"), f"{KEY}\n\x1b[31m")

@@ -1,6 +1,7 @@
 """What a run says at its end, and what it costs."""
 
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -80,3 +81,15 @@ def test_keys_buffers_and_begun_hours_cost() -> None:
     assert estimate.dollars(direct, 1, 0, table) == direct
     assert estimate.dollars(direct, 3601, 0, table) == 2 * direct
     assert estimate.dollars(direct, 1, 1000, table) > direct + Decimal("0.015")
+
+
+def test_a_result_that_could_not_be_written_is_refused_before_the_run(tmp_path: Path) -> None:
+    report.refuse_unwritable(None)
+    report.refuse_unwritable(tmp_path / "result.md")
+    for file, reason in (
+        (tmp_path / "absent" / "result.md", "can't be written"),
+        (tmp_path, "is a folder"),
+    ):
+        with pytest.raises(PipelineError, match=f"{re.escape(str(file))} {reason}"):
+            report.refuse_unwritable(file)
+    assert not list(tmp_path.iterdir())

@@ -315,6 +315,7 @@ def test_the_traceback_of_the_last_exception_is_known_in_both_formats() -> None:
         "Traceback (most recent call last):",
         '  File "app.py", line 2, in handler',
         "    f()",
+        "    ~^^",
         "ValueError: boom",
         "END RequestId: x",
     ):

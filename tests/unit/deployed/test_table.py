@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pipeline.deployed.table import Table, ThrottledError, read
+from pipeline.deployed.table import Table, ThrottledError, added, document, read, sentence
 from pipeline.errors import PipelineError
 from tests.support.aws.faulty_dynamodb import (
     Fault,
@@ -127,3 +127,41 @@ def test_a_closed_table_is_reported_and_a_refused_item_raises(
 
 def test_what_another_program_wrote_is_no_record() -> None:
     assert read(item("a")) is None
+
+
+RECORD = {
+    "objectId": {"S": "1"},
+    "bucket": {"S": "uploads"},
+    "objectKey": {"S": "a.pdf"},
+    "eventName": {"S": "ObjectCreated:Put"},
+    "timestamp": {"N": "0"},
+}
+
+
+def test_what_a_hook_added_is_shown_with_its_record() -> None:
+    more: dict[str, Any] = {
+        "pages": {"N": "3"},
+        "ratio": {"N": "-0.5"},
+        "ok": {"BOOL": True},
+        "none": {"NULL": True},
+        "raw": {"B": b"\x00"},
+        "names": {"L": [{"S": "ü"}, {"M": {"n": {"N": "-1"}}}]},
+        "kinds": {"NS": ["1", "2"]},
+    }
+    record = read(RECORD | more)
+    assert record is not None
+    found = added(RECORD | more)
+    assert found == {
+        "kinds": [1, 2],
+        "names": ["ü", {"n": -1}],
+        "none": None,
+        "ok": True,
+        "pages": 3,
+        "ratio": -0.5,
+        "raw": "AA==",
+    }
+    assert document(record, found)["added"] == found
+    json.dumps(document(record, found))
+    assert sentence("a.pdf", record, {"pages": 3}) == 'a.pdf  ObjectCreated:Put  {"pages": 3}'
+    assert sentence("a.pdf", record, {}) == "a.pdf  ObjectCreated:Put"
+    assert len(sentence("a.pdf", record, {"text": "x" * 1000})) < 250
