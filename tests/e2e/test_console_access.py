@@ -205,7 +205,8 @@ def test_the_page_fits_from_360_to_2560_px_and_has_the_trace_beside_the_timeline
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(SCROLLS) == []
         timeline, trace = (page.locator(name).bounding_box() for name in ("#timeline", "#detail"))
-        assert timeline is not None and trace is not None
+        assert timeline is not None
+        assert trace is not None
         beside = trace["x"] >= timeline["x"] + timeline["width"]
         assert beside == (width >= 1600)
         assert beside or trace["y"] >= timeline["y"] + timeline["height"]

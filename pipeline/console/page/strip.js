@@ -61,11 +61,13 @@ function segments(series, width, height, least, most) {
 
 function drawHeadline() {
   const { stages, headline } = known;
-  let state = "unknown", said = "Checking the pipeline …", detail = "", since = null, ids = [];
+  const checking = "Checking the pipeline …";
+  let state = "unknown", said = checking, detail = "", since = null, ids = [];
   if (known.disconnected) said = "The console does not answer: this page is out of date.";
   else if (known.stack.finding) said = "Finding the pipeline …";
   else if (known.stack.problem) said = "Unknown: the pipeline can't be read.";
   else if (stages.length && headline) ({ status: state, text: said, detail, since, stages: ids } = headline);
+  if (said !== checking && !known.stack.finding) document.body.classList.remove("reading");
   const verdict = $("verdict"), [line, more] = verdict.firstElementChild.children;
   verdict.dataset.state = state;
   set(line, `${SIGNS[state]} ${flat(said)}`);
