@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from rich.console import Console as Terminal
 
 from pipeline import terminal
@@ -28,7 +28,7 @@ from tests.support.stacks import kept
 RECORDING, PICTURE = "docs/operate/break-and-heal.webp", "docs/operate/console.png"
 SECONDS = 20.0
 MOST_BYTES = 2_000_000
-_VIEW = {"width": 1280, "height": 800}
+_VIEW: ViewportSize = {"width": 1280, "height": 800}
 _SHOWN = 960, 600
 _PAUSE_SECONDS = 0.2
 # A pipeline that nobody uses has nothing to show.
