@@ -72,6 +72,14 @@ def words() -> None:
     raise typer.Exit(command.run())
 
 
+@app.command()
+def record() -> None:
+    """Record the page while a lab breaks and heals, for README, and its picture for the docs."""
+    from tools import record as command
+
+    raise typer.Exit(command.run())
+
+
 app.command()(faults)
 
 

@@ -27,6 +27,23 @@ SCROLLS = """() => {
       && element.checkVisibility() && !element.closest(".visually-hidden, .skip"))
     .map((element) => element.outerHTML.slice(0, 200));
 }"""
+# Where texts stand in the timeline that are all about the same moment.
+LABELS = """() => {
+  const places = [], pen = CanvasRenderingContext2D.prototype, write = pen.fillText;
+  pen.fillText = function (value, at, up) {
+    const wide = this.measureText(value).width, by = { left: 0, center: .5, right: 1 };
+    places.push([at - wide * by[this.textAlign], at + wide * (1 - by[this.textAlign]), up]);
+  };
+  const at = now() - 5000;
+  line.changes = [[at - 9000, "Function changed"], [at, "Broken on purpose"], [at + 2000, "Fixed"]];
+  line.alarms = ["LambdaErrorsAlert", "FailureQueueAlert", "LambdaErrorsAlert"]
+    .map((name) => [name, at, null]);
+  line.dots = new Map([1, 2, 3].map((id) => [id, [id, "key", at, 800 + 9 * id, 8, 0, 0]]));
+  line.told = 0;
+  drawTimeline();
+  pen.fillText = write;
+  return places;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +192,40 @@ def test_a_screen_reader_hears_of_an_upload_and_its_steps(page: Page, lab: Lab) 
         "function passed",
         "table passed",
     ]
+
+
+def test_the_page_fits_from_360_to_2560_px_and_has_the_trace_beside_the_timeline_where_it_is_wide(
+    page: Page, lab: Lab
+) -> None:
+    lab.upload(f"wide/{LONG}")
+    expect_recorded(page, f"wide/{LONG}")
+    upload_row(page, f"wide/{LONG}").locator(".key").click()
+    expect(page.locator("#detail .waterfall li").first).to_be_visible()
+    for width in 360, 1000, 1280, 1920, 2560:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(SCROLLS) == []
+        timeline, trace = (page.locator(name).bounding_box() for name in ("#timeline", "#detail"))
+        assert timeline is not None
+        assert trace is not None
+        beside = trace["x"] >= timeline["x"] + timeline["width"]
+        assert beside == (width >= 1600)
+        assert beside or trace["y"] >= timeline["y"] + timeline["height"]
+
+
+def test_no_two_labels_of_the_timeline_lie_on_each_other(page: Page) -> None:
+    for width in 360, 1280:
+        page.set_viewport_size({"width": width, "height": 900})
+        places = page.evaluate(LABELS)
+        assert len(places) > 10
+        for at, (left, right, up) in enumerate(places):
+            for other_left, other_right, other_up in places[at + 1 :]:
+                apart = left >= other_right or other_left >= right
+                assert apart or abs(up - other_up) >= 12
+
+
+def test_an_alarm_over_others_has_no_threshold(page: Page) -> None:
+    page.evaluate("""takes.alarms([{ name: "health", state: "OK", metric: "other alarms",
+      threshold: null, period: null, statistic: null, reason: "all is well", stage: "alarms" }])""")
+    alarm = page.locator("#alarm-health")
+    expect(alarm).to_contain_text("other alarms. All is well")
+    expect(alarm).not_to_contain_text("threshold")

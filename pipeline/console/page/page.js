@@ -411,36 +411,43 @@ function drawAlarms() {
   const order = { ALARM: 0, INSUFFICIENT_DATA: 1, OK: 2 };
   const sorted = [...known.alarms].sort((left, right) => order[left.state] - order[right.state] || left.name.localeCompare(right.name));
   list($("alarms"), sorted, (alarm) => alarm.name, (alarm) => {
-    const details = expandable(["History and runbook"], () => make("div", { class: "body runbook" }, "Loading …"));
+    const details = expandable([make("span", { class: "state" }), make("span", { class: "name" }), make("span", { class: "grow small" }), make("span", { class: "spark-place" })],
+      () => make("div", { class: "body runbook" }, "Loading …"));
     details.addEventListener("toggle", () => { if (details.open) loadAlarm(alarm.name, details.children[1]); });
-    return make("li", {}, make("div", { class: "alarm", id: `alarm-${alarm.name}` },
-      make("div", {}, make("div", {}, make("span", { class: "state" }), " ", make("span", { class: "name" })), make("div", { class: "small" })),
-      make("div", { class: "spark-place" }), details));
+    return make("li", {}, make("div", { class: "alarm", id: `alarm-${alarm.name}` }, details));
   }, (row, alarm) => {
-    const [summary, place] = row.firstChild.children, [line, about] = summary.children;
+    const [chip, name, about, place] = row.firstChild.firstChild.firstChild.children;
     const state = alarmState(alarm);
-    line.children[0].dataset.state = state;
-    set(line.children[0], `${SIGNS[state]} ${alarm.state}`);
-    set(line.children[1], text(alarm.name));
-    set(about, flat(`${alarm.metric}${alarm.period ? `, ${alarm.statistic} over ${alarm.period} s` : ""}, threshold ${alarm.threshold}. ${alarm.reason}`));
+    chip.dataset.state = state;
+    set(chip, `${SIGNS[state]} ${alarm.state}`);
+    set(name, text(alarm.name));
+    name.title = text(alarm.name);
+    const measured = [alarm.metric, alarm.period ? `${alarm.statistic} over ${alarm.period} s` : "", threshold(alarm)].filter(Boolean).join(", ");
+    set(about, flat(`${measured}. ${sentence(alarm.reason)}`));
+    about.title = about.textContent;
     const datapoints = JSON.stringify(known.datapoints[alarm.name] ?? null);
     if (place.drawn !== datapoints) { place.drawn = datapoints; place.replaceChildren(spark(alarm, known.datapoints[alarm.name])); }
   });
 }
 
+// A composite alarm has none.
+const threshold = (alarm) => alarm.threshold === null ? "" : `threshold ${alarm.threshold}`;
+// As CloudWatch and the emulator word it, but as a sentence.
+const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+
 function spark(alarm, datapoints) {
-  if (!datapoints?.length) return make("span", { class: "small" }, "No datapoints");
+  if (!datapoints?.length) return make("span", { class: "small" }, alarm.threshold === null ? "" : "No datapoints");
   const values = datapoints.map(([, measured]) => measured);
   const top = Math.max(...values, alarm.threshold ?? 0) * 1.15 || 1;
   const [first, last] = [datapoints[0][0], Math.max(datapoints.at(-1)[0], datapoints[0][0] + 1)];
-  const x = (at) => 2 + (146 * (at - first)) / (last - first), y = (measured) => 38 - (36 * measured) / top;
-  const label = `${alarm.metric}: ${datapoints.length} datapoints, maximum ${Math.max(...values)}, newest ${values.at(-1)}, threshold ${alarm.threshold}`;
-  const svg = makeSvg("svg", { class: "spark", viewBox: "0 0 150 40", role: "img", "aria-label": label });
+  const x = (at) => 4 + (88 * (at - first)) / (last - first), y = (measured) => 20 - (16 * measured) / top;
+  const label = `${alarm.metric}: ${datapoints.length} datapoints, maximum ${Math.max(...values)}, newest ${values.at(-1)}, ${threshold(alarm)}`;
+  const svg = makeSvg("svg", { class: "spark", viewBox: "0 0 96 24", role: "img", "aria-label": label });
   svg.append(makeSvg("title", {}));
   svg.firstChild.textContent = label;
   svg.append(makeSvg("polyline", { class: "line", points: datapoints.map(([at, measured]) => `${x(at).toFixed(1)},${y(measured).toFixed(1)}`).join(" ") }));
   svg.append(makeSvg("circle", { class: "dot-mark", cx: x(datapoints.at(-1)[0]), cy: y(values.at(-1)), r: 3 }));
-  if (alarm.threshold !== null) svg.append(makeSvg("line", { class: "limit", x1: 0, x2: 150, y1: y(alarm.threshold), y2: y(alarm.threshold) }));
+  if (alarm.threshold !== null) svg.append(makeSvg("line", { class: "limit", x1: 0, x2: 96, y1: y(alarm.threshold), y2: y(alarm.threshold) }));
   return svg;
 }
 

@@ -37,10 +37,12 @@ function trendOf(stage) {
   const seen = (stage?.series ?? []).filter((point) => point !== null);
   if (!seen.length) return [];
   const [least, most] = [Math.min(...seen), Math.max(...seen)];
-  const label = `${stage.figures[0].label} of the last 15 minutes: ${amount(least)} to ${amount(most)}`;
+  // How long something waited is in milliseconds.
+  const told = stage.figures[0].label === "waited" ? duration : amount;
+  const label = `${stage.figures[0].label} of the last 15 minutes: ${told(least)} to ${told(most)}`;
   const svg = makeSvg("svg", { class: "spark", viewBox: "0 0 60 24", preserveAspectRatio: "none", role: "img", "aria-label": label });
   for (const points of segments(stage.series, 60, 24, least, most)) svg.append(makeSvg("polyline", { class: "line", points }));
-  return [svg, make("span", { class: "range", "aria-hidden": "true" }, most === least ? amount(most) : `${amount(least)}–${amount(most)}`)];
+  return [svg, make("span", { class: "range", "aria-hidden": "true" }, most === least ? told(most) : `${told(least)}–${told(most)}`)];
 }
 
 // A line for each run of known points.
@@ -59,11 +61,13 @@ function segments(series, width, height, least, most) {
 
 function drawHeadline() {
   const { stages, headline } = known;
-  let state = "unknown", said = "Checking the pipeline …", detail = "", since = null, ids = [];
+  const checking = "Checking the pipeline …";
+  let state = "unknown", said = checking, detail = "", since = null, ids = [];
   if (known.disconnected) said = "The console does not answer: this page is out of date.";
   else if (known.stack.finding) said = "Finding the pipeline …";
   else if (known.stack.problem) said = "Unknown: the pipeline can't be read.";
   else if (stages.length && headline) ({ status: state, text: said, detail, since, stages: ids } = headline);
+  if (said !== checking && !known.stack.finding) document.body.classList.remove("reading");
   const verdict = $("verdict"), [line, more] = verdict.firstElementChild.children;
   verdict.dataset.state = state;
   set(line, `${SIGNS[state]} ${flat(said)}`);

@@ -2,7 +2,7 @@
 // Each upload as a dot: at its time, as high as it took. A canvas of our own in 10 KB; a library has 50 without this.
 
 const line = { minutes: 15, dots: new Map(), every: 1, alarms: [], changes: [], brush: null, hover: null, fresh: [], told: 0, sorted: [] };
-const LEFT = 48, RIGHT = 12, TOP = 28, BOTTOM = 24, FLOOR = 1;
+const LEFT = 48, RIGHT = 12, TOP = 56, BOTTOM = 24, FLOOR = 1;
 let lineTimer = 0, linePlace = null;
 
 // Whether something of this time is in what was brushed; everything below is of that.
@@ -48,7 +48,7 @@ function drawTimeline() {
   const canvas = $("timeline-canvas"), { width, height } = canvas.getBoundingClientRect();
   if (!width || document.hidden) return;
   const scale = devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * scale)) { canvas.width = Math.round(width * scale); canvas.height = Math.round(height * scale); }
+  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) { canvas.width = Math.round(width * scale); canvas.height = Math.round(height * scale); }
   const pen = canvas.getContext("2d"), style = getComputedStyle(canvas), colour = (name) => style.getPropertyValue(name);
   const end = now(), begin = end - line.minutes * 60000;
   const dots = [...line.dots.values()].filter((dot) => dot[2] >= begin);
@@ -61,12 +61,19 @@ function drawTimeline() {
   linePlace = { x, y, begin, end, width, height };
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
-  pen.font = "11px system-ui, sans-serif";
+  pen.font = "12px system-ui, sans-serif";
   const write = (value, at, up, align) => { pen.textAlign = align; pen.fillText(value, at, up); };
+  // Each label where none is yet, below the one that has its place: three lie above the dots.
+  const places = [];
+  const label = (value, at, up) => {
+    const wide = pen.measureText(value).width, left = Math.max(LEFT, Math.min(at, width - RIGHT - wide));
+    while (places.some(([x1, x2, y1]) => left < x2 + 8 && left + wide > x1 - 8 && Math.abs(up - y1) < 16)) up += 16;
+    places.push([left, left + wide, up]);
+    write(value, left, up, "left");
+  };
   const stroke = (left, up, right, down, dash = []) => { pen.setLineDash(dash); pen.beginPath(); pen.moveTo(left, up); pen.lineTo(right, down); pen.stroke(); };
 
   // Alarms, shaded while they lasted, each with its name.
-  const lanes = [...new Set(line.alarms.map(([name]) => name))], ends = {};
   for (const [name, from, to] of line.alarms) {
     const left = Math.max(LEFT, x(from)), right = Math.max(left + 2, Math.min(width - RIGHT, x(to ?? end)));
     if (x(to ?? end) <= LEFT) continue;
@@ -74,8 +81,6 @@ function drawTimeline() {
     pen.globalAlpha = .08;
     pen.fillRect(left, TOP, right - left, height - TOP - BOTTOM);
     pen.globalAlpha = 1;
-    const up = TOP + 12 + (lanes.indexOf(name) % 5) * 13, at = Math.min(left + 4, width - RIGHT - pen.measureText(name).width);
-    if (at > (ends[up] ?? 0)) { write(name, at, up, "left"); ends[up] = at + pen.measureText(name).width + 8; }
   }
   if (line.brush) {
     pen.fillStyle = colour("--accent-soft");
@@ -90,18 +95,16 @@ function drawTimeline() {
     write(tick >= 1000 ? `${tick / 1000} s` : `${tick} ms`, LEFT - 6, up + 4, "right");
   }
   const step = { 5: 1, 15: 3, 60: 10 }[line.minutes] * 60000 * (width < 600 ? 2 : 1);
-  for (let at = Math.ceil(begin / step) * step; at < end; at += step) write(clock(at).slice(0, 5), x(at), height - 6, "center");
+  for (let at = Math.ceil(begin / step) * step; at < end; at += step) write(clock(at).slice(0, 5), Math.min(x(at), width - 20), height - 6, "center");
   for (const [at, what] of line.changes) {
     if (at < begin) continue;
-    pen.strokeStyle = pen.fillStyle = colour("--accent");
+    pen.strokeStyle = colour("--accent");
     stroke(x(at), TOP - 4, x(at), height - BOTTOM, [4, 3]);
-    write(`▾ ${what}`, x(at), TOP - 8, x(at) > width - 160 ? "right" : "left");
   }
   for (const percent of sorted.length ? [50, 99] : []) {
     const up = y(part(sorted, percent));
-    pen.strokeStyle = pen.fillStyle = colour("--soft");
+    pen.strokeStyle = colour("--soft");
     stroke(LEFT, up, width - RIGHT, up, [2, 3]);
-    write(`p${percent} ${duration(part(sorted, percent))}`, width - RIGHT, up - 4, "right");
   }
   // What waited before the function had it, as height.
   if (dots.length < 1500) {
@@ -116,6 +119,16 @@ function drawTimeline() {
     pen.fillStyle = dot[3] === null ? unknown : good;
     pen.fillRect(left - 2, up - 2, 4, 4);
   }
+  // On top of what they name, the fixed ones first.
+  for (const percent of sorted.length ? [99, 50] : []) {
+    pen.fillStyle = colour("--soft");
+    label(`p${percent} ${duration(part(sorted, percent))}`, LEFT + 8, y(part(sorted, percent)) - 4);
+  }
+  pen.fillStyle = colour("--accent");
+  for (const [at, what] of line.changes) if (at >= begin) label(`▾ ${what}`, x(at) - 4, 12);
+  pen.fillStyle = colour("--failing");
+  const lasting = new Map(line.alarms.filter(([, , to]) => x(to ?? end) > LEFT).map(([name, from]) => [name, from]));
+  for (const [name, from] of lasting) label(name, x(from) + 4, 12);
   if (line.hover) {
     pen.strokeStyle = colour("--ink");
     pen.strokeRect(x(line.hover[2]) - 6, rise(line.hover) - 6, 12, 12);
