@@ -28,7 +28,7 @@ from tools.faults import deployment as faulty
 from tools.shared_provider import shared_provider
 
 # Files whose tests share a stack.
-SHARED = ("batch_operations", "deliveries", "permissions", "pipeline")
+SHARED = ("batch_operations", "deliveries", "permissions", "pipeline", "rename")
 SHARE = dict.fromkeys((f"test_{name}.py" for name in SHARED), "stacks")
 
 

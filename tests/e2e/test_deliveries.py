@@ -31,8 +31,13 @@ def test_an_upload_leaves_one_record(deliveries: tuple[Cloud, Applied], delivery
     key = "in/a b+ü%.txt"
     answer = cloud.client("s3").put_object(Bucket=outputs["bucket_name"], Key=key, Body=b"hello")
     dynamodb = cloud.client("dynamodb")
-    (item,) = until(lambda: dynamodb.scan(TableName=outputs["table_name"])["Items"])
-    assert item["objectKey"]["S"] == key
+    (item,) = until(
+        lambda: [
+            found
+            for found in dynamodb.scan(TableName=outputs["table_name"])["Items"]
+            if found["objectKey"]["S"] == key
+        ]
+    )
     assert item["eventName"]["S"] == "ObjectCreated:Put"
     assert item["eTag"]["S"] == answer["ETag"].strip('"')
     assert outputs["delivery"]["via"] == delivery.via

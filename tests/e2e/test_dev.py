@@ -123,7 +123,7 @@ def test_a_handlers_traceback_shows_and_a_folder_that_goes_is_waited_for(
     process = embedded.start("lab", "dev", "--handler", str(app.parent), "--send", str(sent))
     try:
         line(process, "error    ValueError: boom")
-        assert line(process, "File ").strip() == 'File "app.py", line 2, in handler'
+        assert line(process, 'File "app').strip() == 'File "app.py", line 2, in handler'
         line(process, "ValueError: boom")
         runs = function(embedded)
         shutil.rmtree(app.parent)

@@ -157,7 +157,12 @@ def alarms(cloud: Cloud) -> Iterator[Callable[..., dict[str, str]]]:
             "max_event_age_seconds": 21600,
             "failure_queue_name": "q",
             "delivery": {"direct": True, "buffer": False, "buffer_name": "b"}
-            | {"buffer_window_seconds": 0, "rule": False, "rule_name": "r"},
+            | {
+                "buffer_window_seconds": 0,
+                "rule": False,
+                "rule_takes_all": False,
+                "rule_name": "r",
+            },
             "tags": {},
         }
         terraform.write_root(place, {"provider": {"aws": {}}, "module": {"alarms": call}})
