@@ -56,6 +56,7 @@ def test_every_output_is_right(
     assert sorted(alarm["name"] for alarm in found.pop("alarms").values()) == alarms
     assert found.pop("delivery")["via"] == "notification"
     assert found.pop("access_log_bucket") is None
+    assert found.pop("backfill") is None
     assert found.pop("buffer_queue_url") is None
     assert found.pop("dashboard_name") is None
     assert "PipelineLogs" in {statement["Sid"] for statement in found.pop("kms_policy_statements")}
