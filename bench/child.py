@@ -25,6 +25,7 @@ sys.path.insert(0, sys.argv[2])
 class Context:
     """As much of Lambda's context as a handler needs."""
 
+    function_name = "S3ToDynamoProcessor"
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
 
     def get_remaining_time_in_millis(self) -> int:

@@ -149,7 +149,7 @@ def new_lab(folder: Path) -> Iterator[Path]:
 def opening(running: Browser, console: Served) -> list[Figure]:
     """How long until something shows, and how much is loaded, each time by a new visitor."""
     paints, sizes, shifts, elements = [], [], [], 0
-    for _ in range(7):
+    for _ in range(10):
         with opened(running) as page:
             page.add_init_script(SHIFTS)
             settled(page, console.url)

@@ -2,13 +2,14 @@
 
     python -m bench.handler [--quick] [--json FILE] [--chart DIR]
 
-Both run in turns against a DynamoDB stub that takes 4 ms and 0.2 ms an item, so that other load on
-the machine affects both. So does a third, the limit: it sends a presigned request over a socket.
-All run as in Lambda: over TLS, each cold start a new process, ours from the package, bytecode and
-all. The stub's root is one more of Amazon's for ours, one more of the machine's whole store for
-boto3, which always reads as many, and the only one for the limit. Prints the median of the ratios
-of neighbouring runs with its 95 % confidence interval (bootstrap), and whether the project's
-promises hold: at nine tenths of each, since other load is never quite the same for both.
+All run in turns against a DynamoDB stub that takes 4 ms and 0.2 ms an item, so that other load on
+the machine affects each: ours, ours with a hook, the obvious one, a careful one with Powertools for
+AWS Lambda (where it is installed: `tox -e bench`), and the limit, which sends a presigned request
+over a socket. All run as in Lambda: over TLS, each cold start a new process, ours from the package,
+bytecode and all. The stub's root is one more of Amazon's for ours, one more of the machine's whole
+store for boto3, which always reads as many, and the only one for the limit. Prints the median of
+the ratios of neighbouring runs with its 95 % confidence interval (bootstrap), and whether the
+project's promises hold: at nine tenths of each, since other load is never quite the same for all.
 
 Exit status: 0 every promise holds, 1 a promise does not, 2 it could not be tried.
 """
@@ -30,13 +31,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from tools import package
 
 ROOT = Path(__file__).resolve().parents[1]
 OBVIOUS = Path(__file__).resolve().parent / "baseline"
+POWERTOOLS = Path(__file__).resolve().parent / "powertools"
 FLOOR = Path(__file__).resolve().parent / "floor"
+# What a team's hook costs when it does nothing itself.
+HOOK = """def on_event(event, record):
+    return {"kind": "photo"}
+"""
 CHILD = Path(__file__).resolve().parent / "child.py"
 CHILD_SECONDS = 120
 PACKAGE_BYTES = 160 * 1024
@@ -47,7 +53,8 @@ NOISE = 0.9
 class Promise:
     """A figure: its measurement, and how many times better than the obvious handler it is.
 
-    `at_least` is None for a figure without a promise. One `of_limit` is compared with the limit.
+    `at_least` is None for a figure without a promise. One `of_limit` is compared with the limit,
+    and `handler` is which of ours it is of.
     """
 
     figure: str
@@ -55,6 +62,7 @@ class Promise:
     at_least: float | None
     words: str
     of_limit: bool = False
+    handler: str = "ours"
 
 
 PROMISES: list[Promise] = [
@@ -65,6 +73,8 @@ PROMISES: list[Promise] = [
     Promise("warm CPU per event", "warm_cpu", 4, "less"),
     Promise("batch of 1,000 SQS messages, events/s", "batch", 100, "more"),
     Promise("warm latency p50, of raw sockets'", "warm_latency", 1, "less", of_limit=True),
+    Promise("warm CPU per event, with a hook", "warm_cpu", None, "less", handler="hooked"),
+    Promise("the batch with a hook, events/s", "batch", None, "more", handler="hooked"),
 ]
 
 
@@ -72,7 +82,8 @@ PROMISES: list[Promise] = [
 class Outcome:
     """A promise kept or not. `ours`, `obvious`, `floor` are medians: seconds, bytes for memory.
 
-    `limit` is what a presigned request over a raw socket reaches.
+    `limit` is what a presigned request over a raw socket reaches. `powertools` is how many times
+    better than that handler ours is; None without it.
     """
 
     figure: str
@@ -80,6 +91,7 @@ class Outcome:
     low: float
     high: float
     limit: float
+    powertools: float | None
     at_least: float | None
     words: str
     ours: float
@@ -123,8 +135,15 @@ def main() -> int:
     return 0 if all(outcome.holds for outcome in outcomes) and size <= PACKAGE_BYTES else 1
 
 
-# One turn of all three: measurements by name, as (ours, obvious, floor).
-Run = dict[str, tuple[float, float, float]]
+class Handler(NamedTuple):
+    """The folder that holds it, and its environment."""
+
+    folder: Path
+    environment: dict[str, str]
+
+
+# One turn of all: each handler's measurements by name.
+Run = dict[str, dict[str, float]]
 
 
 def measure(quick: bool, progress: TextIO) -> list[Run]:
@@ -137,19 +156,19 @@ def measure(quick: bool, progress: TextIO) -> list[Run]:
     )
     runs = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name, stub(Path(name)) as urls:
-        amazon = unpacked(Path(name) / "amazon", [Path(name) / "certificate.pem"])
-        another = unpacked(Path(name) / "another", [])
-        environments = child_environments(Path(name), urls[1])
+        handlers = all_handlers(Path(name), urls[1])
         started = time.monotonic()
         for number, (kind, arguments) in enumerate(plan):
-            ours = another if kind == "another" else amazon
+            names = [each for each in handlers if each not in ("another", "hooked")]
+            if kind in ("warm", "batch"):
+                names.insert(1, "hooked")
             took = {}
             # The first finds the machine in another state, so they take turns.
-            for folder in (ours, OBVIOUS, FLOOR)[:: 1 if number % 2 else -1]:
-                count = ["1"] if kind == "batch" and folder == OBVIOUS else arguments
-                took[folder] = run(kind, folder, count, environments[folder.name])
-            names = took[ours]
-            runs.append({n: (took[ours][n], took[OBVIOUS][n], took[FLOOR][n]) for n in names})
+            for each in names[:: 1 if number % 2 else -1]:
+                used = handlers["another" if kind == "another" and each == "ours" else each]
+                one_by_one = kind == "batch" and each in ("obvious", "powertools")
+                took[each] = run(kind, used, ["1"] if one_by_one else arguments)
+            runs.append(took)
             seconds = time.monotonic() - started
             text = f"{kind}: run {number + 1} of {len(plan)}, {seconds:.0f} s"
             if progress.isatty():
@@ -173,8 +192,8 @@ def unpacked(folder: Path, roots: list[Path]) -> Path:
     return folder
 
 
-def child_environments(folder: Path, url: str) -> dict[str, dict[str, str]]:
-    """Each handler's environment; writes `everybody.pem`, the machine's store and the stub's."""
+def all_handlers(folder: Path, url: str) -> dict[str, Handler]:
+    """Each by name; writes `everybody.pem`, the machine's store and the stub's."""
     usual = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
     if not Path(usual).is_file():
         raise NotTriedError(f"no certificate authorities at {usual}")
@@ -195,12 +214,22 @@ def child_environments(folder: Path, url: str) -> dict[str, dict[str, str]]:
         "AWS_SESSION_TOKEN": "token-EXAMPLETOKEN" * 40,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return {
-        "amazon": common,
-        "another": common | {"SSL_CERT_FILE": str(everybody)},
-        OBVIOUS.name: common | {"AWS_CA_BUNDLE": str(everybody)},
-        FLOOR.name: common | {"AWS_CA_BUNDLE": str(certificate)},
+    amazon = unpacked(folder / "amazon", [certificate])
+    (amazon / "team.py").write_text(HOOK)
+    every = common | {"AWS_CA_BUNDLE": str(everybody)}
+    found = {
+        "ours": Handler(amazon, common),
+        "hooked": Handler(amazon, common | {"RECORD_HOOK": "team.on_event"}),
+        "another": Handler(
+            unpacked(folder / "another", []), common | {"SSL_CERT_FILE": str(everybody)}
+        ),
+        "obvious": Handler(OBVIOUS, every),
+        "powertools": Handler(POWERTOOLS, every),
+        "limit": Handler(FLOOR, common | {"AWS_CA_BUNDLE": str(certificate)}),
     }
+    if not importlib.util.find_spec("aws_lambda_powertools"):
+        del found["powertools"]
+    return found
 
 
 @contextmanager
@@ -223,14 +252,13 @@ def stub(folder: Path) -> Iterator[list[str]]:
         process.communicate(timeout=10)
 
 
-def run(
-    kind: str, folder: Path, arguments: list[str], environment: dict[str, str]
-) -> dict[str, float]:
+def run(kind: str, handler: Handler, arguments: list[str]) -> dict[str, float]:
     """One child's measurements."""
+    folder = handler.folder
     try:
         child = subprocess.run(
             [sys.executable, str(CHILD), kind, str(folder), *arguments],
-            env=environment,
+            env=handler.environment,
             capture_output=True,
             text=True,
             timeout=CHILD_SECONDS,
@@ -247,21 +275,34 @@ def run(
 
 def judge(promise: Promise, runs: list[Run]) -> Outcome:
     """The ratio in each run, their median, and whether it is enough."""
-    turns = [timings[promise.measurement] for timings in runs if promise.measurement in timings]
-    ratios = [(floor if promise.of_limit else obvious) / ours for ours, obvious, floor in turns]
-    low, high = interval(ratios)
-    ratio = statistics.median(ratios)
+    turns = [
+        {name: timings[promise.measurement] for name, timings in run.items()}
+        for run in runs
+        if promise.measurement in run["obvious"] and promise.handler in run
+    ]
+
+    def ratios(of: str, to: str) -> list[float]:
+        return [turn[of] / turn[to] for turn in turns if of in turn]
+
+    def median(of: str) -> float:
+        return statistics.median(turn[of] for turn in turns)
+
+    measured = ratios("limit" if promise.of_limit else "obvious", promise.handler)
+    ratio = statistics.median(measured)
+    low, high = interval(measured)
+    powertools = ratios("powertools", promise.handler)
     return Outcome(
         promise.figure,
         ratio,
         low,
         high,
-        statistics.median(obvious / floor for _, obvious, floor in turns),
+        statistics.median(ratios("obvious", "limit")),
+        statistics.median(powertools) if powertools else None,
         promise.at_least,
         promise.words,
-        statistics.median(turn[0] for turn in turns),
-        statistics.median(turn[1] for turn in turns),
-        statistics.median(turn[2] for turn in turns),
+        median(promise.handler),
+        median("obvious"),
+        median("limit"),
         promise.at_least is None or ratio >= promise.at_least * NOISE,
     )
 
@@ -276,13 +317,17 @@ def interval(ratios: list[float]) -> tuple[float, float]:
 
 def table(outcomes: list[Outcome], size: int) -> str:
     """The outcomes for people."""
-    head = ("figure", "at least", "measured", "95 % interval", "limit", "ours", "obvious", "")
+    head = (
+        *("figure", "at least", "measured", "95 % interval", "of Powertools", "limit", "ours"),
+        *("obvious", ""),
+    )
     rows = [head] + [
         (
             outcome.figure,
             f"{outcome.at_least:g}x {outcome.words}" if outcome.at_least else "",
             f"{outcome.ratio:.{digits(outcome)}f}x",
             f"{outcome.low:.{digits(outcome)}f} to {outcome.high:.{digits(outcome)}f}",
+            f"{outcome.powertools:.1f}x" if outcome.powertools else "",
             f"{outcome.limit:.1f}x",
             amount(outcome, outcome.ours),
             amount(outcome, outcome.obvious),
@@ -291,7 +336,7 @@ def table(outcomes: list[Outcome], size: int) -> str:
         for outcome in outcomes
     ]
     passed = "pass" if size <= PACKAGE_BYTES else "MISS"
-    rows.append(("package", "160 KB at most", f"{size / 1024:.1f} KB", "", "", "", "", passed))
+    rows.append(("package", "160 KB at most", f"{size / 1024:.1f} KB", *[""] * 5, passed))
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

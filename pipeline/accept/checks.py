@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable
 
-from pipeline.accept import adopt, failures, jobs, lines, live
+from pipeline.accept import adopt, failures, hook, jobs, lines, live
 from pipeline.accept.deliveries import BACKFILLED, VIA, Delivery
 from pipeline.accept.sandbox import EMULATOR_SECONDS
 from pipeline.accept.trial import RECORD_SECONDS, Check, Trial, by_nature, shown
@@ -361,6 +361,15 @@ _LINES = [
         emulator="it asks for no right to the object",
         uploads=2,
         seconds=20,
+    ),
+    _line(
+        "hook",
+        "a hook reads the object, and Lambda starts another process for one that ended itself",
+        hook.called,
+        places=(hook.PLACE,),
+        emulator="its processes and layers are not Lambda's",
+        uploads=3,
+        seconds=700,
     ),
     _line(
         "batch-operations",

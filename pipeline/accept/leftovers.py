@@ -98,6 +98,16 @@ def _functions(clients: Clients, prefix: str) -> Iterator[Found]:
             )
 
 
+def _layers(clients: Clients, prefix: str) -> Iterator[Found]:
+    functions = clients("lambda")
+    for layer in _all(functions, "list_layers", "Layers[].LayerName"):
+        if layer.startswith(prefix):
+            versions = "LayerVersions[].Version"
+            for version in _all(functions, "list_layer_versions", versions, LayerName=layer):
+                delete = partial(functions.delete_layer_version, LayerName=layer)
+                yield "layer", f"{layer}:{version}", partial(delete, VersionNumber=version)
+
+
 def _buckets(clients: Clients, prefix: str) -> Iterator[Found]:
     s3 = clients("s3")
     for bucket in s3.list_buckets()["Buckets"]:
@@ -221,6 +231,7 @@ def _is_ours(kms: Any, key: str, prefix: str) -> bool:
 _LOOKS: tuple[Callable[[Clients, str], Iterator[Found]], ...] = (
     _rules,
     _functions,
+    _layers,
     _buckets,
     _queues,
     _topics,

@@ -24,7 +24,7 @@ from rich.console import Console
 
 from pipeline import prices, terminal
 from pipeline.accept import account as accounts
-from pipeline.accept import adopt, estimate, journal, leftovers, live, report, sandbox
+from pipeline.accept import adopt, estimate, hook, journal, leftovers, live, report, sandbox
 from pipeline.accept.attempt import attempt
 from pipeline.accept.checks import CHECKS, DELIVERIES, DESTROYED, choose, is_late, places
 from pipeline.accept.deliveries import root
@@ -56,6 +56,7 @@ _SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
         "dashboard": {"create": True},
     },
     "ebns": {"function": {"tracing": "Active"}},
+    hook.PLACE: {"function": {"hook": hook.SETTINGS}},
 }
 
 
@@ -282,6 +283,7 @@ def _apply(box: Sandbox, console: Console, names: list[str]) -> dict[str, Sessio
         call["tags"] = {leftovers.TAG: box.prefix}
         for variable, settings in _SETTINGS.get(name, {}).items():
             call[variable] = {**call.get(variable, {}), **settings}
+    hook.write(box.folder(_ROOT))
     outputs = box.apply(_ROOT, configuration)
     return {name: box.session(outputs[name], name) for name in names}
 

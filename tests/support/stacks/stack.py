@@ -102,6 +102,7 @@ def left_behind(environment: Mapping[str, str], **credentials: str) -> dict[str,
     found = {
         "buckets": [b["Name"] for b in aws("s3").list_buckets()["Buckets"]],
         "functions": [f["FunctionName"] for f in aws("lambda").list_functions()["Functions"]],
+        "layers": [layer["LayerName"] for layer in aws("lambda").list_layers()["Layers"]],
         "tables": aws("dynamodb").list_tables()["TableNames"],
         "topics": [t["TopicArn"] for t in aws("sns").list_topics()["Topics"]],
         "subscriptions": [
