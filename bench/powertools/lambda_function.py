@@ -46,7 +46,9 @@ def message(message: SQSRecord) -> None:
         store(record=record)
 
 
-@idempotent_function(data_keyword_argument="record", config=config, persistence_store=once)
+@idempotent_function(  # type: ignore[untyped-decorator]
+    data_keyword_argument="record", config=config, persistence_store=once
+)
 def store(record: dict[str, Any]) -> None:
     """Put one item."""
     thing = record["s3"]["object"]

@@ -23,6 +23,7 @@ from pipeline.errors import PipelineError
 from pipeline.paths import ROOT, WORK
 from pipeline.prices import Prices
 from pipeline.terraform import run as terraform
+from pipeline.terraform.attached import attached
 from pipeline.terraform.provider import terraform_environment
 
 FOLDER = WORK / "cost"
@@ -188,7 +189,8 @@ def _plan_default() -> dict[str, Any]:
         source = os.path.relpath(ROOT, Path(folder).resolve())
         root = terraform.write_root(Path(folder), {"module": {"pipeline": {"source": source}}})
         terraform.init(root, environment | endpoint)
-        return dict(terraform.plan(root, environment | endpoint))
+        with attached(root, environment | endpoint) as quicker:
+            return dict(terraform.plan(root, quicker))
 
 
 def _text(number: Decimal) -> str:

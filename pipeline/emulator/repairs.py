@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -25,6 +26,8 @@ from xml.sax.saxutils import escape
 
 Response = tuple[int, dict[str, str], bytes]
 _STOP_SECONDS = 20.0
+# What is kept for requests that come again: so many answers, each shorter.
+_ANSWERS, _ANSWER_BYTES = 500, 65536
 
 
 def stand_behind_tls() -> None:
@@ -73,6 +76,46 @@ def take_a_proxys_requests() -> None:
         await send({"type": "http.response.body", "body": refusal.encode()})
 
     app.app = in_origin_form
+
+
+def what_is_sent_again_gets_the_same_answer() -> None:
+    """A request that an SDK sends again, since the answer got lost, gets the answer once more.
+
+    On a busy machine a connection ends now and then before the answer is out. Terraform then reads
+    "exists already" of what it just made, and gives up after five minutes, or leaves it tainted.
+    Both requests have the same `amz-sdk-invocation-id`.
+    """
+    from ministack import app
+
+    inner = app.app
+    answers: OrderedDict[bytes, list[Any]] = OrderedDict()
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        headers = dict(scope.get("headers", ()))
+        name = headers.get(b"amz-sdk-invocation-id")
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD") or name is None:
+            await inner(scope, receive, send)
+            return
+        if not headers.get(b"amz-sdk-request", b"").startswith(b"attempt=1") and name in answers:
+            while (await receive()).get("more_body"):
+                pass
+            for message in answers[name]:
+                await send(message)
+            return
+        told: list[Any] = []
+
+        async def keep(message: Any) -> None:
+            told.append(message)
+            if not message.get("more_body") and len(told) > 1 and told[0]["status"] < 400:
+                if sum(len(each.get("body", b"")) for each in told) < _ANSWER_BYTES:
+                    answers[name] = told
+                while len(answers) > _ANSWERS:
+                    answers.popitem(last=False)
+            await send(message)
+
+        await inner(scope, receive, keep)
+
+    app.app = once
 
 
 def describe_alarms_in_full() -> None:
@@ -274,6 +317,7 @@ def logs_end_with_the_function() -> None:
 REPAIRS: tuple[Callable[[], None], ...] = (
     stand_behind_tls,
     take_a_proxys_requests,
+    what_is_sent_again_gets_the_same_answer,
     describe_alarms_in_full,
     alarms_evaluate_as_in_aws,
     alarms_keep_their_metrics,

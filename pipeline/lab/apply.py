@@ -17,6 +17,7 @@ from pipeline.lab import folder as lab
 from pipeline.lab import root, snapshot
 from pipeline.terraform import progress
 from pipeline.terraform import run as terraform
+from pipeline.terraform.attached import attached
 from pipeline.terraform.provider import PROVIDER_RUN, PROVIDER_VARIABLE, terraform_environment
 
 Action = Literal["apply", "destroy"]
@@ -102,7 +103,8 @@ def events(
     """Apply or destroy the root in `folder`, and pass on what Terraform reports."""
     log = folder / f"{action}.log"
     with (
-        closing(terraform.stream(folder / "root", environment, action, log)) as reported,
+        attached(folder / "root", environment) as quicker,
+        closing(terraform.stream(folder / "root", quicker, action, log)) as reported,
         closing(progress.follow(console, "planning", reported)) as shown,
     ):
         yield from shown

@@ -86,12 +86,18 @@ def init(folder: Path, environment: Mapping[str, str]) -> str:
         if "hashicorp/aws" in str(error) and "provider" in str(error):
             raise no_provider_error(_reason(str(error)), wanted) from error
         raise
-    with contextlib.suppress(FileNotFoundError):
-        lock = (folder / _LOCK).read_text(encoding="utf-8")
-        if found := re.search(rf'provider "{re.escape(PROVIDER)}" {{\s+version\s+= "(.+?)"', lock):
-            return found[1]
     # A provider that runs already is in no lock file.
-    return wanted
+    return installed(folder) or wanted
+
+
+def installed(folder: Path) -> str | None:
+    """The provider's version that the root in `folder` was initialised with."""
+    try:
+        lock = (folder / _LOCK).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    found = re.search(rf'provider "{re.escape(PROVIDER)}" {{\s+version\s+= "(.+?)"', lock)
+    return found[1] if found else None
 
 
 def _pin(folder: Path, version: str) -> None:

@@ -377,6 +377,25 @@ def test_an_upload_has_an_address_of_its_own_that_says_how_long_each_part_took(
     )["Item"]
 
 
+def test_a_slow_answer_about_an_upload_replaces_no_later_one(page: Page) -> None:
+    page.evaluate(DROP, ["asked-twice.txt"])
+    expect_recorded(page, "asked-twice.txt")
+    upload_row(page, "asked-twice.txt").locator("a.key").click()
+    expect(page.locator("#detail .waterfall .what").last).to_have_text("Invocation, with the write")
+    assert page.evaluate("""async () => {
+      const real = ask, now = traced;
+      let answer;
+      ask = () => new Promise((resolve) => { answer = resolve; });
+      const slow = loadTrace(now.id);
+      ask = async () => now;
+      await loadTrace(now.id);
+      answer({ ...now, spans: [] });
+      await slow;
+      ask = real;
+      return traced === now;
+    }""")
+
+
 def test_the_timeline_has_each_upload_and_what_is_brushed_is_all_that_shows_below(
     page: Page, lab: Lab
 ) -> None:

@@ -22,7 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
 from pipeline.emulator.process import ACCOUNT_ID, Emulator, emulator
@@ -78,7 +78,7 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         yield running
 
 
-def client(service: str, running: Emulator, **settings: Any) -> Any:
+def client(service: str, running: Emulator, total_max_attempts: int = 1, **settings: Any) -> Any:
     make: Any = boto3.client
     return make(
         service,
@@ -86,7 +86,7 @@ def client(service: str, running: Emulator, **settings: Any) -> Any:
         region_name="us-east-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
-        config=Config(retries={"total_max_attempts": 1}, **settings),
+        config=Config(retries={"total_max_attempts": total_max_attempts}, **settings),
     )
 
 
@@ -153,6 +153,34 @@ def test_a_request_for_another_host_is_refused_and_not_forwarded(repaired: Emula
     with pytest.raises(HTTPError, match="502") as raised:
         opener.open("http://example.com/bucket")
     assert "example.com can't be reached" in raised.value.read().decode()
+
+
+def test_what_is_sent_again_since_the_answer_got_lost_is_not_done_twice(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        with_function(running, "again")
+        functions = client("lambda", running, total_max_attempts=3)
+        lost: list[Any] = []
+
+        def lose(request: Any, **_rest: Any) -> None:
+            if not lost:
+                session: Any = URLLib3Session(proxies={})
+                lost.append(session.send(request))
+                raise ConnectionClosedError(endpoint_url=running.endpoint)
+
+        functions.meta.events.register("before-send.lambda.AddPermission", lose)
+        statement = {"Action": "lambda:InvokeFunction", "Principal": "s3.amazonaws.com"}
+        try:
+            functions.add_permission(FunctionName="again", StatementId="one", **statement)
+        except functions.exceptions.ResourceConflictException:
+            return False
+        # Asked anew, it is another request.
+        with pytest.raises(functions.exceptions.ResourceConflictException):
+            functions.add_permission(FunctionName="again", StatementId="one", **statement)
+        return [each.status_code for each in lost] == [201]
+
+    check(probe, repaired, untouched)
 
 
 def test_the_query_answer_to_describe_alarms_is_complete(

@@ -12,6 +12,7 @@ const uploadLink = (id) => `#/upload/${encodeURIComponent(wellFormed(String(id))
 let traced = null; // the upload that is open, as the console told it
 let tracedError = "";
 let traceTimer = 0;
+let asked = 0, told = 0; // a slow answer must not replace that of a later question
 
 function follow() {
   // The link that skips to the uploads is no route.
@@ -30,12 +31,14 @@ function follow() {
 }
 
 async function loadTrace(id) {
+  const number = ++asked;
+  const isLate = () => route().id !== id || number < told;
   try {
     const found = await ask(`trace?id=${encodeURIComponent(wellFormed(id))}`);
-    if (route().id !== id) return;
-    [traced, tracedError] = [found, ""];
+    if (isLate()) return;
+    [traced, tracedError, told] = [found, "", number];
   } catch (error) {
-    if (route().id !== id) return;
+    if (isLate()) return;
     tracedError = error.message;
   }
   draw(drawDetail);

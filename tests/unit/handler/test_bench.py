@@ -1,6 +1,7 @@
 """The benchmark says what it measured, and by its exit code whether that is enough."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from bench import handler as bench
 from tools import package
 
 
-def turn_of(measurement: str, values: dict[str, float]) -> bench.Run:
+def turn_of(measurement: str, values: Mapping[str, float]) -> bench.Run:
     return {handler: {measurement: value} for handler, value in values.items()}
 
 

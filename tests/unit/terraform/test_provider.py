@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import provider
+from pipeline.terraform.attached import attached
 from pipeline.terraform.binary import find_terraform
 from tests.support.processes import alive
 from tools.shared_provider import shared_provider
@@ -356,6 +357,40 @@ def test_a_shared_provider_ends_with_its_block(bare: Path) -> None:
         pid = int((bare / "work/pid").read_text())
         assert alive(pid)
     assert not alive(pid)
+
+
+def initialised(root: Path) -> tuple[Path, dict[str, str]]:
+    """A root that was initialised; its provider's executable, and its environment."""
+    (root / ".terraform").mkdir(parents=True)
+    executable = unpacked(root / ".terraform/providers", "5.100.0")
+    lock = f'provider "{provider.PROVIDER}" {{\n  version     = "5.100.0"\n}}\n'
+    (root / ".terraform.lock.hcl").write_text(lock)
+    return executable, provider.terraform_environment(root.parent / "work")
+
+
+def test_the_provider_of_a_root_runs_for_the_block(bare: Path) -> None:
+    executable, environment = initialised(bare / "root")
+    serving(executable, bare / "address")
+    with attached(bare / "root", environment) as found:
+        assert str(bare / "addresss") in found["TF_REATTACH_PROVIDERS"]
+        assert found.items() >= environment.items()
+        # It reads what the HCL names from there, as Terraform does.
+        pid = int((bare / "root/pid").read_text())
+        assert alive(pid)
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("damaged", ["executable", "lock"])
+def test_terraform_starts_a_provider_itself_that_does_not_run_before(
+    bare: Path, damaged: str
+) -> None:
+    executable, environment = initialised(bare / "root")
+    if damaged == "executable":
+        executable.write_text("#!/bin/sh\nexit 1\n")
+    else:
+        (bare / "root/.terraform.lock.hcl").unlink()
+    with attached(bare / "root", environment) as found:
+        assert found == environment
 
 
 def test_the_range_is_the_one_in_versions_tf() -> None:

@@ -82,7 +82,8 @@ def test_whatever_ci_installs_comes_by_hash() -> None:
     tox, make = (ROOT / "tox.ini").read_text(), (ROOT / "Makefile").read_text()
     assert "install_command = uv pip install --require-hashes " in tox
     assert re.findall(r"^deps = (.*)$", tox, re.M) == [
-        f"-r requirements/{name}.txt" for name in ("test", "dev", "security", "dev", "lock")
+        f"-r requirements/{name}.txt"
+        for name in ("test", "bench", "dev", "security", "dev", "lock")
     ]
     assert "dependency_groups" not in tox
     installs = re.findall(r"pip install (.*)", make)

@@ -1,11 +1,11 @@
 """Stand between Terraform and a running provider, and make the provider's schema small.
 
 Every Terraform process asks for the whole schema, of some 1,500 resources: to write it and to read
-it takes the two almost 3 s of processor time, most of what a small plan takes. With the project's
-own resources alone it is a tenth of a second. Everything else goes through as it is.
+it takes the two almost 3 s of processor time, most of what a small plan takes. With those of the
+project alone it is a tenth of a second. Everything else goes through as it is.
 
-`python -I schema_proxy.py PROVIDER_SOCKET OWN_SOCKET TYPE…` says that it is ready, and runs until
-it is ended.
+`python -m pipeline.terraform.schema_proxy PROVIDER_SOCKET OWN_SOCKET TYPE…` says that it
+is ready, and runs until it is ended.
 """
 
 import asyncio
@@ -23,7 +23,6 @@ from pipeline.paths import ROOT
 from pipeline.terraform.guard import guarded
 
 _READY = b"ready\n"
-_READ = ("*.tf", *(f"{folder}/**/*" for folder in ("docs", "examples", "modules", "tests")))
 # The fields of GetProviderSchema.Response with something for each type: resources, data sources,
 # and the kinds that came later; functions are the 7th.
 # https://github.com/hashicorp/terraform/blob/v1.11.4/docs/plugin-protocol/tfplugin5.8.proto
@@ -32,26 +31,25 @@ _SCHEMA = re.compile(r"/tfplugin5\.Provider/(GetSchema|GetProviderSchema)")
 _ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 
-def types() -> set[str]:
-    """Every word of the HCL, the docs and the tests that may be a type of the AWS provider."""
-    files = (file for pattern in _READ for file in ROOT.glob(pattern))
-    text = (
-        file.read_text("utf-8")
-        for file in files
-        if file.suffix in {".tf", ".py", ".md", ".json"} and ".terraform" not in file.parts
-    )
-    return {word for each in text for word in re.findall(r"\baws_\w+", each)}
-
-
 @contextlib.contextmanager
-def schema_proxy(provider: str, own: str, wanted: Collection[str]) -> Iterator[None]:
+def schema_proxy(
+    provider: str, own: str, wanted: Collection[str], patience_seconds: float = 0
+) -> Iterator[None]:
     """A proxy at the socket `own` before the one at `provider`, with the schemas of `wanted` only.
 
-    It ends with the block, and with this process. Raises PipelineError when it does not start.
+    It ends with the block, and `patience_seconds` after this process. Raises PipelineError when it
+    does not start.
     """
-    command = [sys.executable, "-m", "tools.schema_proxy", provider, own, *sorted(wanted)]
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.terraform.schema_proxy",
+        provider,
+        own,
+        *sorted(wanted),
+    ]
     with subprocess.Popen(
-        guarded(command, grace_seconds=5),
+        guarded(command, 5, patience_seconds),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
