@@ -102,13 +102,13 @@ def what_is_sent_again_gets_the_same_answer() -> None:
             for message in answers[name]:
                 await send(message)
             return
-        told: list[Any] = []
+        parts: list[Any] = []
 
         async def keep(message: Any) -> None:
-            told.append(message)
-            if not message.get("more_body") and len(told) > 1 and told[0]["status"] < 400:
-                if sum(len(each.get("body", b"")) for each in told) < _ANSWER_BYTES:
-                    answers[name] = told
+            parts.append(message)
+            if not message.get("more_body") and len(parts) > 1 and parts[0]["status"] < 400:
+                if sum(len(each.get("body", b"")) for each in parts) < _ANSWER_BYTES:
+                    answers[name] = parts
                 while len(answers) > _ANSWERS:
                     answers.popitem(last=False)
             await send(message)

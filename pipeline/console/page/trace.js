@@ -12,7 +12,7 @@ const uploadLink = (id) => `#/upload/${encodeURIComponent(wellFormed(String(id))
 let traced = null; // the upload that is open, as the console told it
 let tracedError = "";
 let traceTimer = 0;
-let asked = 0, told = 0; // a slow answer must not replace that of a later question
+let asked = 0, shown = 0; // a slow answer must not replace that of a later question
 
 function follow() {
   // The link that skips to the uploads is no route.
@@ -32,11 +32,11 @@ function follow() {
 
 async function loadTrace(id) {
   const number = ++asked;
-  const isLate = () => route().id !== id || number < told;
+  const isLate = () => route().id !== id || number < shown;
   try {
     const found = await ask(`trace?id=${encodeURIComponent(wellFormed(id))}`);
     if (isLate()) return;
-    [traced, tracedError, told] = [found, "", number];
+    [traced, tracedError, shown] = [found, "", number];
   } catch (error) {
     if (isLate()) return;
     tracedError = error.message;
