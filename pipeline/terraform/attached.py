@@ -80,6 +80,7 @@ def running(
             start_new_session=True,
         )
     deadline = time.monotonic() + _START_SECONDS
+    sockets: list[Path] = []
     try:
         while not (attach := _ATTACH.search(log.read_text(encoding="utf-8", errors="replace"))):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -91,8 +92,11 @@ def running(
             time.sleep(_POLL_SECONDS)
         # Beside the provider's own: the path of a socket can't be long.
         address = json.loads(attach[1])[PROVIDER]["Addr"]["String"]
+        sockets += [Path(address), Path(f"{address}s")]
         with schema_proxy(address, f"{address}s", wanted, _PATIENCE_SECONDS):
             yield {"TF_REATTACH_PROVIDERS": attach[1].replace(address, f"{address}s")}
     finally:
         process.terminate()
         process.communicate()
+        for each in sockets:
+            each.unlink(missing_ok=True)

@@ -439,6 +439,8 @@ def test_the_timeline_has_each_upload_and_what_is_brushed_is_all_that_shows_belo
     expect(page.locator("#timeline-rows tr").filter(has_text="timed.txt")).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
     expect(upload_row(page, "timed.txt")).to_be_visible()
+    # The lab has no metrics of CloudWatch's own.
+    expect(page.get_by_role("button", name="24 h")).to_be_hidden()
     page.get_by_role("button", name="60 min").click()
     expect(page.locator("#timeline-note")).to_contain_text("Uploads in 60 minutes: ")
 

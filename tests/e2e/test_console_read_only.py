@@ -1,5 +1,6 @@
 """The read-only page: what it does not call, and what it shows where it may not read."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_read_only_means_that_no_call_is_made_that_changes_anything(
         # All that there is to be opened asks AWS once more.
         page.locator("#alarms summary").first.click()
         expect(page.locator("#alarms .history").first).to_be_visible()
+        publish_an_hour_ago(lab)
+        page.get_by_role("button", name="24 h").click()
+        note = page.locator("#timeline-note")
+        expect(note).to_contain_text("100 invocations in 24 hours, 2 errors, by CloudWatch")
+        page.locator("#timeline-table summary").click()
+        period = page.locator("#timeline-rows tr")
+        expect(period.locator("td").nth(1)).to_have_text("100 invocations, 2 errors")
+        expect(period.locator("td").nth(2)).to_have_text("p50 10 ms, p99 90 ms")
+        page.get_by_role("button", name="15 min").click()
+        expect(note).to_contain_text("Uploads in 15 minutes")
         page.locator("#panel-records").get_by_label("Key prefix").fill("read")
         expect(page.locator("#records-note")).to_have_text("")
         calls = served.calls()
@@ -69,6 +80,23 @@ def test_read_only_means_that_no_call_is_made_that_changes_anything(
     assert "Contents" not in lab.client("s3").list_objects_v2(Bucket=bucket, Prefix="not taken")
     assert lab.failed() == 1
     lab.forget_failures()
+
+
+def publish_an_hour_ago(lab: Lab) -> None:
+    """What AWS publishes of a function, which the emulator does not."""
+    each = {
+        "Dimensions": [{"Name": "FunctionName", "Value": lab.name("function_name")}],
+        "Timestamp": datetime.now(UTC) - timedelta(hours=1),
+    }
+    took = {"Values": [10.0, 90.0], "Counts": [97.0, 3.0]}
+    lab.client("cloudwatch").put_metric_data(
+        Namespace="AWS/Lambda",
+        MetricData=[
+            {**each, "MetricName": "Duration", "Unit": "Milliseconds", **took},
+            {**each, "MetricName": "Invocations", "Value": 100.0},
+            {**each, "MetricName": "Errors", "Value": 2.0},
+        ],
+    )
 
 
 DENIED = {

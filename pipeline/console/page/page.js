@@ -158,6 +158,8 @@ function drawStack() {
   const where = known.stack.embedded ? "The lab on this machine" : origin;
   set($("origin"), text([where, region].filter(Boolean).join(", ")));
   set($("figures-note"), known.stack.embedded ? "The emulator publishes no metrics: this page publishes what it observes, so that alarms work as in AWS." : "");
+  // Of a lab CloudWatch has only what a page published.
+  for (const button of $("timeline-minutes").children) show(button, button.dataset.minutes <= 60 || known.stack.embedded === false);
   const readOnly = !known.write;
   $("drop").classList.toggle("read-only", readOnly);
   for (const id of ["pick-files", "pick-folder", "write-text", "prefix"]) $(id).disabled = readOnly;
@@ -269,10 +271,13 @@ const wellFormed = (key) => key.toWellFormed ? key.toWellFormed() : key;
 // --- the timeline in words --------------------------------------------------------------------
 
 // The same in words: the sentence below it, the label, and the table.
+const named = (dot) => dot[7] ? `${amount(dot[7])} invocations${dot[5] ? `, ${amount(dot[5])} errors` : ""}` : text(dot[1] || dot[0]);
+const sum = (dots, at) => amount(dots.reduce((all, dot) => all + dot[at], 0));
+
 function tell(dots, sorted) {
   const failed = dots.filter((dot) => dot[5]).length, silent = dots.filter((dot) => dot[3] === null).length;
   const thinned = line.every > 1 ? ` Too many for a dot each: one of ${line.every} is drawn, and each that failed.` : "";
-  const said = `Uploads in ${line.minutes} minutes: ${dots.length}${failed ? `, failed: ${failed}` : ""}`
+  const said = line.minutes > 60 ? `${sum(dots, 7)} invocations in ${line.minutes / 60} hours, ${sum(dots, 5)} errors, by CloudWatch: a dot is p99 of ${line.minutes > 360 ? 15 : 5} minutes, the line below it ends at p50.` : `Uploads in ${line.minutes} minutes: ${dots.length}${failed ? `, failed: ${failed}` : ""}`
     + (sorted.length ? `. p50 ${duration(part(sorted, 50))}, p99 ${duration(part(sorted, 99))}` : "")
     + `${silent ? `. ${silent} without a known duration` : ""}.${thinned}`;
   set($("timeline-note"), isStale() ? "What is drawn is old." : said);
@@ -281,10 +286,10 @@ function tell(dots, sorted) {
   if (line.brush) set($("brush-span"), `${clock(line.brush[0])} to ${clock(line.brush[1])}`);
   if (!$("timeline-table").open) return;
   const shown = dots.filter((dot) => inSpan(dot[2])).sort((left, right) => right[2] - left[2]);
-  set($("timeline-caption"), shown.length > SHOWN ? `The newest ${SHOWN} of ${shown.length}` : `${shown.length} uploads`);
+  set($("timeline-caption"), shown.length > SHOWN ? `The newest ${SHOWN} of ${shown.length}` : `${shown.length} ${line.minutes > 60 ? "periods" : "uploads"}`);
   list($("timeline-rows"), shown.slice(0, SHOWN), (dot) => dot[0],
-    (dot) => make("tr", {}, make("td", {}, clock(dot[2])), make("td", {}, make("a", { href: uploadLink(dot[0]) })), make("td"), make("td")),
-    (row, dot) => { set(row.children[1].firstChild, text(dot[1] || dot[0])); set(row.children[2], outcome(dot)); set(row.children[3], dot[4] === null ? "" : duration(dot[4])); });
+    (dot) => make("tr", {}, make("td", {}, clock(dot[2])), make("td", {}, dot[7] ? make("span") : make("a", { href: uploadLink(dot[0]) })), make("td"), make("td")),
+    (row, dot) => { set(row.children[1].firstChild, named(dot)); set(row.children[2], outcome(dot)); set(row.children[3], dot[4] === null ? "" : duration(dot[4])); });
   list($("timeline-events"), [...line.alarms.map(([name, from, to]) => [`${name} in ALARM`, from, to]), ...line.changes.map(([at, what]) => [what, at, at])],
     ([what, from]) => what + from, () => make("li"),
     (row, [what, from, to]) => set(row, `${text(what)}: ${clock(from)}${to === from ? "" : to === null ? ", lasting" : ` to ${clock(to)}`}`));

@@ -16,7 +16,7 @@ async function loadTimeline() {
     const found = await ask(`timeline?minutes=${minutes}`);
     if (minutes !== line.minutes) return;
     line.dots = new Map([...found.dots, ...fresh].map((dot) => [dot[0], dot]));
-    Object.assign(line, { every: found.every, alarms: found.alarms, changes: found.changes });
+    Object.assign(line, { every: found.every, alarms: found.alarms, changes: found.changes, read: Date.now() });
     line.told = 0;
     set($("timeline-error"), "");
   } catch (error) { set($("timeline-error"), flat(error.message)); }
@@ -29,6 +29,7 @@ function reloadTimeline() {
 }
 
 function takeDots(dots) {
+  if (line.minutes > 60) return;
   if (!dots) { reloadTimeline(); return; }
   for (const dot of dots) line.dots.set(dot[0], dot);
   line.fresh.push(...dots);
@@ -38,11 +39,11 @@ function takeDots(dots) {
   draw(drawTimeline);
 }
 
-const latencies = (dots) => dots.filter((dot) => dot[3] !== null && !dot[5]).map((dot) => dot[3]).sort((left, right) => left - right);
+const latencies = (dots) => dots.filter((dot) => dot[3] !== null && !dot[5] && !dot[7]).map((dot) => dot[3]).sort((left, right) => left - right);
 const part = (sorted, percent) => sorted[Math.ceil((sorted.length * percent) / 100) - 1];
 // One without a known duration lies on the floor.
 const rise = (dot) => dot[3] === null ? linePlace.height - BOTTOM - 3 : linePlace.y(dot[3]);
-const outcome = (dot) => dot[5] ? "failed" : dot[3] === null ? "no duration known" : `${dot[6] ? "about " : ""}${duration(dot[3])}`;
+const outcome = (dot) => dot[7] ? `p50 ${duration(dot[4])}, p99 ${duration(dot[3])}` : dot[5] ? "failed" : dot[3] === null ? "no duration known" : `${dot[6] ? "about " : ""}${duration(dot[3])}`;
 
 function drawTimeline() {
   const canvas = $("timeline-canvas"), { width, height } = canvas.getBoundingClientRect();
@@ -94,7 +95,7 @@ function drawTimeline() {
     stroke(LEFT, up, width - RIGHT, up);
     write(tick >= 1000 ? `${tick / 1000} s` : `${tick} ms`, LEFT - 6, up + 4, "right");
   }
-  const step = { 5: 1, 15: 3, 60: 10 }[line.minutes] * 60000 * (width < 600 ? 2 : 1);
+  const step = { 5: 1, 15: 3, 60: 10, 360: 60, 1440: 240 }[line.minutes] * 60000 * (width < 600 ? 2 : 1);
   for (let at = Math.ceil(begin / step) * step; at < end; at += step) write(clock(at).slice(0, 5), Math.min(x(at), width - 20), height - 6, "center");
   for (const [at, what] of line.changes) {
     if (at < begin) continue;
@@ -158,7 +159,7 @@ function hover(dot) {
   const tip = $("timeline-tip");
   show(tip, Boolean(dot));
   if (dot) {
-    set(tip, `${text(dot[1] || dot[0])} · ${outcome(dot)} · ${clock(dot[2])}`);
+    set(tip, `${named(dot)} · ${outcome(dot)} · ${clock(dot[2])}`);
     const left = linePlace.x(dot[2]);
     tip.style.left = `${Math.max(0, Math.min(left - 60, linePlace.width - tip.offsetWidth))}px`;
     tip.style.top = `${Math.max(0, rise(dot) - 36)}px`;
@@ -176,13 +177,14 @@ function startTimeline() {
   canvas.onpointerdown = (event) => { if (!linePlace || event.button) return; pressed = [event.clientX, timeAt(event)]; canvas.setPointerCapture(event.pointerId); };
   canvas.onpointermove = (event) => {
     if (!linePlace) return;
-    if (pressed && Math.abs(event.clientX - pressed[0]) > 4) brushed([pressed[1], timeAt(event)].sort((left, right) => left - right));
+    if (pressed && line.minutes <= 60 && Math.abs(event.clientX - pressed[0]) > 4) brushed([pressed[1], timeAt(event)].sort((left, right) => left - right));
     else hover(nearest(event));
   };
   canvas.onpointerup = (event) => {
     if (pressed && Math.abs(event.clientX - pressed[0]) <= 4) {
       const dot = nearest(event);
-      if (dot) location.hash = uploadLink(dot[0]);
+      if (dot?.[7]) hover(dot);
+      else if (dot) location.hash = uploadLink(dot[0]);
       else if (line.brush) brushed(null);
     }
     pressed = null;
@@ -198,5 +200,9 @@ function startTimeline() {
   };
   addEventListener("resize", () => draw(drawTimeline));
   // Time goes on also where nothing happens; a bar of it is a pixel in most of a second.
-  setInterval(() => { if (!document.hidden) draw(drawTimeline); }, 1000);
+  setInterval(() => {
+    if (document.hidden) return;
+    if (line.minutes > 60 && Date.now() - line.read > 300000) loadTimeline(line.read = Date.now());
+    draw(drawTimeline);
+  }, 1000);
 }

@@ -93,6 +93,27 @@ class Metrics(Source):
         self.board.metrics = figures
 
 
+def invocations(session: ReadSession, period: int, seconds: int) -> list[tuple[float, ...]]:
+    """What Lambda tells of the function, for each period that had an invocation.
+
+    Begin (epoch milliseconds), p99 and p50 of the duration in milliseconds, errors, invocations.
+    """
+    cloudwatch = session.client("cloudwatch")
+    dimensions = [{"Name": "FunctionName", "Value": session.target.function_name}]
+
+    def values(metric: str, statistic: str) -> dict[float, float]:
+        of = {"Namespace": "AWS/Lambda", "MetricName": metric, "Dimensions": dimensions}
+        return _statistics(cloudwatch, of, statistic, period, seconds)
+
+    errors = values("Errors", "Sum")
+    most, half = (values("Duration", percentile) for percentile in ("p99", "p50"))
+    return [
+        (at * 1000, round(most[at], 1), round(half.get(at, 0.0), 1), errors.get(at, 0.0), number)
+        for at, number in sorted(values("Invocations", "Sum").items())
+        if number and at in most
+    ]
+
+
 def history(session: ReadSession, alarm: str) -> list[dict[str, Any]]:
     """An alarm's latest changes of state, the newest first."""
     answer = session.client("cloudwatch").describe_alarm_history(
@@ -159,11 +180,15 @@ def _statistics(
     `metric` has its Namespace, MetricName and Dimensions.
     """
     now = datetime.now(UTC)
+    kind = "ExtendedStatistics" if statistic.startswith("p") else "Statistics"
     answer = cloudwatch.get_metric_statistics(
         **{name: metric[name] for name in ("Namespace", "MetricName", "Dimensions")},
         StartTime=now - timedelta(seconds=seconds),
         EndTime=now + timedelta(seconds=60),
         Period=period,
-        Statistics=[statistic],
+        **{kind: [statistic]},
     )
-    return {point["Timestamp"].timestamp(): point[statistic] for point in answer["Datapoints"]}
+    return {
+        point["Timestamp"].timestamp(): point.get("ExtendedStatistics", point)[statistic]
+        for point in answer["Datapoints"]
+    }

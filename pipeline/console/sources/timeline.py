@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.console.board.board import Board
 from pipeline.console.board.figures import WINDOW_SECONDS
+from pipeline.console.sources.cloudwatch import invocations
 from pipeline.console.sources.log import older_log
 from pipeline.console.sources.session import ReadSession
 from pipeline.deployed.documents import json_object
@@ -12,13 +13,30 @@ from pipeline.deployed.invokes import Invokes
 from pipeline.errors import PipelineError
 
 MINUTES = (5, 15, 60)
+# Longer ones, with the seconds for which CloudWatch tells one figure.
+LONGER = {360: 300, 1440: 900}
 
 
 def read(session: ReadSession, board: Board, minutes: str) -> dict[str, Any]:
-    """What happened in so many minutes; an hour reads the log once more, as far back."""
-    if minutes not in map(str, MINUTES):
-        raise PipelineError(f"minutes is {minutes[:20]!r}, and takes 5, 15 or 60.")
+    """What happened in so many minutes; an hour reads the log once more, as far back.
+
+    More than an hour is CloudWatch's: a dot stands for a period's invocations, whose number is its
+    last part; it is at their p99, with p50 as `run` and the errors as `failed`.
+    """
+    if minutes not in map(str, (*MINUTES, *LONGER)):
+        raise PipelineError(f"minutes is {minutes[:20]!r}, and takes 5, 15, 60, 360 or 1440.")
     seconds = int(minutes) * 60
+    if int(minutes) in LONGER:
+        columns = invocations(session, LONGER[int(minutes)], seconds)
+        return {
+            "dots": [
+                (f"~{at:.0f}", "", at, most, half, errors, 0, number)
+                for at, most, half, errors, number in columns
+            ],
+            "every": 1,
+            "alarms": _periods(session, board.now() - seconds),
+            "changes": board.changes,
+        }
     if seconds > WINDOW_SECONDS and board.take_turn():
         found = Invokes(20_000).add(older_log(session, seconds, WINDOW_SECONDS))
         board.add_old_invokes(found)

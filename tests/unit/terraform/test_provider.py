@@ -377,7 +377,10 @@ def test_the_provider_of_a_root_runs_for_the_block(bare: Path) -> None:
         # It reads what the HCL names from there, as Terraform does.
         pid = int((bare / "root/pid").read_text())
         assert alive(pid)
+        (bare / "address").touch()
     assert not alive(pid)
+    # A socket that stays can't be copied with its folder.
+    assert not list(bare.glob("address*"))
 
 
 @pytest.mark.parametrize("damaged", ["executable", "lock"])
