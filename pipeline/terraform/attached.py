@@ -5,6 +5,7 @@ To start a provider and to read the schema of its 1,500 resources costs more tha
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import time
@@ -16,14 +17,12 @@ from pipeline.paths import ROOT
 from pipeline.terraform.binary import find_terraform
 from pipeline.terraform.guard import guarded
 from pipeline.terraform.provider import PROVIDER, find_provider_binary
-from pipeline.terraform.run import installed
+from pipeline.terraform.run import HELD_OPEN, installed
 from pipeline.terraform.schema_proxy import schema_proxy
 
 _ATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.+)'")
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.02
-# A Terraform whose parent was killed takes up to half a minute to write its state.
-_PATIENCE_SECONDS = 35.0
 
 
 @contextlib.contextmanager
@@ -65,20 +64,22 @@ def running(
     Yields what to add to their environment. `environment` is Terraform's, with the endpoint and
     the keys in it: a provider that is already running reads them from its own environment, not
     from Terraform's, and files from `folder`. What it says goes to `log`. It ends with the
-    block, and some time after this process, however that dies.
+    block, and with the last Terraform where this process is killed.
 
     Raises PipelineError when it does not start.
     """
+    watched, open_end = os.pipe()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            guarded([str(binary), "-debug"], 5, _PATIENCE_SECONDS),
-            stdin=subprocess.PIPE,
+            guarded([str(binary), "-debug"], grace_seconds=5),
+            stdin=watched,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(environment),
             cwd=folder,
             start_new_session=True,
         )
+    HELD_OPEN.add(open_end)
     deadline = time.monotonic() + _START_SECONDS
     sockets: list[Path] = []
     try:
@@ -93,10 +94,13 @@ def running(
         # Beside the provider's own: the path of a socket can't be long.
         address = json.loads(attach[1])[PROVIDER]["Addr"]["String"]
         sockets += [Path(address), Path(f"{address}s")]
-        with schema_proxy(address, f"{address}s", wanted, _PATIENCE_SECONDS):
+        with schema_proxy(address, f"{address}s", wanted, watched):
             yield {"TF_REATTACH_PROVIDERS": attach[1].replace(address, f"{address}s")}
     finally:
+        HELD_OPEN.discard(open_end)
+        os.close(watched)
+        os.close(open_end)
         process.terminate()
-        process.communicate()
+        process.wait()
         for each in sockets:
             each.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """Run a command that must not outlive the process that started it.
 
-`python -I guard.py GRACE_SECONDS PATIENCE_SECONDS COMMAND…` runs COMMAND in a process group of its
-own until it ends, and ends the whole group once stdin closes, which the kernel does for the parent
-however that parent dies. SIGINT and SIGTERM are passed on, each as often as it arrives. Exits with
-the command's own status, 128 + signal when a signal ended it.
+`python -I guard.py GRACE_SECONDS COMMAND…` runs COMMAND in a process group of its own until it
+ends, and ends the whole group once stdin closes, which the kernel does for the parent however that
+parent dies. SIGINT and SIGTERM are passed on, each as often as it arrives. Exits with the command's
+own status, 128 + signal when a signal ended it.
 
 Runs as a script, isolated, on the standard library alone: it has to start in a few milliseconds and
 must not depend on the working directory.
@@ -19,17 +19,15 @@ from pathlib import Path
 from types import FrameType
 
 
-def guarded(command: list[str], grace_seconds: float, patience_seconds: float = 0) -> list[str]:
+def guarded(command: list[str], grace_seconds: float) -> list[str]:
     """The command line that runs `command` under guard; give it a pipe as stdin and keep that open.
 
-    Once the pipe has closed the command runs on for `patience_seconds`, then it is interrupted and
-    may take `grace_seconds` to end by itself.
+    `grace_seconds`: how long the command may take to end by itself once the pipe has closed.
     """
-    script = str(Path(__file__).resolve())
-    return [sys.executable, "-I", script, str(grace_seconds), str(patience_seconds), *command]
+    return [sys.executable, "-I", str(Path(__file__).resolve()), str(grace_seconds), *command]
 
 
-def run(command: list[str], grace_seconds: float, patience_seconds: float) -> int:
+def run(command: list[str], grace_seconds: float) -> int:
     """Run `command` until it ends or stdin closes; returns its exit status."""
     process: subprocess.Popen[bytes] | None = None
     early: list[int] = []
@@ -52,8 +50,6 @@ def run(command: list[str], grace_seconds: float, patience_seconds: float) -> in
     def end_when_orphaned() -> None:
         while os.read(0, 4096):
             pass
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            started.wait(patience_seconds)
         started.send_signal(signal.SIGINT)
         try:
             started.wait(grace_seconds)
@@ -72,4 +68,4 @@ def _kill_group(group: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[3:], float(sys.argv[1]), float(sys.argv[2])))
+    sys.exit(run(sys.argv[2:], float(sys.argv[1])))

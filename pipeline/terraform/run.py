@@ -36,6 +36,9 @@ _LOCK = ".terraform.lock.hcl"
 # How long Terraform may take to write its state after it was interrupted.
 _STOP_SECONDS = 30.0
 _PLAIN = ("-input=false", "-no-color")
+# Pipes that every Terraform's guard keeps open: what watches one ends after Terraform has written
+# its state, also where this process is killed.
+HELD_OPEN: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,7 @@ def _started(
         cwd=folder,
         env=dict(environment),
         stdin=watched,
+        pass_fds=tuple(HELD_OPEN),
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,

@@ -33,12 +33,12 @@ _ANY_SIZE = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 
 @contextlib.contextmanager
 def schema_proxy(
-    provider: str, own: str, wanted: Collection[str], patience_seconds: float = 0
+    provider: str, own: str, wanted: Collection[str], watched: int = subprocess.PIPE
 ) -> Iterator[None]:
     """A proxy at the socket `own` before the one at `provider`, with the schemas of `wanted` only.
 
-    It ends with the block, and `patience_seconds` after this process. Raises PipelineError when it
-    does not start.
+    It ends with the block, and with this process or once the pipe `watched` has closed. Raises
+    PipelineError when it does not start.
     """
     command = [
         sys.executable,
@@ -49,8 +49,8 @@ def schema_proxy(
         *sorted(wanted),
     ]
     with subprocess.Popen(
-        guarded(command, 5, patience_seconds),
-        stdin=subprocess.PIPE,
+        guarded(command, grace_seconds=5),
+        stdin=watched,
         stdout=subprocess.PIPE,
         start_new_session=True,
         cwd=ROOT,

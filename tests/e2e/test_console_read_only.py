@@ -1,5 +1,6 @@
 """The read-only page: what it does not call, and what it shows where it may not read."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -42,13 +43,15 @@ def test_read_only_means_that_no_call_is_made_that_changes_anything(
         # All that there is to be opened asks AWS once more.
         page.locator("#alarms summary").first.click()
         expect(page.locator("#alarms .history").first).to_be_visible()
-        publish_an_hour_ago(lab)
+        publish_hours_ago(lab)
         page.get_by_role("button", name="24 h").click()
         note = page.locator("#timeline-note")
-        expect(note).to_contain_text("100 invocations in 24 hours, 2 errors, by CloudWatch")
+        # The lab's own page may have published some, too.
+        expect(note).to_contain_text(
+            re.compile(r"\d invocations in 24 hours, \d+ errors, by Cloud")
+        )
         page.locator("#timeline-table summary").click()
-        period = page.locator("#timeline-rows tr")
-        expect(period.locator("td").nth(1)).to_have_text("100 invocations, 2 errors")
+        period = page.locator("#timeline-rows tr").filter(has_text="100 invocations, 2 errors")
         expect(period.locator("td").nth(2)).to_have_text("p50 10 ms, p99 90 ms")
         page.get_by_role("button", name="15 min").click()
         expect(note).to_contain_text("Uploads in 15 minutes")
@@ -82,11 +85,11 @@ def test_read_only_means_that_no_call_is_made_that_changes_anything(
     lab.forget_failures()
 
 
-def publish_an_hour_ago(lab: Lab) -> None:
+def publish_hours_ago(lab: Lab) -> None:
     """What AWS publishes of a function, which the emulator does not."""
     each = {
         "Dimensions": [{"Name": "FunctionName", "Value": lab.name("function_name")}],
-        "Timestamp": datetime.now(UTC) - timedelta(hours=1),
+        "Timestamp": datetime.now(UTC) - timedelta(hours=3),
     }
     took = {"Values": [10.0, 90.0], "Counts": [97.0, 3.0]}
     lab.client("cloudwatch").put_metric_data(

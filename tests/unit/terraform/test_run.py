@@ -13,7 +13,6 @@ import pytest
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT
 from pipeline.terraform import run as terraform
-from pipeline.terraform.guard import guarded
 from pipeline.terraform.provider import PROVIDER_RUN
 from tests.support.poll import until
 from tests.support.processes import alive
@@ -226,21 +225,6 @@ def test_terraform_ends_when_whoever_started_it_dies(root: Path, signum: signal.
         parent.wait()
     pid = int((root / "pid").read_text())
     until(lambda: not alive(pid))
-
-
-def test_what_others_need_for_a_while_is_not_interrupted_at_once(tmp_path: Path) -> None:
-    waiting = "trap 'touch interrupted' INT; touch began; while ! test -e go; do sleep 0.05; done"
-    with subprocess.Popen(
-        guarded(["sh", "-c", waiting], 5, patience_seconds=600),
-        cwd=tmp_path,
-        stdin=subprocess.PIPE,
-    ) as process:
-        until((tmp_path / "began").exists)
-        assert process.stdin is not None
-        process.stdin.close()
-        (tmp_path / "go").touch()
-        assert process.wait() == 0
-    assert not (tmp_path / "interrupted").exists()
 
 
 def test_told_to_stop_in_its_first_moment_it_still_stops(root: Path) -> None:
