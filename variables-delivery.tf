@@ -184,10 +184,15 @@ variable "delivery" {
   }
 
   validation {
-    condition = alltrue([for bucket in var.delivery.buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
+    condition = alltrue([
+      for bucket in var.delivery.buckets : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket)) && !strcontains(bucket, "..")
+    ])
     error_message = format(
       "delivery.buckets holds %s; write names of buckets.",
-      join(", ", [for bucket in var.delivery.buckets : jsonencode(bucket) if !can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))]),
+      join(", ", [
+        for bucket in var.delivery.buckets : jsonencode(bucket)
+        if !can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket)) || strcontains(bucket, "..")
+      ]),
     )
   }
 

@@ -84,7 +84,7 @@ ELSEWHERE: dict[str, Any] = {
 }
 SOURCES_WRONG: dict[str, Any] = {
     "delivery": {
-        "buckets": ["theirs", "theirs", "Theirs"],
+        "buckets": ["theirs", "theirs", "Theirs", "two..dots"],
         "accounts": ["12345", *(f"{number:012}" for number in range(40))],
         "filters": [EVERYTHING | {"events": ["s3:ObjectRetention:Put"]}],
     }
@@ -535,7 +535,7 @@ def subscription(protocol: str, endpoint: str, **more: Any) -> dict[str, Any]:
         case("bucket.notifications or bucket.eventbridge is set", **THEIRS_WRONG),
         case("delivery.accounts has 41 ids, more than an event bus's policy", **SOURCES_WRONG),
         case('role and that of jobs would both be named "lambda-s3-ddb-role"', **TOGETHER_WRONG),
-        case('delivery.buckets holds "Theirs"; write names of buckets', **SOURCES_WRONG),
+        case('delivery.buckets holds "Theirs", "two..dots"; write names of', **SOURCES_WRONG),
         case('delivery.accounts holds "12345"; write ids of AWS accounts', **SOURCES_WRONG),
         case('delivery.buckets or delivery.accounts holds "theirs" twice', **SOURCES_WRONG),
         case('delivery.accounts holds "123456789012", the pipeline\'s own', **ELSEWHERE),
