@@ -396,6 +396,30 @@ def test_a_slow_answer_about_an_upload_replaces_no_later_one(page: Page) -> None
     }""")
 
 
+def test_a_slow_answer_about_the_timeline_replaces_no_later_one(page: Page) -> None:
+    page.evaluate(DROP, ["asked-in-time.txt"])
+    expect_recorded(page, "asked-in-time.txt")
+    assert (
+        page.evaluate("""async () => {
+      const real = ask, dot = (id) => [id, "", Date.now(), 5, 5, 0, 0];
+      const rest = { every: 1, alarms: [], changes: [] };
+      let answer;
+      ask = () => new Promise((resolve) => { answer = resolve; });
+      const slow = loadTimeline();
+      ask = async () => ({ dots: [dot("later")], ...rest });
+      const later = loadTimeline();
+      takeDots([dot("fresh")]);
+      await later;
+      answer({ dots: [dot("old")], ...rest });
+      await slow;
+      ask = real;
+      return [...line.dots.keys()].sort().join();
+    }""")
+        == "fresh,later"
+    )
+    page.reload()
+
+
 def test_the_timeline_has_each_upload_and_what_is_brushed_is_all_that_shows_below(
     page: Page, lab: Lab
 ) -> None:

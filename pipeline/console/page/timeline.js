@@ -14,7 +14,8 @@ async function loadTimeline() {
   const fresh = line.fresh = [];
   try {
     const found = await ask(`timeline?minutes=${minutes}`);
-    if (minutes !== line.minutes) return;
+    // A later question has a newer answer.
+    if (minutes !== line.minutes || fresh !== line.fresh) return;
     line.dots = new Map([...found.dots, ...fresh].map((dot) => [dot[0], dot]));
     Object.assign(line, { every: found.every, alarms: found.alarms, changes: found.changes, read: Date.now() });
     line.told = 0;
