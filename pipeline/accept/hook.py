@@ -56,8 +56,11 @@ def _read(trial: Trial, name: str) -> None:
     session = trial.session
     key = trial.upload(session, name, _BODY)
     trial.recorded(session, [key], RECORD_SECONDS)
-    rows = table.Table(session.client("dynamodb"), session.target.table_name)
+    dynamodb = session.client("dynamodb")
+    rows = table.Table(dynamodb, session.target.table_name)
+    # A scan tells of no attribute but the module's own.
     items = (item for page in rows.scan(consistent=True) for item in page)
-    added = [item.get(_ATTRIBUTE) for item in items if item["objectKey"]["S"] == key]
-    if added != [{"S": _BODY.decode()}]:
-        raise FailingError(f"the record of {key} has {added} of the hook")
+    found = next(item["objectId"] for item in items if item["objectKey"]["S"] == key)
+    answer = dynamodb.get_item(TableName=rows.name, Key={"objectId": found}, ConsistentRead=True)
+    if answer["Item"].get(_ATTRIBUTE) != {"S": _BODY.decode()}:
+        raise FailingError(f"the record of {key} has nothing of the hook")
