@@ -229,6 +229,10 @@ def all_handlers(folder: Path, url: str) -> dict[str, Handler]:
     }
     if not importlib.util.find_spec("aws_lambda_powertools"):
         del found["powertools"]
+    for name in found.keys() & {"obvious", "powertools"}:
+        # Lambda's runtime has boto3's bytecode, and so has this one from the first import on.
+        compiling = {**every, "PYTHONDONTWRITEBYTECODE": ""}
+        run("cold", found[name]._replace(environment=compiling), [])
     return found
 
 

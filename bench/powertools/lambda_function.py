@@ -40,10 +40,10 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Any:
     return {}
 
 
-def message(message: SQSRecord) -> None:
+def message(record: SQSRecord) -> None:
     """Put an item for each record of a message."""
-    for record in json.loads(message.body)["Records"]:
-        store(record=record)
+    for inner in json.loads(record.body)["Records"]:
+        store(record=inner)
 
 
 @idempotent_function(  # type: ignore[untyped-decorator]
