@@ -670,7 +670,9 @@ def test_disagreeing_clocks_are_answered_with_a_pause_but_once(
     dynamodb.rule = elsewhen
     with pytest.raises(answer.NotStoredError):
         handle(ONE, 600)
-    assert len(dynamodb.requests) - len(pauses) == 1
+    assert pauses == list(range(2, len(pauses) + 2))
+    # The time may be up after a request or after a pause.
+    assert len(dynamodb.requests) - len(pauses) in (0, 1)
 
 
 def test_pauses_grow_at_random_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
