@@ -1,6 +1,6 @@
-"""Run every floor: lint and the end-to-end tests, which mostly wait, beside all others.
+"""Run every floor side by side: the end-to-end tests mostly wait, and the others go on meanwhile.
 
-What the others print is seen at once; what was said beside them, at the end.
+What `plan` prints is seen at once; what the others said, when all have ended.
 """
 
 import subprocess
@@ -10,9 +10,16 @@ from pathlib import Path
 
 TOX = [str(Path(sys.executable).with_name("tox")), "run", "--no-list-dependencies"]
 WORK = Path(".work")
-BESIDE = ("lint", "e2e")
-# In one environment: each takes half a minute to make.
-FLOORS = ["-e", "unit", "--", "tests/unit", "tests/plan", "tests/apply"]
+# In one environment, which takes half a minute to make.
+SHARED = ["-e", "unit"]
+FLOORS = {
+    "e2e": ["-e", "e2e"],
+    "lint": ["-e", "lint"],
+    "apply": [*SHARED, "--", "tests/apply"],
+    "unit": SHARED,
+    "plan": [*SHARED, "--", "tests/plan"],
+}
+SEEN = "plan"
 
 
 def main(arguments: list[str]) -> int:
@@ -20,16 +27,15 @@ def main(arguments: list[str]) -> int:
     if arguments:
         return subprocess.call([*TOX, *arguments])
     WORK.mkdir(exist_ok=True)
-    logs = {name: WORK / f"{name}.log" for name in BESIDE}
-    running = {}
-    for name, log in logs.items():
-        print(f"{name} runs beside the others: {log}", flush=True)
-        with log.open("wb") as said:
-            running[name] = subprocess.Popen(
-                [*TOX, "-e", name], stdout=said, stderr=subprocess.STDOUT
-            )
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        status = subprocess.call([*TOX, *FLOORS])
+        for name in ("e2e", "lint"):
+            running[name] = _start(name)
+        if status := subprocess.call([*TOX, *SHARED, "--notest"]):
+            return status
+        for name in ("apply", "unit"):
+            running[name] = _start(name)
+        status = subprocess.call([*TOX, *FLOORS[SEEN]])
         began = time.monotonic()
         for name, process in running.items():
             while process.poll() is None:
@@ -37,19 +43,26 @@ def main(arguments: list[str]) -> int:
                     process.wait(30)
                 except subprocess.TimeoutExpired:
                     waited = time.monotonic() - began
-                    print(f"{name} goes on, {waited:.0f} s after the others", flush=True)
-    except BaseException:
+                    print(f"{name} goes on, {waited:.0f} s after {SEEN}", flush=True)
+        return next(filter(None, [status, *(each.returncode for each in running.values())]), 0)
+    finally:
         # Ctrl-C reached them as well; they destroy what they made.
         for process in running.values():
             process.terminate()
-        for process in running.values():
+        for name, process in running.items():
             process.wait()
-        raise
-    finally:
-        for log in logs.values():
-            sys.stdout.buffer.write(log.read_bytes())
+            sys.stdout.buffer.write(_log(name).read_bytes())
         sys.stdout.flush()
-    return next(filter(None, [status, *(each.returncode for each in running.values())]), 0)
+
+
+def _log(name: str) -> Path:
+    return WORK / f"{name}.log"
+
+
+def _start(name: str) -> subprocess.Popen[bytes]:
+    print(f"{name} runs beside the others: {_log(name)}", flush=True)
+    with _log(name).open("wb") as said:
+        return subprocess.Popen([*TOX, *FLOORS[name]], stdout=said, stderr=subprocess.STDOUT)
 
 
 if __name__ == "__main__":
