@@ -1,8 +1,11 @@
 """Run every floor side by side: the end-to-end tests mostly wait, and the others go on meanwhile.
 
+They take longest, and come first: what the others may have of the processors is what they leave.
+
 What `plan` prints is seen at once; what the others said, when all have ended.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +23,8 @@ FLOORS = {
     "plan": [*SHARED, "--", "tests/plan"],
 }
 SEEN = "plan"
+FIRST = ("e2e", "apply")
+_NICE = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -35,7 +40,7 @@ def main(arguments: list[str]) -> int:
             return status
         for name in ("apply", "unit"):
             running[name] = _start(name)
-        status = subprocess.call([*TOX, *FLOORS[SEEN]])
+        status = subprocess.call([*TOX, *FLOORS[SEEN]], preexec_fn=_step_back)
         began = time.monotonic()
         for name, process in running.items():
             while process.poll() is None:
@@ -62,7 +67,16 @@ def _log(name: str) -> Path:
 def _start(name: str) -> subprocess.Popen[bytes]:
     print(f"{name} runs beside the others: {_log(name)}", flush=True)
     with _log(name).open("wb") as said:
-        return subprocess.Popen([*TOX, *FLOORS[name]], stdout=said, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            [*TOX, *FLOORS[name]],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            preexec_fn=None if name in FIRST else _step_back,
+        )
+
+
+def _step_back() -> None:
+    os.nice(_NICE)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline import prices
 from pipeline.accept import estimate
-from pipeline.accept.checks import CHECKS, DELIVERIES
+from pipeline.accept.checks import CHECKS
+from pipeline.accept.deliveries import DELIVERIES
 from pipeline.accept.journal import Result, Verdict
 from pipeline.accept.sandbox import LostError, Sandbox, explained
 from pipeline.accept.trial import Check, Trial

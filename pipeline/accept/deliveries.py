@@ -1,5 +1,6 @@
 """The module with each delivery, on new and existing buckets, with either kind of key."""
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,16 @@ class Delivery:
                 "take_over_notifications": self.via == "notification",
             }
         return values
+
+
+# On new buckets.
+DELIVERIES = {
+    each.name: each
+    for each in (
+        Delivery(via, buffered, existing=False, customer_key=key)
+        for via, buffered, key in itertools.product(VIA, (False, True), (False, True))
+    )
+}
 
 
 def root(

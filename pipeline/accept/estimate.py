@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from pipeline.accept.checks import DELIVERIES, is_late, places
-from pipeline.accept.deliveries import Delivery
+from pipeline.accept.checks import is_late, places
+from pipeline.accept.deliveries import DELIVERIES, Delivery
 from pipeline.accept.trial import Check
 from pipeline.prices import Item, Prices
 

@@ -26,8 +26,8 @@ from pipeline import prices, terminal
 from pipeline.accept import account as accounts
 from pipeline.accept import adopt, estimate, hook, journal, leftovers, live, report, sandbox
 from pipeline.accept.attempt import attempt
-from pipeline.accept.checks import CHECKS, DELIVERIES, DESTROYED, choose, is_late, places
-from pipeline.accept.deliveries import root
+from pipeline.accept.checks import CHECKS, DESTROYED, choose, is_late, places
+from pipeline.accept.deliveries import DELIVERIES, root
 from pipeline.accept.journal import Journal, Result
 from pipeline.accept.sandbox import LostError, Sandbox, StoppedError
 from pipeline.accept.trial import Check, shown

@@ -1,4 +1,4 @@
-"""Wait for what happens elsewhere, with a deadline instead of a sleep."""
+"""Wait for what happens elsewhere, with a deadline instead of a sleep; time what must be quick."""
 
 import time
 from collections.abc import Callable
@@ -15,3 +15,19 @@ def until[T](look: Callable[[], T], seconds: float = 120.0) -> T:
             raise AssertionError(f"still {found!r} after {seconds} s")
         time.sleep(_PAUSE_SECONDS)
     return found
+
+
+def at_some_pace[T](attempt: Callable[[int], T], most: int = 32) -> T:
+    """What `attempt` returns, given how many times as long it may take: 1, or what it needs.
+
+    For what must end in its time: a busy machine pauses a process for a while, a fault comes at
+    every pace. Raises what the last attempt raised.
+    """
+    pace = 1
+    while True:
+        try:
+            return attempt(pace)
+        except Exception:
+            if pace >= most:
+                raise
+            pace *= 2

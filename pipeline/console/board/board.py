@@ -11,7 +11,13 @@ from pipeline.console.board.figures import WINDOW_SECONDS, Counts, Figures, Gaug
 from pipeline.console.board.finding import Finding
 from pipeline.console.board.memory import Check, Memory, Recovery
 from pipeline.console.board.notifications import Notification
-from pipeline.console.board.shapes import failed_at, failure_json, invoke_json, upload_json
+from pipeline.console.board.shapes import (
+    failed_at,
+    failure_json,
+    invoke_json,
+    recorded_at,
+    upload_json,
+)
 from pipeline.console.board.timeline import MAX_DOTS, Dots
 from pipeline.console.board.uploads import Upload
 from pipeline.deployed.failure_queue import Failure
@@ -98,13 +104,13 @@ class Board(Finding):
         """The table's records, all of them if `complete`, as a scan read them."""
         with self._lock:
             found = {item["objectId"]["S"]: item for item in items}
-            newest = sorted(found.values(), key=_time)
+            newest = sorted(found.values(), key=recorded_at)
             removed = [name for name in self._records if name not in found] if complete else []
             self._ids = set(found) if complete else None
             self._dots.recorded(newest[-MAX_DOTS:])
             self._records = found if complete else self._records | found
             since = self.now() - WINDOW_SECONDS
-            recent = [item for item in newest[-_OLD_UPLOADS:] if _time(item) > since]
+            recent = [item for item in newest[-_OLD_UPLOADS:] if recorded_at(item) > since]
             # A stream that broke off does not deliver what came before it was opened again.
             missed = [item for item in newest if self._uploads.expects(item["objectId"]["S"])]
             self._forget_records()
@@ -113,7 +119,7 @@ class Board(Finding):
             items = list(self._records.values())
             self._publish("records", {"items": items, "complete": complete, **self._total()})
             self._publish_uploads(
-                self._uploads.record(item, _time(item) * 1000, old=True)
+                self._uploads.record(item, recorded_at(item) * 1000, old=True)
                 for item in [*recent, *missed]
             )
 
@@ -207,11 +213,6 @@ class Board(Finding):
             self._dots.invoked(invokes)
             self._dots.take_changed()
 
-    def dots_since(self, since: float) -> tuple[list[tuple[Any, ...]], int]:
-        """The timeline's dots since then (epoch seconds), one of how many."""
-        with self._lock:
-            return [dot for dot in self._dots.all() if dot[2] >= since * 1000], self._dots.every
-
     def set_function(self, modified: float | None, code: str) -> None:
         """When the function last changed (epoch milliseconds), and the hash of its code."""
         if modified is None or any(at == modified for at, _ in self.changes):
@@ -282,15 +283,6 @@ class Board(Finding):
         with self._lock:
             self._publish_uploads([self._uploads.reject(upload, reason)])
 
-    def uploads_in_progress(self) -> bool:
-        """Whether an upload is between two stages, so that short intervals are worth it."""
-        since = self.now() * 1000 - 60_000
-        with self._lock:
-            return any(
-                upload.state in ("uploading", "in_progress", "retrying") and upload.at > since
-                for upload in self._uploads.newest()
-            )
-
     def function_figures(self, now: float) -> dict[str, float | None]:
         """Invocations, errors, and durations (p50 and p99, milliseconds) of the window."""
         with self._lock:
@@ -339,15 +331,6 @@ class Board(Finding):
         recovered = self.memory.recovery is not None and self.memory.recovery.at >= at
         return now - at < FAILING_SECONDS and not recovered
 
-    def recorded_in(self, bucket: str, now: float) -> int:
-        """How many of the newest records are of events of that bucket in the window."""
-        since = now - WINDOW_SECONDS
-        with self._lock:
-            return sum(
-                item.get("bucket") == {"S": bucket} and _time(item) > since
-                for item in self._records.values()
-            )
-
     def take_new_samples(self) -> tuple[int, list[Sample]]:
         """Write units and invocations since this was last called."""
         with self._lock:
@@ -388,7 +371,7 @@ class Board(Finding):
 
     def _forget_records(self) -> None:
         if len(self._records) > RECORDS:
-            newest = sorted(self._records.values(), key=_time)[-RECORDS:]
+            newest = sorted(self._records.values(), key=recorded_at)[-RECORDS:]
             self._records = {item["objectId"]["S"]: item for item in newest}
 
     def _newest_failures(self) -> list[dict[str, Any]]:
@@ -405,10 +388,3 @@ class Board(Finding):
                 self.waits.show((upload.started_at or 0.0) / 1000, upload.wait_ms)
         if changed:
             self._publish("uploads", list(map(upload_json, changed.values())))
-
-
-def _time(item: Item) -> float:
-    try:
-        return float(item["timestamp"]["N"])
-    except (KeyError, ValueError):
-        return 0.0

@@ -1,9 +1,12 @@
 """Find one thing among what a board knows."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from pipeline.console.board.shapes import failed_at
+from pipeline.console.board.figures import WINDOW_SECONDS
+from pipeline.console.board.shapes import failed_at, recorded_at
+from pipeline.console.board.timeline import Dots
 from pipeline.console.board.uploads import Upload, Uploads
 from pipeline.deployed.invokes import Invoke, Invokes
 from pipeline.deployed.table import Item
@@ -12,11 +15,13 @@ from pipeline.deployed.table import Item
 class Finding:
     """A board's questions; thread-safe."""
 
+    now: Callable[[], float]
     _lock: threading.RLock
     _uploads: Uploads
     _invokes: Invokes
     _records: dict[str, Any]
     _failures: dict[str, dict[str, Any]]
+    _dots: Dots
 
     def oldest_failure(self) -> float | None:
         """When the oldest known event of the failure queue failed, in epoch seconds."""
@@ -60,3 +65,26 @@ class Finding:
                 return self._failures[message]
             known = reversed(self._failures.values())
             return next((each for each in known if object_id in each["objectIds"]), None)
+
+    def uploads_in_progress(self) -> bool:
+        """Whether an upload is between two stages, so that short intervals are worth it."""
+        since = self.now() * 1000 - 60_000
+        with self._lock:
+            return any(
+                upload.state in ("uploading", "in_progress", "retrying") and upload.at > since
+                for upload in self._uploads.newest()
+            )
+
+    def recorded_in(self, bucket: str, now: float) -> int:
+        """How many of the newest records are of events of that bucket in the window."""
+        since = now - WINDOW_SECONDS
+        with self._lock:
+            return sum(
+                item.get("bucket") == {"S": bucket} and recorded_at(item) > since
+                for item in self._records.values()
+            )
+
+    def dots_since(self, since: float) -> tuple[list[tuple[Any, ...]], int]:
+        """The timeline's dots since then (epoch seconds), one of how many."""
+        with self._lock:
+            return [dot for dot in self._dots.all() if dot[2] >= since * 1000], self._dots.every

@@ -40,3 +40,11 @@ def failure_json(failure: Failure) -> dict[str, Any]:
 def failed_at(failure: Mapping[str, Any]) -> float:
     """When an event of the page's failure queue failed, in epoch seconds; 0 if nobody knows."""
     return failure["failed_at"] or 0.0
+
+
+def recorded_at(item: Mapping[str, Mapping[str, str]]) -> float:
+    """When a record was written, in epoch seconds; 0 where it does not say."""
+    try:
+        return float(item["timestamp"]["N"])
+    except (KeyError, ValueError):
+        return 0.0

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from pipeline.accept.checks import CHECKS, DELIVERIES, DESTROYED, choose, is_late, places
+from pipeline.accept.checks import CHECKS, DESTROYED, choose, is_late, places
+from pipeline.accept.deliveries import DELIVERIES
 from pipeline.accept.trial import Check
 from pipeline.errors import PipelineError
 from pipeline.paths import ROOT

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline import prices
 from pipeline.accept import estimate, report
-from pipeline.accept.checks import DELIVERIES
+from pipeline.accept.deliveries import DELIVERIES
 from pipeline.accept.journal import Journal, Result
 from pipeline.errors import PipelineError
 

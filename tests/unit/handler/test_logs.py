@@ -13,6 +13,7 @@ import answer
 import lambda_function
 import logs
 from pipeline.cost import module_usage
+from tests.support import poll
 from tests.support.aws import faulty_dynamodb as faults
 from tests.support.aws import s3_events as s3
 from tests.support.aws.faulty_dynamodb import FaultyDynamoDB
@@ -202,18 +203,26 @@ def test_a_slow_log_leaves_time_to_answer_and_says_how_many_lines_it_left_out(
     level: str, dynamodb: FaultyDynamoDB, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Slow(io.StringIO):
+        seconds = 0.0
+
         def write(self, text: str) -> int:
-            threading.Event().wait(0.005)
+            threading.Event().wait(self.seconds)
             return super().write(text)
 
-    slow = Slow()
-    monkeypatch.setattr(sys, "stdout", slow)
     monkeypatch.setenv("AWS_LAMBDA_LOG_LEVEL", level)
     bad = [s3.notification(s3.record(f"bad-{number}", size=-1)) for number in range(300)]
     good = [s3.notification(s3.record(f"good-{number}")) for number in range(300)]
-    context = Context(1000)
-    answered = lambda_function.lambda_handler(s3.sqs(*good, *bad), context)
-    assert context.get_remaining_time_in_millis() > 0
+
+    def invoked(pace: int) -> tuple[dict[str, Any], io.StringIO]:
+        slow = Slow()
+        monkeypatch.setattr(sys, "stdout", slow)
+        monkeypatch.setattr(Slow, "seconds", 0.005 * pace)
+        context = Context(1000 * pace)
+        answered = lambda_function.lambda_handler(s3.sqs(*good, *bad), context)
+        assert context.get_remaining_time_in_millis() > 0
+        return answered, slow
+
+    answered, slow = poll.at_some_pace(invoked)
     assert len(answered["batchItemFailures"]) == 300
     lines = [json.loads(line) for line in slow.getvalue().splitlines()]
     each = [line for line in lines if line["message"] == "Record not stored"]
