@@ -1,11 +1,8 @@
 """Run every floor side by side: the end-to-end tests mostly wait, and the others go on meanwhile.
 
-They take longest, and come first: what the others may have of the processors is what they leave.
-
 What `plan` prints is seen at once; what the others said, when all have ended.
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -23,8 +20,6 @@ FLOORS = {
     "plan": [*SHARED, "--", "tests/plan"],
 }
 SEEN = "plan"
-FIRST = ("e2e", "apply")
-_NICE = 5
 
 
 def main(arguments: list[str]) -> int:
@@ -40,7 +35,9 @@ def main(arguments: list[str]) -> int:
             return status
         for name in ("apply", "unit"):
             running[name] = _start(name)
-        status = subprocess.call([*TOX, *FLOORS[SEEN]], preexec_fn=_step_back)
+        # Both work all the time: together they would only keep the end-to-end tests from it.
+        running["lint"].wait()
+        status = subprocess.call([*TOX, *FLOORS[SEEN]])
         began = time.monotonic()
         for name, process in running.items():
             while process.poll() is None:
@@ -67,16 +64,7 @@ def _log(name: str) -> Path:
 def _start(name: str) -> subprocess.Popen[bytes]:
     print(f"{name} runs beside the others: {_log(name)}", flush=True)
     with _log(name).open("wb") as said:
-        return subprocess.Popen(
-            [*TOX, *FLOORS[name]],
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            preexec_fn=None if name in FIRST else _step_back,
-        )
-
-
-def _step_back() -> None:
-    os.nice(_NICE)
+        return subprocess.Popen([*TOX, *FLOORS[name]], stdout=said, stderr=subprocess.STDOUT)
 
 
 if __name__ == "__main__":

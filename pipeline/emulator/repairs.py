@@ -10,6 +10,7 @@ answers right: then the repair goes.
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import sys
@@ -19,8 +20,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
+from queue import Queue
 from types import FunctionType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 from xml.sax.saxutils import escape
 
 Response = tuple[int, dict[str, str], bytes]
@@ -191,6 +194,66 @@ def updates_let_invokes_end() -> None:
     lambda_svc.release_worker = release_or_kill
 
 
+def logs_are_whole() -> None:
+    """An invoke's log has every line that its function wrote before it answered.
+
+    Without this a line that is not read within 50 ms is the next invoke's, or nobody's: on a busy
+    machine, or of a long log.
+    """
+    from ministack.core import lambda_runtime
+
+    drain = lambda_runtime.Worker._drain_stderr_bounded
+    logs = WeakKeyDictionary[Any, _Log]()
+
+    def read(worker: Any) -> None:
+        log = logs[worker] = _Log(worker._proc.stderr.fileno(), worker._stderr_queue)
+        while log.wait():
+            pass
+
+    def drain_whole(worker: Any, *arguments: Any, **more: Any) -> str:
+        if (log := logs.get(worker)) is None:
+            return str(drain(worker, *arguments, **more))
+        log.take()
+        return str(worker._drain_stderr())
+
+    lambda_runtime.Worker._read_stderr = read
+    lambda_runtime.Worker._drain_stderr_bounded = drain_whole
+
+
+class _Log:
+    """What a process writes to `stream`, as lines in `lines`, by whoever comes first."""
+
+    def __init__(self, stream: int, lines: Queue[str]) -> None:
+        # Its own: ministack closes the other while this one waits.
+        self._stream: int | None = os.dup(stream)
+        self._lines = lines
+        self._rest = b""
+        self._lock = threading.Lock()
+        # One for those who wait, one for who takes: no two threads may use the same.
+        self._waiting, self._taking = select.poll(), select.poll()
+        for each in self._waiting, self._taking:
+            each.register(self._stream, select.POLLIN)
+
+    def wait(self) -> bool:
+        """Take what comes next; False at its end."""
+        self._waiting.poll()
+        return self.take()
+
+    def take(self) -> bool:
+        """Take all that is there; False at its end."""
+        with self._lock:
+            while self._stream is not None and self._taking.poll(0):
+                data = os.read(self._stream, 65536)
+                *whole, self._rest = (self._rest + data).split(b"\n")
+                if not data:
+                    whole = [self._rest] if self._rest else []
+                    os.close(self._stream)
+                    self._stream = None
+                for line in whole:
+                    self._lines.put(line.decode(errors="replace"))
+            return self._stream is not None
+
+
 def log_events_have_an_id() -> None:
     """Every log event has an `eventId`, as those of PutLogEvents have.
 
@@ -230,6 +293,7 @@ REPAIRS: tuple[Callable[[], None], ...] = (
     rules_invoke_as_notifications_do,
     rules_learn_the_version,
     updates_let_invokes_end,
+    logs_are_whole,
     log_events_have_an_id,
     logs_end_with_the_function,
 )

@@ -30,10 +30,26 @@ from tools.shared_provider import shared_provider
 # Files whose tests share a stack.
 SHARED = ("batch_operations", "deliveries", "permissions", "pipeline", "rename")
 SHARE = dict.fromkeys((f"test_{name}.py" for name in SHARED), "stacks")
+# These take longest and come first: no worker is left alone with one of them in the end.
+LONG = (
+    "test_pipeline.py",
+    "test_switching.py",
+    "test_console.py",
+    "test_examples.py",
+    "test_faults.py",
+    "test_demo.py",
+    "test_upgrade.py",
+    "test_stay.py",
+    "test_verify.py",
+    "test_accept.py",
+    "test_adopt_console_lab.py",
+    "test_encryption.py",
+)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """A worker takes a file of tests whole, and with it those of the same stacks."""
+    config.option.loadscopereorder = False
     scheduler = LoadScopeScheduling(config, log)
     scheduler._split_scope = _work_of
     return scheduler
@@ -45,6 +61,7 @@ def _work_of(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: (*LONG, item.path.name).index(item.path.name))
     for fixture in "stopped", "destroyed":
         run_last(items, fixture)
 

@@ -4,8 +4,10 @@ A probe runs against a repaired emulator, where it has to give what AWS would, a
 untouched emulator, where it must not: once it does, ministack is right and the repair goes.
 """
 
+import base64
 import io
 import json
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -581,14 +583,30 @@ def handler(event, context):
 """
 
 
-def code_of(version: str) -> bytes:
+# Its lines all fit into the pipe: it answers before the first is read.
+_LONG_LOG = """
+import fcntl
+import os
+
+
+def handler(event, context):
+    fcntl.fcntl(2, fcntl.F_SETPIPE_SZ, 2**20)
+    os.write(2, b"x\\n" * 300_000 + b"the last\\n")
+"""
+
+
+def packed(code: str) -> bytes:
     package = io.BytesIO()
     with zipfile.ZipFile(package, "w") as file:
-        file.writestr("held.py", _HELD.replace("VERSION", version))
+        file.writestr("held.py", code)
     return package.getvalue()
 
 
-def with_function(running: Emulator, name: str) -> Any:
+def code_of(version: str) -> bytes:
+    return packed(_HELD.replace("VERSION", version))
+
+
+def with_function(running: Emulator, name: str, code: bytes | None = None) -> Any:
     """A client for Lambda, after it made the function."""
     functions = client("lambda", running)
     client("iam", running).create_role(
@@ -599,7 +617,7 @@ def with_function(running: Emulator, name: str) -> Any:
         Runtime="python3.12",
         Role=f"arn:aws:iam::000000000000:role/{name}",
         Handler="held.handler",
-        Code={"ZipFile": code_of("1")},
+        Code={"ZipFile": code or code_of("1")},
         Timeout=60,
     )
     functions.get_waiter("function_active_v2").wait(FunctionName=name)
@@ -623,6 +641,18 @@ def test_an_invoke_survives_an_update_of_its_function(
         functions.invoke(FunctionName="held", Payload=event)
         # Killed, the first starts twice, and its process answers the next call, too: 11.1.
         return notes.read_text() == "1.2."
+
+    check(probe, repaired, untouched)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux, where pipes can be made larger")
+def test_a_log_ends_with_what_the_function_wrote_last(
+    repaired: Emulator, untouched: Emulator
+) -> None:
+    def probe(running: Emulator) -> bool:
+        functions = with_function(running, "long-log", packed(_LONG_LOG))
+        said = functions.invoke(FunctionName="long-log", Payload="{}", LogType="Tail")
+        return "the last" in base64.b64decode(said["LogResult"]).decode()
 
     check(probe, repaired, untouched)
 

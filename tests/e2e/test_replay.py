@@ -220,21 +220,25 @@ def test_what_is_in_a_slow_function_stays_hidden_from_others(
     assert site.queued() == (1, 0)
 
 
-def test_what_others_hold_is_waited_for_only_if_that_is_wanted(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(failure_queue, "_VISIBILITY_SECONDS", 3)
+def test_what_others_hold_is_waited_for_only_if_that_is_wanted(site: Site) -> None:
+    sqs = site.client("sqs")
     site.send(failed(s3_events.record("held")))
-    site.client("sqs").receive_message(QueueUrl=site.queue_url, VisibilityTimeout=2)
-    held: list[int] = []
+    (held,) = sqs.receive_message(QueueUrl=site.queue_url, VisibilityTimeout=600)["Messages"]
+    asked: list[int] = []
 
     def waits(hidden: int) -> bool:
-        held.append(hidden)
+        asked.append(hidden)
         return False
 
+    def waits_for_its_end(hidden: int) -> bool:
+        sqs.change_message_visibility(
+            QueueUrl=site.queue_url, ReceiptHandle=held["ReceiptHandle"], VisibilityTimeout=0
+        )
+        return True
+
     assert site.replay(waits=waits) == []
-    assert held == [1]
-    assert [outcome.done for outcome in site.replay()] == [True]
+    assert asked == [1]
+    assert [outcome.done for outcome in site.replay(waits=waits_for_its_end)] == [True]
     assert site.stored("held") == ["held"]
 
 
