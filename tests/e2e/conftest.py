@@ -95,6 +95,15 @@ def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dic
     return environment | attach, running.environment
 
 
+def _asked(session: pytest.Session, parameter: str) -> set[Any]:
+    """What the collected tests ask for by this parameter."""
+    return {
+        item.callspec.params.get(parameter)
+        for item in session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+    }
+
+
 @pytest.fixture(scope="session")
 def owner() -> Iterator[Owner]:
     """What ends with the session."""
@@ -123,11 +132,7 @@ def deliveries(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, owner: Owner
 ) -> Deliveries:
     """The module with each delivery that the collected tests ask for."""
-    wanted = {
-        item.callspec.params.get("delivery")
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    }
+    wanted = _asked(request.session, "delivery")
     chosen = [
         each
         for each in configurations.DELIVERIES
@@ -155,11 +160,19 @@ def switched(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> switchin
 
 
 @pytest.fixture(scope="session")
-def upgraded(tmp_path_factory: pytest.TempPathFactory, owner: Owner) -> upgrading.Upgraded:
-    """What an upgrade from 1.0.0 did to each delivery."""
+def upgraded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, owner: Owner
+) -> upgrading.Upgraded:
+    """What an upgrade from 1.0.0 did to each delivery that the collected tests ask for."""
+    wanted = _asked(request.session, "instance")
+    chosen = [
+        each
+        for each in upgrading.INSTANCES
+        if each in wanted or each.name in upgrading.REPRESENTATIVE
+    ]
     work = tmp_path_factory.mktemp("upgraded")
     environment, account = _account(work, owner, "")
-    return upgrading.run(work, environment, account)
+    return upgrading.run(chosen, work, environment, account)
 
 
 @pytest.fixture(scope="session")
@@ -237,7 +250,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, console: Served) -> Iterator[Page]:
     """The page, open and with its stages; an error in its script fails the test."""
-    with chromium.opened(browser) as opened:
+    # To draw what moves takes a good part of the browser's work.
+    with chromium.opened(browser, reduced_motion="reduce") as opened:
         yield settled(opened, console.url)
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.page.browser import faults, opened, tab_to
 from tests.support.page.console import Lab, Served, expect_recorded, row, serve, settled, upload_row
 from tests.support.poll import until
+from tests.support.soak import sampled
 
 THROTTLE = "DynamoDBWriteThrottleAlert"
 PHONE = {"width": 390, "height": 844}
@@ -82,7 +83,7 @@ def _open_everything(page: Page) -> None:
     expect(page.locator("#detail .waterfall li").first).to_be_visible()
 
 
-@pytest.mark.parametrize("appearance", APPEARANCES)
+@pytest.mark.parametrize("appearance", sampled(APPEARANCES, {"light", "narrow and dark"}))
 def test_axe_finds_nothing_serious_and_nothing_sticks_out(
     browser: Browser, console: Served, full: Lab, appearance: str
 ) -> None:
@@ -98,7 +99,7 @@ def test_axe_finds_nothing_serious_and_nothing_sticks_out(
         assert page.evaluate(wide) <= 0
 
 
-@pytest.mark.parametrize("appearance", ["light", "dark", "narrow"])
+@pytest.mark.parametrize("appearance", sampled(["light", "dark", "narrow"], {"light"}))
 def test_axe_finds_nothing_serious_where_there_is_no_stack_yet(
     browser: Browser, tmp_path: Path, appearance: str
 ) -> None:

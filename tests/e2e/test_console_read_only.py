@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from tests.support.page.browser import opened
 from tests.support.page.console import Lab, row, serve, settled
 from tests.support.page.readers import serve_outputs, user
+from tests.support.soak import sampled
 
 # What the names of AWS's operations that change nothing begin with.
 HARMLESS = ("BatchGet", "Describe", "Filter", "Get", "List", "Receive", "Scan", "Simulate", "Test")
@@ -110,7 +111,7 @@ DENIED = {
 }
 
 
-@pytest.mark.parametrize("panel", DENIED)
+@pytest.mark.parametrize("panel", sampled(DENIED, {"log"}))
 def test_a_denied_service_makes_its_panel_unknown_and_no_other(
     browser: Browser, lab: Lab, tmp_path: Path, panel: str
 ) -> None:

@@ -169,7 +169,10 @@ def test_a_taken_port_is_named(work_dir: Path) -> None:
     nothing_left(work_dir)
 
 
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("signum", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)],
+)
 def test_interrupted_while_it_applies_nothing_stays(
     work_dir: Path, signum: signal.Signals, status: int
 ) -> None:

@@ -242,7 +242,7 @@ def _terminate(process: "subprocess.Popen[str]") -> None:
     process.send_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("end", [_kill, _terminate])
+@pytest.mark.parametrize("end", [_kill, pytest.param(_terminate, marks=pytest.mark.soak)])
 def test_an_up_that_ended_while_it_brought_a_lab_back_leaves_one_that_up_finds(
     lab: Lab, end: Callable[["subprocess.Popen[str]"], None]
 ) -> None:

@@ -13,14 +13,22 @@ import pytest
 
 from pipeline.accept.deliveries import Delivery
 from pipeline.paths import ROOT
-from tests.support.stacks.upgrading import ENOUGH, INSTANCES, PHASES, Upgraded, ended
+from tests.support.stacks.deliveries import params
+from tests.support.stacks.upgrading import (
+    ENOUGH,
+    INSTANCES,
+    PHASES,
+    REPRESENTATIVE,
+    Upgraded,
+    ended,
+)
 from tools.package import PACKAGE
 
 # What is deleted or replaced on the way from 1.0.0, as the changelog says: addresses without the
 # consumer's part.
 DELETED: frozenset[str] = frozenset()
 
-every_instance = pytest.mark.parametrize("instance", INSTANCES, ids=str)
+every_instance = pytest.mark.parametrize("instance", params(INSTANCES, REPRESENTATIVE))
 
 
 def inside(address: str, instance: Delivery) -> str:

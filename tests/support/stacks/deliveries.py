@@ -2,15 +2,14 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from pipeline.accept.deliveries import VIA, Delivery, root
 from pipeline.terraform import run as terraform
+from tests.support.soak import sampled
 from tests.support.stacks import stack
 from tools.module import copy_module
 
@@ -22,16 +21,12 @@ DELIVERIES = [
 REPRESENTATIVE = {"ndns", "nbns", "nbnk", "ndxs", "edxk", "ebnk", "ebxs"}
 
 
-def params(deliveries: Iterable[Delivery]) -> list[Any]:
+def params(
+    deliveries: Iterable[Delivery], representative: Collection[str] = REPRESENTATIVE
+) -> list[Any]:
     """The deliveries as a test's parameters, those that wait for a soak marked so."""
-    return [
-        pytest.param(
-            each,
-            id=str(each),
-            marks=[] if each.name in REPRESENTATIVE else pytest.mark.soak,
-        )
-        for each in deliveries
-    ]
+    deliveries = list(deliveries)
+    return sampled(deliveries, [each for each in deliveries if each.name in representative])
 
 
 # It takes two buckets more, and its package from S3.

@@ -26,6 +26,8 @@ INSTANCES = [
     # In this delivery the key has the most users.
     Delivery("eventbridge", buffered=True, existing=False, customer_key=True),
 ]
+# The default, and the delivery of most resources; the rest waits for a soak.
+REPRESENTATIVE = {"ndns", "ebnk"}
 # A key's first part says when it was uploaded; each phase has so many uploads at least.
 PHASES = ("before", "while", "after")
 ENOUGH = 5
@@ -60,13 +62,18 @@ class Upgraded:
     items_after: Items
 
 
-def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]) -> Upgraded:
+def run(
+    instances: list[Delivery],
+    folder: Path,
+    environment: Mapping[str, str],
+    account: Mapping[str, str],
+) -> Upgraded:
     """Apply 1.0.0, then this tree's module; `account` is what clients need to reach it."""
     with tarfile.open(RELEASE) as archive:
         archive.extractall(folder / "1.0.0", filter="data")
     copy_module(folder / "current")
     place = folder / "root"
-    _take(place, "../1.0.0", environment)
+    _take(instances, place, "../1.0.0", environment)
     stack.apply(place, environment)
     before = stack.outputs(place)
 
@@ -75,7 +82,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
 
     def upload(number: int) -> str:
         key = f"{phase}/{number:05}"
-        for instance in INSTANCES:
+        for instance in instances:
             s3.put_object(Bucket=before[instance.name]["bucket_name"], Key=key, Body=b"x")
         return key
 
@@ -88,7 +95,7 @@ def run(folder: Path, environment: Mapping[str, str], account: Mapping[str, str]
         items_before = _items(before, account)
         code_before = _code(before, account)
         phase = later.pop(0)
-        _take(place, "../current", environment)
+        _take(instances, place, "../current", environment)
         planned = _plan(place, environment)
         try:
             _apply(place, environment)
@@ -122,9 +129,11 @@ def ended(planned: Planned) -> dict[str, list[str]]:
     return {address: what for address, what in actions.items() if {"delete", "forget"} & {*what}}
 
 
-def _take(place: Path, source: str, environment: Mapping[str, str]) -> None:
+def _take(
+    instances: list[Delivery], place: Path, source: str, environment: Mapping[str, str]
+) -> None:
     """Have every instance come from `source`, and change nothing else."""
-    configuration = root(INSTANCES, source)
+    configuration = root(instances, source)
     for call in configuration["module"].values():
         call["alarm_emails"] = ["ops@example.com"]
         # 1.0.0 knows no such variable.
