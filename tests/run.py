@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
         for name in ("apply", "unit"):
             running[name] = _start(name)
         # Both work all the time: together they would only keep the end-to-end tests from it.
+        print(f"{SEEN} begins when lint has ended", flush=True)
         running["lint"].wait()
         status = subprocess.call([*TOX, *FLOORS[SEEN]])
         began = time.monotonic()
