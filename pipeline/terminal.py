@@ -203,17 +203,22 @@ def last_line(text: Callable[[], str]) -> Iterator[None]:
 
 def fields(console: Console, values: Mapping[str, object]) -> None:
     """Names and values, each pair a line; folded only to a terminal's width."""
+    shown = {printable(name): _lines(str(value)) for name, value in values.items()}
     if not console.is_terminal:
-        width = max(map(len, values))
-        for name, value in values.items():
+        width = max(map(len, shown))
+        for name, value in shown.items():
             console.print(Text(f"  {name:{width}}  {value}"), soft_wrap=True)
         return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, style="cyan")
     table.add_column(overflow="fold")
-    for name, value in values.items():
-        table.add_row(Text(name), Text(str(value)))
+    for name, value in shown.items():
+        table.add_row(Text(name), Text(value))
     console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.replace("\t", "  ").split("\n")))
 
 
 def table(

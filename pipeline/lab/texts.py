@@ -13,7 +13,7 @@ from pipeline import times
 from pipeline.deployed.documents import json_object
 from pipeline.emulator.process import REGION
 from pipeline.lab.folder import command
-from pipeline.terminal import fields, heading, note
+from pipeline.terminal import fields, heading, note, printable
 
 
 def record(console: Console, item: Mapping[str, Mapping[str, str]]) -> None:
@@ -31,7 +31,7 @@ def log_line(console: Console, line: str) -> None:
     """A log line; JSON is spread over its fields."""
     parsed = json_object(line)
     if not parsed:
-        note(console, line)
+        note(console, printable(line.replace("\t", "  ")))
         return
     fields(console, {k: v if isinstance(v, str) else json.dumps(v) for k, v in parsed.items()})
 

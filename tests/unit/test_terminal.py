@@ -42,6 +42,16 @@ def test_an_entry_is_one_line_where_there_is_no_terminal() -> None:
 ROWS = [("until S3 took it", "800 ms", "2.3 s"), ("from there to its record", "12.6 s", "14.2 s")]
 
 
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_field_keeps_its_lines_and_shows_what_a_terminal_would_obey(is_terminal: bool) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=is_terminal, width=60, no_color=True)
+    terminal.fields(console, {"reason": "first\n\tsecond \x1b[2J\ud800"})
+    shown = [line.rstrip() for line in Text.from_ansi(out.getvalue()).plain.splitlines()]
+    assert shown[0] == "  reason  first"
+    assert shown[1].strip() == r"second \x1b[2J\ud800"
+
+
 @pytest.mark.parametrize("width", [20, 40, 80])
 def test_a_table_that_does_not_fit_becomes_blocks_and_loses_nothing(width: int) -> None:
     out = io.StringIO()
