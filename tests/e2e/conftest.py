@@ -5,7 +5,7 @@ tests are one worker's, and so is a file of tests without one.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from pipeline.accept.deliveries import Delivery
 from pipeline.emulator.process import Emulator, emulator
 from pipeline.errors import PipelineError
 from pipeline.terraform.provider import terraform_environment
@@ -95,13 +96,19 @@ def _account(work: Path, owner: Owner, beside: str) -> tuple[dict[str, str], dic
     return environment | attach, running.environment
 
 
-def _asked(session: pytest.Session, parameter: str) -> set[Any]:
-    """What the collected tests ask for by this parameter."""
-    return {
+def _asked(
+    request: pytest.FixtureRequest,
+    parameter: str,
+    deliveries: list[Delivery],
+    representative: Collection[str],
+) -> list[Delivery]:
+    """The representative deliveries, and those that collected tests have as this parameter."""
+    wanted = {
         item.callspec.params.get(parameter)
-        for item in session.items
+        for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
     }
+    return [each for each in deliveries if each in wanted or each.name in representative]
 
 
 @pytest.fixture(scope="session")
@@ -132,12 +139,7 @@ def deliveries(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, owner: Owner
 ) -> Deliveries:
     """The module with each delivery that the collected tests ask for."""
-    wanted = _asked(request.session, "delivery")
-    chosen = [
-        each
-        for each in configurations.DELIVERIES
-        if each in wanted or each.name in configurations.REPRESENTATIVE
-    ]
+    chosen = _asked(request, "delivery", configurations.DELIVERIES, configurations.REPRESENTATIVE)
     work = tmp_path_factory.mktemp("deliveries")
     environment, account = _account(work, owner, "module")
     return Cloud(account, {}), configurations.apply(chosen, work / "module", environment)
@@ -164,12 +166,7 @@ def upgraded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, owner: Owner
 ) -> upgrading.Upgraded:
     """What an upgrade from 1.0.0 did to each delivery that the collected tests ask for."""
-    wanted = _asked(request.session, "instance")
-    chosen = [
-        each
-        for each in upgrading.INSTANCES
-        if each in wanted or each.name in upgrading.REPRESENTATIVE
-    ]
+    chosen = _asked(request, "instance", upgrading.INSTANCES, upgrading.REPRESENTATIVE)
     work = tmp_path_factory.mktemp("upgraded")
     environment, account = _account(work, owner, "")
     return upgrading.run(chosen, work, environment, account)
